@@ -1,0 +1,115 @@
+"""The contract of a consensus core. Raft and Multi-Paxos are two objects behind it.
+
+Plain and synchronous: never awaits, never reads a clock, entropy or disk. Whoever owns one calls,
+in any order and from one task, the methods below, and carries out what `ready` returns. `now_ms`
+is a monotone clock; going back is an assertion. Nothing is callable from inside another call.
+"""
+
+from typing import Any, Protocol
+
+from pnyx.consensus.membership import Membership
+from pnyx.consensus.ready import Mark, Position, Ready, Refused, Role
+from pnyx.ids import Index, NodeId
+
+
+class Consensus(Protocol):
+    """One member of one group."""
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def leader(self) -> NodeId | None:
+        """The leader of the current term as far as known here, possibly this node itself."""
+        ...
+
+    @property
+    def membership(self) -> Membership:
+        """The newest membership in the log, committed or not."""
+        ...
+
+    @property
+    def commit_index(self) -> Index: ...
+
+    @property
+    def last_index(self) -> Index: ...
+
+    @property
+    def durable_index(self) -> Index:
+        """The newest entry of the log that is durable here."""
+        ...
+
+    @property
+    def compacted(self) -> Mark:
+        """The boundary the log starts after."""
+        ...
+
+    @property
+    def log_bytes(self) -> int:
+        """Payload bytes of all entries above `compacted`."""
+        ...
+
+    @property
+    def deadline_ms(self) -> int:
+        """When `tick` is wanted next, on the monotone clock."""
+        ...
+
+    def step(self, sender: NodeId, message: Any, now_ms: int) -> None:
+        """Take in a message of this engine from `sender`."""
+        ...
+
+    def tick(self, now_ms: int) -> None:
+        """`deadline_ms` has passed (calling earlier does nothing)."""
+        ...
+
+    def campaign(self, now_ms: int) -> None:
+        """Stand for election now instead of at the timeout (formation's first election)."""
+        ...
+
+    def propose(self, payload: bytes, now_ms: int) -> Position | Refused:
+        """Append one entry of commands, or refuse without any effect."""
+        ...
+
+    def read_barrier(self, ticket: int, now_ms: int) -> None:
+        """Ask for the index a linearizable read must wait for; the answer is a `ReadRelease`.
+
+        Works on every member: a follower asks the leader. Every barrier is answered, at the
+        latest one election timeout later (then refused).
+        """
+        ...
+
+    def transfer_leadership(self, to: NodeId | None, now_ms: int) -> bool:
+        """Start handing leadership to `to` (None: the most up-to-date voter); False if not leader."""
+        ...
+
+    def compact(self, index: Index) -> None:
+        """Drop entries up to `index`, which is applied and durable in the space."""
+        ...
+
+    def snapshot_installed(self, mark: Mark, membership: Membership, now_ms: int) -> None:
+        """The space now holds the state at `mark`. Never called at or below the commit index."""
+        ...
+
+    def snapshot_sent(self, peer: NodeId, mark: Mark | None, now_ms: int) -> None:
+        """`peer` installed a snapshot at `mark`; None: the stream failed, it will be asked again."""
+        ...
+
+    def peer_alive(self, peer: NodeId, now_ms: int) -> None:
+        """Something else than consensus was heard from `peer` (a snapshot chunk's reply)."""
+        ...
+
+    def peer_unreachable(self, peer: NodeId) -> None:
+        """The link to `peer` broke: what was in flight is lost."""
+        ...
+
+    def persisted(self, write_id: int, now_ms: int) -> None:
+        """That write, and all before it, is durable."""
+        ...
+
+    def match_indexes(self) -> dict[NodeId, Index]:
+        """On the leader: the last index known durable on each peer, sorted by id; else empty."""
+        ...
+
+    def ready(self) -> Ready | None:
+        """Return everything there is to do, or None. What it hands out counts as taken."""
+        ...

@@ -1,0 +1,132 @@
+"""What a consensus core is told and what it asks for: data only, shared by all engines.
+
+`Ready` carries the safety order, written once:
+
+1. `write` is one atomic record with a monotone `write_id`; the owner makes it durable and then
+   says ``persisted(write_id)``. Re-writing an index cuts the log there (Figure 7).
+2. `send` may leave at once.
+3. `send_when_durable`: each envelope waits for the write it names (and all before it).
+4. `committed`: to apply, in order, once. Only entries that are durable *here*.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from pnyx.ids import Index, NodeId, Term
+
+
+class EntryKind(IntEnum):
+    """What an entry's payload is."""
+
+    COMMANDS = 0
+    """A batch of commands for the machine (machine/commands.py, `Batch`)."""
+    EMPTY = 1
+    """A new leader's first entry; applying it does nothing (Raft §8)."""
+    MEMBERSHIP = 2
+    """An encoded `Membership`, effective as soon as it is in the log."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One position of the log."""
+
+    index: Index
+    term: Term
+    kind: EntryKind
+    payload: bytes
+
+
+class HardState(msgspec.Struct, frozen=True, array_like=True):
+    """What a replica must still know after a crash, besides its log (Raft Fig. 2)."""
+
+    term: Term = Term(0)
+    voted_for: NodeId | None = None
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """A position and the term of the entry there: the boundary a log starts after."""
+
+    index: Index = Index(0)
+    term: Term = Term(0)
+
+
+class Role(IntEnum):
+    """What a replica is in its group right now."""
+
+    FOLLOWER = 0
+    PRE_CANDIDATE = 1
+    CANDIDATE = 2
+    LEADER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One atomic record for the write-ahead log."""
+
+    write_id: int
+    hard_state: HardState | None = None
+    entries: tuple[Entry, ...] = ()
+    """Contiguous. If the first index is already in the log, that and all after it are void."""
+    compacted: Mark | None = None
+    """Entries up to and including this may be forgotten; those above it stay."""
+    restart: Mark | None = None
+    """A snapshot was installed: the whole log before this record is void unless it agrees here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message of one consensus core to another, and where it goes."""
+
+    to: NodeId
+    message: Any
+    """One of the engine's own message structs; see e.g. consensus/raft/messages.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """An envelope that promises something: it leaves when `write_id` is durable, never before."""
+
+    write_id: int
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a proposal was put. It is done when an entry of this term commits at this index."""
+
+    index: Index
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The proposal was never appended; it may be tried again anywhere."""
+
+    reason: str
+    """One of: not leader, transferring, full, too large, stalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRelease:
+    """A read barrier came back: reads of `ticket` may be answered once `index` is applied.
+
+    `index` is None if the barrier was refused; the read did nothing and may be tried again.
+    """
+
+    ticket: int
+    index: Index | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """One batch of effects; see the module's text for the order."""
+
+    write: Write | None = None
+    send: tuple[Envelope, ...] = ()
+    send_when_durable: tuple[Delayed, ...] = ()
+    committed: tuple[Entry, ...] = ()
+    reads: tuple[ReadRelease, ...] = ()
+    snapshots: tuple[NodeId, ...] = ()
+    """Peers whose next entry is compacted: stream a snapshot, then `snapshot_sent`. Each once."""

@@ -1,0 +1,75 @@
+"""Everything pnyx can refuse with an exception, sorted by who can do something about it.
+
+Fix the request:  ``SettingsWrong``       what the operator wrote cannot be meant
+                  ``LimitExceeded``       the request is larger than a named limit
+Call for help:    ``WrongDirectory``      this data belongs to another node or cluster
+                  ``DiskFailed``          a write or sync failed; the node stops with status 74
+                  ``LostDisk``            the disk broke its promise; the replica gives up its identity
+
+Outcomes that a consensus core expects are values (consensus/ready.py), not exceptions. An
+impossible state is none of these: it is an ``assert``, because the only right answer to our own
+bug is to stop before it is written down.
+"""
+
+
+class PnyxError(Exception):
+    """Base of every error pnyx raises on purpose: a code, the effect, the cause, the next step."""
+
+    code = "PX0001"
+
+    def __init__(self, effect: str, *, cause: str = "", next_step: str = "") -> None:
+        super().__init__(effect)
+        self.effect = effect
+        self.cause = cause
+        self.next_step = next_step
+
+    def explain(self) -> str:
+        """Return the error as the command line prints it, without a trailing newline."""
+        lines = [f"error[{self.code}] {self.effect}"]
+        if self.cause:
+            lines.append(f"  cause   {self.cause}")
+        if self.next_step:
+            lines.append(f"  next    {self.next_step}")
+        return "\n".join(lines)
+
+
+class SettingsWrong(PnyxError):
+    """The settings cannot be used. Nothing was started or written."""
+
+    code = "PX0101"
+
+
+class AddressTaken(PnyxError):
+    """Another process listens there. Nothing was started."""
+
+    code = "PX0102"
+
+
+class WrongDirectory(PnyxError):
+    """The data directory belongs to another node, cluster or running process. Nothing was written."""
+
+    code = "PX0103"
+
+
+class FormationStopped(PnyxError):
+    """The nodes disagree about who forms the cluster. Nothing was acknowledged."""
+
+    code = "PX0104"
+
+
+class LimitExceeded(PnyxError):
+    """The request is larger than a named limit. It did nothing."""
+
+    code = "PX0201"
+
+
+class DiskFailed(PnyxError):
+    """A write or sync failed. Nothing that depended on it was acknowledged; the node stops."""
+
+    code = "PX0301"
+
+
+class LostDisk(PnyxError):
+    """Durable bytes are gone or wrong. Nothing was overwritten; this identity must not vote again."""
+
+    code = "PX0302"

@@ -1,0 +1,27 @@
+"""Names for the numbers that cross floors.
+
+A bare ``int`` does not say what it counts. Each of these is an ``int`` at run
+time and a distinct type to the checker, so a term is never passed for an index.
+"""
+
+from typing import Final, NewType
+
+NodeId = NewType("NodeId", int)
+"""One pnyx process, for all time: 63 random bits, drawn when its data directory is made."""
+
+GroupId = NewType("GroupId", int)
+"""One replica group: the replicas that share a log. 0 is the controller."""
+
+Term = NewType("Term", int)
+"""A period with at most one leader. Starts at 0 and only grows (Raft §5.1)."""
+
+Index = NewType("Index", int)
+"""A position in a group's log. The first entry is 1; 0 is 'before the first'."""
+
+Slot = NewType("Slot", int)
+"""A Redis Cluster hash slot, ``0 <= slot < SLOT_COUNT``."""
+
+Revision = NewType("Revision", int)
+"""A write counter: the version of a value. 0 is 'no such key'."""
+
+SLOT_COUNT: Final = 16_384

@@ -1,0 +1,58 @@
+"""What replicas of one group say to each other besides consensus."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from pnyx.consensus.membership import Membership
+from pnyx.consensus.ready import Mark
+from pnyx.machine.commands import AnyCommand
+from pnyx.replica.requests import Answer
+
+
+class Forward(msgspec.Struct, frozen=True, array_like=True, tag="forward"):
+    """Follower to leader: do this for a client of mine. The hop limit is one: never sent on."""
+
+    boot: int
+    """The asker's start, so that an answer to an earlier life is dropped."""
+    number: int
+    commands: tuple[AnyCommand, ...]
+    by_log: bool
+
+
+class ForwardReply(msgspec.Struct, frozen=True, array_like=True, tag="forward_reply"):
+    """Leader to follower: the answer. `Elsewhere` and `NotDone` say that nothing was done."""
+
+    boot: int
+    number: int
+    answer: Answer
+
+
+class SnapshotChunk(msgspec.Struct, frozen=True, array_like=True, tag="snapshot_chunk"):
+    """Leader to a peer whose next entry is gone: the `number`-th piece of the state at `mark`."""
+
+    transfer: int
+    """Names this stream: a chunk of another one is never mixed in."""
+    mark: Mark
+    membership: Membership
+    number: int
+    """From 0, without gaps."""
+    rows: tuple[tuple[bytes, bytes], ...]
+    last: bool
+    checksum: int
+    """crc32c of all keys and values, in order."""
+
+
+class SnapshotReply(msgspec.Struct, frozen=True, array_like=True, tag="snapshot_reply"):
+    """The receiver's state of a stream; sent after each chunk and when the install ends."""
+
+    transfer: int
+    mark: Mark
+    wanted: int
+    """The next chunk's number; the sender goes on from here, wherever it was."""
+    installed: bool = False
+    refused: bool = False
+    """The receiver does not need it (its commit index is past the mark) or cannot take it."""
+
+
+ReplicaMessage: TypeAlias = Forward | ForwardReply | SnapshotChunk | SnapshotReply

@@ -1,0 +1,67 @@
+"""What the outside asks of a replica, and the answers it may get: exactly one, once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pnyx.ids import NodeId
+from pnyx.machine.commands import AnyCommand
+from pnyx.machine.results import Result
+
+
+@dataclass(slots=True)
+class Request:
+    """Commands of one client, in order, answered together. Who waits sends the next one after."""
+
+    ticket: Any
+    """Whoever asked: handed back with the answer, never looked into."""
+    commands: Sequence[AnyCommand]
+    by_log: bool
+    """True if any command writes. Reads among them then ride in the log, in order."""
+    forward: bool
+    """May the leader be asked on our behalf (gateway port), or is `Elsewhere` the answer?"""
+    stale_role_ok: bool = False
+    """Reads only: answer here behind the leader's read index even if we follow (READONLY)."""
+
+
+class Reason(Enum):
+    """Why surely nothing was appended."""
+
+    NO_QUORUM = "no_quorum"
+    """No leader was found, or it lost its quorum, for as long as requests may be parked."""
+    OVERLOADED = "overloaded"
+    """Uncommitted or parked bytes are at their limit."""
+    LOW_SPACE = "low_space"
+    """A quorum is short of disk space; reads go on, writes come back by themselves."""
+    TOO_LARGE = "too_large"
+    """The commands do not fit in one entry."""
+    STOPPING = "stopping"
+    """This node is shutting down; ask another."""
+
+
+class Elsewhere(msgspec.Struct, frozen=True, array_like=True, tag="elsewhere", gc=False):
+    """Nothing was done here; `leader` orders this group's requests."""
+
+    leader: NodeId
+
+
+class NotDone(msgspec.Struct, frozen=True, array_like=True, tag="not_done", gc=False):
+    """Nothing was appended, and never will be; the caller may try again anywhere."""
+
+    reason: Reason
+
+
+class Unknown(msgspec.Struct, frozen=True, array_like=True, tag="unknown", gc=False):
+    """The writes may or may not take effect, now or later. The server never sends them again."""
+
+
+class Done(msgspec.Struct, frozen=True, array_like=True, tag="done"):
+    """One result a command, in order."""
+
+    results: tuple[Result, ...]
+
+
+Answer: TypeAlias = Done | Elsewhere | NotDone | Unknown
