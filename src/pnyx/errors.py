@@ -4,7 +4,7 @@ Fix the request:  ``SettingsWrong``       what the operator wrote cannot be mean
                   ``LimitExceeded``       the request is larger than a named limit
 Call for help:    ``WrongDirectory``      this data belongs to another node or cluster
                   ``DiskFailed``          a write or sync failed; the node stops with status 74
-                  ``LostDisk``            the disk broke its promise; the replica gives up its identity
+                  ``LostDisk``            the disk broke its promise; the replica is given up
 
 Outcomes that a consensus core expects are values (consensus/ready.py), not exceptions. An
 impossible state is none of these: it is an ``assert``, because the only right answer to our own
@@ -46,7 +46,7 @@ class AddressTaken(PnyxError):
 
 
 class WrongDirectory(PnyxError):
-    """The data directory belongs to another node, cluster or running process. Nothing was written."""
+    """The data directory belongs to another node, cluster or process. Nothing was written."""
 
     code = "PX0103"
 
@@ -70,6 +70,6 @@ class DiskFailed(PnyxError):
 
 
 class LostDisk(PnyxError):
-    """Durable bytes are gone or wrong. Nothing was overwritten; this identity must not vote again."""
+    """Durable bytes are gone or wrong. Nothing was overwritten; this id never votes again."""
 
     code = "PX0302"

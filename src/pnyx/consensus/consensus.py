@@ -79,7 +79,10 @@ class Consensus(Protocol):
         ...
 
     def transfer_leadership(self, to: NodeId | None, now_ms: int) -> bool:
-        """Start handing leadership to `to` (None: the most up-to-date voter); False if not leader."""
+        """Start handing leadership to `to` (None: the most up-to-date voter).
+
+        Returns False if this node does not lead.
+        """
         ...
 
     def compact(self, index: Index) -> None:
@@ -91,7 +94,7 @@ class Consensus(Protocol):
         ...
 
     def snapshot_sent(self, peer: NodeId, mark: Mark | None, now_ms: int) -> None:
-        """`peer` installed a snapshot at `mark`; None: the stream failed, it will be asked again."""
+        """`peer` installed a snapshot at `mark`; None: the stream failed."""
         ...
 
     def peer_alive(self, peer: NodeId, now_ms: int) -> None:

@@ -94,7 +94,7 @@ class Formation:
             case Propose(nodes):
                 self._on_propose(sender, nodes)
             case Report(nodes, complete):
-                self._on_report(sender, nodes, complete)
+                self._on_report(sender, nodes, complete=complete)
         self._advance()
 
     def recorded_durably(self, formed: Formed) -> None:
@@ -121,7 +121,7 @@ class Formation:
             self.send.append((sender, Report(self.recorded.nodes, self.recorded.complete)))
 
     def _on_report(
-        self, sender: NodeId, nodes: tuple[tuple[str, NodeId], ...], complete: bool
+        self, sender: NodeId, nodes: tuple[tuple[str, NodeId], ...], *, complete: bool
     ) -> None:
         held = self.recorded or self.record
         if held is None:

@@ -101,7 +101,7 @@ class GetDel(Write, frozen=True, array_like=True, tag="getdel", gc=False):
 
 
 class GetEx(Write, frozen=True, array_like=True, tag="getex", gc=False):
-    """The value or null; sets the expiry, or removes it with `persist`. (Without either: `Get`.)"""
+    """The value or null; sets the expiry, or removes it with `persist`."""
 
     key: bytes
     expiry: Expiry | None = None
@@ -254,7 +254,7 @@ class Del(Write, frozen=True, array_like=True, tag="del", gc=False):
 
 
 class Exists(Command, frozen=True, array_like=True, tag="exists", gc=False):
-    """How many of `keys` exist, repeated ones counted each time. (TOUCH too.)"""
+    """How many of `keys` exist, repeated ones counted each time. (TOUCH too.)."""
 
     keys: tuple[bytes, ...]
 

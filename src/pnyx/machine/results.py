@@ -33,7 +33,7 @@ class NullArray(msgspec.Struct, frozen=True, array_like=True, tag="n", gc=False)
     """The aborted EXEC: ``*-1`` in RESP2, ``_`` in RESP3."""
 
 
-Result: TypeAlias = Union[None, int, bytes, Status, Refusal, Values, Pairs, NullArray]  # noqa: UP007
+Result: TypeAlias = Union[int, bytes, Status, Refusal, Values, Pairs, NullArray, None]  # noqa: UP007
 """None is a null bulk, bytes a bulk string, int an integer."""
 
 OK: Final = Status(b"OK")

@@ -31,7 +31,7 @@ class Space(Reader, Protocol):
     def write(
         self, rows: Mapping[bytes, bytes | None], drops: Sequence[tuple[bytes, bytes]] = ()
     ) -> None:
-        """Atomically delete the ranges ``[start, stop)`` of `drops`, then put `rows` (None deletes).
+        """Atomically delete the ranges `drops`, then put `rows` (None deletes).
 
         Visible at once, durable only after `flush`.
         """
