@@ -68,6 +68,7 @@ class Formation:
         self.heard[self.label] = self.me
         if self.recorded is not None:
             self._check_own(self.recorded.nodes)
+            self.reported.add(self.me)
         self._advance()
 
     @property
@@ -115,9 +116,10 @@ class Formation:
                 self._stop(f"{sender:x} proposes nodes {_labels(nodes)}, this node knows others")
             if not self.stopped:
                 self.record = Formed(nodes, complete=False)
-        elif held.nodes != nodes:
+        elif held.nodes != nodes and not self.complete:
             self._stop(f"{sender:x} proposes another map than the one recorded here")
         elif self.recorded is not None:
+            # A formed cluster is not stopped by a stranger's proposal: it tells the stranger.
             self.send.append((sender, Report(self.recorded.nodes, self.recorded.complete)))
 
     def _on_report(

@@ -1,11 +1,9 @@
 """What the gateway asks of the node below it: the whole of the arrow between the two floors."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from pnyx.ids import Index
 from pnyx.node.settings import Settings
-from pnyx.node.status import Topology
+from pnyx.node.status import LogPosition, Topology
 from pnyx.replica.requests import Answer, Request
 
 
@@ -15,17 +13,6 @@ class Waiter(Protocol):
     def answered(self, answer: Answer) -> None:
         """The one answer. Called on the loop, never from inside `submit`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LogPosition:
-    """Where this node's replica is, for INFO, ROLE and WAIT."""
-
-    term: int
-    commit: Index
-    applied: Index
-    followers_at_commit: int
-    """On the leader: how many other voters hold everything committed. Elsewhere 0."""
 
 
 class Store(Protocol):

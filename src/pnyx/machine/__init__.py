@@ -1,1 +1,12 @@
-"""Floor `machine`."""
+"""Floor `machine`: the deterministic key-value machine.
+
+Equal entries give equal bytes: nothing here knows a clock, a socket, a thread or entropy. Time is
+the stamp of the entry, or the reader's estimate, and both are arguments.
+
+What it gives:    group.Group: apply entries, read applied state, view and install snapshots
+What it needs:    a `Space` (space.py), implemented by the storage floor
+What it speaks:   commands.py in, results.py out; nothing of RESP, nothing of consensus but marks
+
+Read in this order: commands, results, space, slots, rows (the layout), keyspace (rule by rule),
+strings, kv, expiry, bits, bitfields, scan, transactions (the table), snapshots, group.
+"""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pnyx.ids import NodeId, Term
+from pnyx.ids import Index, NodeId, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +36,14 @@ class Topology:
     def member(self, node: NodeId) -> Member | None:
         """Return the member with this id."""
         return next((member for member in self.members if member.node == node), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """Where this node's replica is, for INFO, ROLE and WAIT."""
+
+    term: int
+    commit: Index
+    applied: Index
+    followers_at_commit: int
+    """On the leader: how many other voters hold everything committed. Elsewhere 0."""

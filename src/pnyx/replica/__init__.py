@@ -1,1 +1,12 @@
-"""Floor `replica`."""
+"""One member of one group: consensus x machine -> effects.
+
+Below the line on purpose: propose, wait, apply, answer, forward, park, stream a snapshot. If that
+glue lived in asyncio, the Lab would test the paper and not the product. A replica never knows
+whether its time, disk and peers are real.
+
+The owner calls `submit`, `step`, `tick`, `persisted`, `flushed` as things happen, then `effects`
+until it returns None, and carries those out in the order of consensus/ready.py.
+
+Read in this order: requests, effects, replica, proposals, reads, forwards, parking, clock, ticks,
+compaction, snapshots, diskspace, messages, limits, counters.
+"""

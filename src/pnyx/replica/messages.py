@@ -55,4 +55,8 @@ class SnapshotReply(msgspec.Struct, frozen=True, array_like=True, tag="snapshot_
     """The receiver does not need it (its commit index is past the mark) or cannot take it."""
 
 
-ReplicaMessage: TypeAlias = Forward | ForwardReply | SnapshotChunk | SnapshotReply
+class SpaceReport(msgspec.Struct, frozen=True, array_like=True, tag="space_report"):
+    """Follower to leader: my disk is nearly full. Repeated while it is so."""
+
+
+ReplicaMessage: TypeAlias = Forward | ForwardReply | SnapshotChunk | SnapshotReply | SpaceReport

@@ -17,7 +17,7 @@ class Request:
     """Commands of one client, in order, answered together. Who waits sends the next one after."""
 
     ticket: Any
-    """Whoever asked: handed back with the answer, never looked into."""
+    """Whoever asked: handed back with the answer, never looked into. None: nobody wants it."""
     commands: Sequence[AnyCommand]
     by_log: bool
     """True if any command writes. Reads among them then ride in the log, in order."""
@@ -25,6 +25,8 @@ class Request:
     """May the leader be asked on our behalf (gateway port), or is `Elsewhere` the answer?"""
     stale_role_ok: bool = False
     """Reads only: answer here behind the leader's read index even if we follow (READONLY)."""
+    until_ms: int = 0
+    """Monotonic; set by the replica: how long it may be parked or tried again."""
 
 
 class Reason(Enum):

@@ -1,0 +1,73 @@
+# The only vocabulary: each target sets up .venv by itself, then does its work.
+# Needs make and Python 3.11 or newer (with its venv module), nothing else.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-slow check format bench docs lock clean
+
+help:
+	@echo "make demo       a cluster of three nodes on this machine   (ARGS=\"--ephemeral\" passes options on)"
+	@echo "make test       all tests but the slow ones                (ARGS=\"-k words\" passes options on)"
+	@echo "make test-slow  the slow ones: minutes of faults under load"
+	@echo "make check      format, lint, types, import contracts"
+	@echo "make bench      pnyx beside redis-server and etcd          (ARGS=\"--quick\" for a short one)"
+	@echo "make format     rewrite the code as ruff wants it"
+	@echo "make docs       write the generated pages of docs/reference again"
+	@echo "make lock       choose dependency versions again and write requirements.lock"
+
+# exec: a signal to the shell that make waits for reaches the program itself.
+demo: $(READY)
+	@exec $(BIN)/pnyx demo $(ARGS)
+
+test: $(READY)
+	@$(BIN)/pytest -q -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	@$(BIN)/pytest -q -m slow $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(READY)
+	$(BIN)/python -m pnyx.cli.pages docs/reference
+
+# uv resolves for Python 3.11-3.13 at once; it is installed apart, for it is no dependency of ours.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --quiet --extra dev --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# The build backend is pinned in the lock too, hence no build isolation.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "pnyx needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+		"Try: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12"; exit 1; }
+	@echo "setting up $(VENV) (once; takes about half a minute)"
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv"; \
+		exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@touch $(READY)

@@ -1,0 +1,72 @@
+"""Every limit and duration of Raft, named, with its default."""
+
+from dataclasses import dataclass
+
+from pnyx.errors import SettingsWrong
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RaftSettings:
+    """How one member behaves; all members of a group should have the same.
+
+    Raises:
+        SettingsWrong: a value, or two together, cannot work.
+    """
+
+    heartbeat_ms: int = 50
+    """How often a leader is heard at least."""
+    election_ms_min: int = 300
+    """A follower is loyal for this long after it last heard its leader."""
+    election_ms_max: int = 600
+    """The random election timeout is below this; a leader without quorum steps down after it."""
+    inflight_max: int = 256
+    """Unanswered append messages to one peer."""
+    inflight_bytes_max: int = 8 * _MIB
+    """Payload bytes in unanswered append messages to one peer (one message always may go)."""
+    append_bytes_max: int = 1 * _MIB
+    """Payload bytes of one append message (one entry always fits)."""
+    append_entries_max: int = 1024
+    """Entries of one append message."""
+    uncommitted_bytes_max: int = 64 * _MIB
+    """Payload bytes a leader holds that are not committed; proposals beyond are refused."""
+    entry_bytes_max: int = 8 * _MIB
+    """Payload bytes of one entry."""
+    apply_entries_max: int = 1024
+    """Entries in one `Ready.committed`."""
+    apply_bytes_max: int = 4 * _MIB
+    """Payload bytes in one `Ready.committed` (one entry always fits)."""
+    reads_max: int = 65_536
+    """Read barriers that may wait at once; more are refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise SettingsWrong(
+                    f"{name} = {getattr(self, name)} cannot be used; nothing was started",
+                    cause="every duration and limit of consensus is a positive integer",
+                    next_step=f"set {name} to 1 or more, or leave it out for the default",
+                )
+        if 2 * self.heartbeat_ms > self.election_ms_min:
+            raise SettingsWrong(
+                "the election timeout cannot be used; nothing was started",
+                cause=f"election_ms_min = {self.election_ms_min} is less than two heartbeats "
+                f"of {self.heartbeat_ms} ms: one lost heartbeat would depose the leader",
+                next_step="raise election_ms_min to ten heartbeats or so",
+            )
+        if self.election_ms_max <= self.election_ms_min:
+            raise SettingsWrong(
+                "the election timeout cannot be used; nothing was started",
+                cause=f"election_ms_max = {self.election_ms_max} is not above "
+                f"election_ms_min = {self.election_ms_min}: all nodes would stand at once",
+                next_step="raise election_ms_max to twice election_ms_min",
+            )
+        if self.entry_bytes_max > self.uncommitted_bytes_max:
+            raise SettingsWrong(
+                "the size limits cannot be used; nothing was started",
+                cause="entry_bytes_max is above uncommitted_bytes_max: "
+                "the largest entry could never be proposed",
+                next_step="lower entry_bytes_max",
+            )

@@ -1,0 +1,79 @@
+"""What a node remembers of one connected client: state only, no socket."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pnyx.machine.commands import AnyCommand
+from pnyx.machine.results import Refusal
+
+
+class Mute(Enum):
+    """Which replies a client wants (CLIENT REPLY)."""
+
+    SPEAKING = "on"
+    SKIPPING_NEXT = "skip next"
+    SKIPPING = "skip"
+    SILENT = "off"
+
+
+@dataclass(slots=True)
+class Queued:
+    """A command between MULTI and EXEC."""
+
+    words: list[bytes]
+    command: AnyCommand | Refusal | None
+    """None: answered by this node itself when EXEC comes."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open MULTI."""
+
+    queued: list[Queued] = field(default_factory=list)
+    bytes: int = 0
+    is_broken: bool = False
+    """A command was refused while queueing: EXEC will discard everything."""
+
+
+@dataclass(slots=True)
+class Client:
+    """One connection's state, as HELLO, AUTH, CLIENT and MULTI change it."""
+
+    id: int
+    address: str
+    local_address: str
+    speaks_cluster: bool
+    """Came in through the cluster port."""
+    connected_ms: int
+    close: Callable[[], None]
+    """Drop the connection at once."""
+    held_bytes: Callable[[], tuple[int, int]]
+    """Bytes of requests and of replies that wait in this node for this client."""
+    protocol: int = 2
+    is_authenticated: bool = False
+    name: bytes = b""
+    library_name: bytes = b""
+    library_version: bytes = b""
+    reads_here: bool = False
+    """READONLY: a follower may answer this client's reads (cluster port)."""
+    transaction: Transaction | None = None
+    watched: dict[bytes, int] = field(default_factory=dict)
+    mute: Mute = Mute.SPEAKING
+    is_closing: bool = False
+    """Answer what was asked up to here, then hang up (QUIT)."""
+    no_evict: bool = False
+    no_touch: bool = False
+    last_words: list[bytes] = field(default_factory=list)
+    last_ms: int = 0
+
+    def reset(self) -> None:
+        """Forget everything that RESET forgets."""
+        self.protocol = 2
+        self.name = b""
+        self.reads_here = False
+        self.transaction = None
+        self.watched.clear()
+        self.mute = Mute.SPEAKING
+        self.no_evict = False
+        self.no_touch = False

@@ -1,0 +1,135 @@
+"""From chunks of a socket to commands: hiredis for what it surely reads as Redis does.
+
+hiredis reads *replies*. It is fast, and unsafe on hostile input: it reserves memory for counts
+that were only promised, and takes types that no request has. So it gets a chunk only if
+
+1. we are exactly between two commands, and the chunk starts with ``*``;
+2. no count in it has four digits or more;
+
+and what comes out counts only if each word came in as a bulk string and nothing is left over.
+Everything else, unfinished commands and inline ones included, goes to the exact parser.
+"""
+
+import re
+from typing import Final
+
+import hiredis
+
+from pnyx.transport.resp import ProtocolFault, RequestLimits, RequestParser
+
+_BIG_COUNT: Final = re.compile(rb"\*\d{4}")
+
+_PROBE: Final = b":1\r\n"
+"""hiredis does not say whether it is between two values. An integer fed after the chunk comes
+back as itself only there."""
+
+
+class Framing:
+    """One connection's way from bytes to words."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._exact = RequestParser(limits)
+        self._fast = hiredis.Reader(notEnoughData=None)
+        self.fault: str | None = None
+        """Why the connection must be closed after the commands that came before it."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes of an unfinished command."""
+        return self._exact.buffered_bytes
+
+    def set_limits(self, limits: RequestLimits) -> None:
+        """Change what the next commands may be."""
+        self._exact.limits = limits
+
+    def feed(self, chunk: bytes) -> list[list[bytes]]:
+        """Return the commands that `chunk` completes. After `fault` is set, feed no more."""
+        exact = self._exact
+        if not exact.is_idle:
+            commands, rest = self._finish(chunk)
+            if not rest:
+                return commands
+            return commands + self.feed(rest)
+        if (
+            not exact.limits.authenticated
+            or not chunk.startswith(b"*")
+            or _BIG_COUNT.search(chunk) is not None
+        ):
+            return self._all_exactly(chunk)
+        return self._all_fast(chunk)
+
+    def next_command(self) -> list[bytes] | None:
+        """Return one command at a time, for a client whose limits change when it logs in."""
+        try:
+            return self._exact.next_command()
+        except ProtocolFault as fault:
+            self.fault = fault.text
+            return None
+
+    def add(self, chunk: bytes) -> None:
+        """Add bytes without taking commands out."""
+        self._exact.feed(chunk)
+
+    def _finish(self, chunk: bytes) -> tuple[list[list[bytes]], bytes]:
+        """Return the command that was unfinished, if it is complete now, and what follows it."""
+        self._exact.feed(chunk)
+        command = self.next_command()
+        if command is None:
+            return [], b""
+        return [command], self._exact.rest()
+
+    def _all_exactly(self, chunk: bytes) -> list[list[bytes]]:
+        self._exact.feed(chunk)
+        commands: list[list[bytes]] = []
+        while (command := self.next_command()) is not None:
+            commands.append(command)
+        return commands
+
+    def _all_fast(self, chunk: bytes) -> list[list[bytes]]:
+        commands: list[list[bytes]] = []
+        found = None
+        words = 0
+        reader = self._fast
+        try:
+            reader.feed(chunk)
+            reader.feed(_PROBE)
+            following = reader.gets
+            while (found := following()).__class__ is list:
+                commands.append(found)
+                words += len(found)
+        except Exception:  # noqa: BLE001
+            # ProtocolError, TypeError, MemoryError: the exact parser decides what it is.
+            found = None
+        if (
+            found.__class__ is int
+            and not reader.has_data()
+            and chunk.count(b"\r\n$") == words
+            and _are_flat(commands)
+        ):
+            return commands if all(commands) else [command for command in commands if command]
+        self._fast = hiredis.Reader(notEnoughData=None)
+        proven, consumed = _proven(commands, chunk)
+        return proven + self._all_exactly(chunk[consumed:])
+
+
+def _are_flat(commands: list[list[bytes]]) -> bool:
+    try:
+        for words in commands:
+            b"".join(words)
+    except TypeError:
+        return False
+    return True
+
+
+def _proven(commands: list[list[bytes]], chunk: bytes) -> tuple[list[list[bytes]], int]:
+    """Return the commands whose canonical bytes open `chunk`, and how many bytes these are."""
+    consumed = 0
+    for at, words in enumerate(commands):
+        if not words or not _are_flat([words]):
+            return commands[:at], consumed
+        pieces = [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
+        canonical = b"*%d\r\n%b" % (len(words), b"".join(pieces))
+        if not chunk.startswith(canonical, consumed):
+            return commands[:at], consumed
+        consumed += len(canonical)
+    return commands, consumed

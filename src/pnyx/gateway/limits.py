@@ -1,0 +1,80 @@
+"""What clients may use of a node, each limit named; CONFIG SET changes some of them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pnyx.node.settings import LimitsTable
+from pnyx.transport.resp import RequestLimits
+
+RUN_COMMANDS_MAX: Final = 1024
+"""Commands of one connection that are submitted together."""
+
+RUN_BYTES_MAX: Final = 1024 * 1024
+"""Bytes of words submitted together; a single larger command goes alone."""
+
+PENDING_BYTES_MAX: Final = 1024 * 1024
+"""Requests of one connection parsed ahead while one is under way; beyond it we stop reading."""
+
+TRANSACTION_COMMANDS_MAX: Final = 16 * 1024
+TRANSACTION_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What MULTI may queue."""
+
+WATCHED_KEYS_MAX: Final = 4096
+"""Keys that one connection may watch."""
+
+WRITE_STALL_SECONDS: Final = 60.0
+"""A client that takes nothing of a full output buffer for so long is dropped."""
+
+SHED_SECONDS: Final = 1.0
+"""How often stalled and idle clients are looked for."""
+
+STOP_SECONDS: Final = 5.0
+"""How long `stop` waits for requests that are under way."""
+
+
+WORDS_MAX: Final = 1024 * 1024
+"""Words of one command."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """The limits of this node: its settings, and what CONFIG SET has changed since."""
+
+    value_bytes_max: int
+    clients_max: int
+    query_bytes_max: int
+    """Of one connection's unfinished command."""
+    output_bytes_max: int
+    """Replies that one client has not read: above it the connection is dropped at once."""
+    output_bytes_soft_max: int
+    output_soft_seconds: float
+    held_bytes_max: int
+    """Requests and replies of all clients together; above it the largest holder is dropped."""
+    login_seconds: float
+    """A client that owes a password may be silent for so long."""
+    idle_seconds: float
+    """Drop clients that are silent for so long; 0 never does (CONFIG timeout)."""
+
+    @staticmethod
+    def of(table: LimitsTable) -> "Limits":
+        """Return the limits as the settings have them."""
+        return Limits(
+            value_bytes_max=table.value_bytes_max,
+            clients_max=table.clients_max,
+            query_bytes_max=table.query_bytes_max,
+            output_bytes_max=table.output_bytes_max,
+            output_bytes_soft_max=table.output_bytes_soft_max,
+            output_soft_seconds=table.output_soft_ms / 1000,
+            held_bytes_max=table.held_bytes_max,
+            login_seconds=table.login_ms / 1000,
+            idle_seconds=table.idle_ms / 1000,
+        )
+
+    def requests(self) -> RequestLimits:
+        """Return what the parser allows a client that is logged in."""
+        return RequestLimits(
+            words_max=WORDS_MAX,
+            word_bytes_max=self.value_bytes_max,
+            buffered_bytes_max=self.query_bytes_max,
+            authenticated=True,
+        )

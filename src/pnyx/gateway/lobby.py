@@ -1,0 +1,76 @@
+"""What all connections of one node share: the store, who is here, counters, what CONFIG changes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
+
+from pnyx.gateway.client import Client
+from pnyx.gateway.limits import Limits
+from pnyx.gateway.slowlog import SlowLog
+from pnyx.gateway.store import Store
+from pnyx.gateway.throttle import Throttle
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the start, or since CONFIG RESETSTAT."""
+
+    connections: int = 0
+    commands: int = 0
+    refused_connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    protocol_faults: int = 0
+    """Connections closed because their bytes were no requests."""
+    evicted_clients: int = 0
+    output_limit_disconnections: int = 0
+    denied_passwords: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    """Error replies by prefix; at most ERROR_PREFIXES_MAX of them."""
+
+
+class Lobby:
+    """Shared by both ports of a node; everything happens on its loop."""
+
+    def __init__(self, store: Store, now_seconds: float) -> None:
+        self.store = store
+        self.limits = Limits.of(store.settings.limits)
+        self.clients: dict[int, Client] = {}
+        self.counters = Counters()
+        self.slow_log = SlowLog()
+        self.throttle = Throttle()
+        self.started_at = now_seconds
+        """On the monotonic clock, as all seconds of the gateway."""
+        self._last_id = 0
+        self.password = b""
+        """What clients must say; empty: nothing. CONFIG SET changes it on this node."""
+        self.set_password(store.settings.requirepass.encode())
+
+    @property
+    def wants_password(self) -> bool:
+        """Must clients say AUTH?"""
+        return self.password != b""
+
+    def set_password(self, password: bytes) -> None:
+        """Change the password; whoever is in stays in."""
+        self.password = password
+        self._password_digest = sha256(password).digest()
+
+    def is_password(self, guess: bytes) -> bool:
+        """Compare in a time that says nothing about the password, its length included."""
+        return compare_digest(sha256(guess).digest(), self._password_digest)
+
+    def next_client_id(self) -> int:
+        """Return an id that no client of this start had."""
+        self._last_id += 1
+        return self._last_id
+
+    def count_error(self, text: str) -> None:
+        """Count an error reply for INFO errorstats."""
+        prefix = text.split(" ", 1)[0]
+        if prefix in self.counters.errors or len(self.counters.errors) < ERROR_PREFIXES_MAX:
+            self.counters.errors[prefix] += 1
+
+
+ERROR_PREFIXES_MAX = 128

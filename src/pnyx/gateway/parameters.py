@@ -1,0 +1,209 @@
+"""CONFIG: the parameters that tools ask for. A few can be set, on this node and until it stops."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pnyx.gateway.client import Client
+from pnyx.gateway.keyspace import help_text
+from pnyx.gateway.lobby import Counters, Lobby
+from pnyx.gateway.rows import LocalReply, Row, container, wrong_arity
+from pnyx.gateway.words import INTEGER_MAX, integer, text_of
+from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
+from pnyx.machine.results import OK, Pairs, Refusal, Result
+
+_IMMUTABLE: Final = "can't set immutable config"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter: how it reads, and how a new value is taken."""
+
+    read: Callable[[Lobby, Client], object]
+    write: Callable[[Lobby, bytes], str | None] | None = None
+    """Takes the value, or returns what is wrong with it."""
+
+
+def _fixed(value: object) -> Parameter:
+    """A parameter whose value is what pnyx always does: it may be set to just that."""
+    shown = str(value).encode()
+
+    def accept(_lobby: Lobby, asked: bytes) -> str | None:
+        if asked.lower() == shown:
+            return None
+        return f"pnyx always has {shown.decode() or 'it empty'}; {_IMMUTABLE}"
+
+    return Parameter(lambda _lobby, _client: value, accept)
+
+
+def _number(word: bytes, least: int, most: int) -> int | str:
+    number = integer(word)
+    if number is None:
+        return "argument couldn't be parsed into an integer"
+    if not least <= number <= most:
+        return f"argument must be between {least} and {most} inclusive"
+    return number
+
+
+def _set_timeout(lobby: Lobby, word: bytes) -> str | None:
+    number = _number(word, 0, 2**31 - 1)
+    if isinstance(number, str):
+        return number
+    lobby.limits.idle_seconds = number
+    return None
+
+
+def _set_clients(lobby: Lobby, word: bytes) -> str | None:
+    number = _number(word, 1, 2**32 - 1)
+    if isinstance(number, str):
+        return number
+    if number > lobby.store.settings.limits.clients_max:
+        return f"limits.clients_max of the settings is {lobby.store.settings.limits.clients_max}"
+    lobby.limits.clients_max = number
+    return None
+
+
+def _set_slower_than(lobby: Lobby, word: bytes) -> str | None:
+    number = _number(word, -1, INTEGER_MAX)
+    if isinstance(number, str):
+        return number
+    lobby.slow_log.slower_than_micros = number
+    return None
+
+
+SLOW_LOG_LENGTH_MAX: Final = 10_000
+
+
+def _set_slow_length(lobby: Lobby, word: bytes) -> str | None:
+    number = _number(word, 0, SLOW_LOG_LENGTH_MAX)
+    if isinstance(number, str):
+        return number
+    lobby.slow_log.length_max = number
+    lobby.slow_log.trim()
+    return None
+
+
+def _output_limits(lobby: Lobby, _client: Client) -> str:
+    limits = lobby.limits
+    soft = f"{limits.output_bytes_soft_max} {limits.output_soft_seconds:.0f}"
+    return f"normal {limits.output_bytes_max} {soft} slave 0 0 0 pubsub 0 0 0"
+
+
+PARAMETERS: Final[dict[bytes, Parameter]] = {
+    b"activedefrag": _fixed("no"),
+    b"aof-use-rdb-preamble": _fixed("yes"),
+    b"appendfsync": _fixed("always"),
+    b"appendonly": _fixed("yes"),
+    b"bind": Parameter(lambda lobby, _client: lobby.store.settings.me.host),
+    b"client-output-buffer-limit": Parameter(_output_limits),
+    b"client-query-buffer-limit": Parameter(lambda lobby, _client: lobby.limits.query_bytes_max),
+    b"cluster-announce-ip": Parameter(lambda lobby, _client: lobby.store.settings.me.host),
+    b"cluster-enabled": Parameter(lambda _lobby, client: "yes" if client.speaks_cluster else "no"),
+    b"cluster-require-full-coverage": _fixed("yes"),
+    b"databases": _fixed(1),
+    b"dir": Parameter(lambda lobby, _client: lobby.store.settings.data),
+    b"hz": _fixed(10),
+    b"lazyfree-lazy-user-del": _fixed("no"),
+    b"maxclients": Parameter(lambda lobby, _client: lobby.limits.clients_max, _set_clients),
+    b"maxmemory": _fixed(0),
+    b"maxmemory-policy": _fixed("noeviction"),
+    b"min-replicas-to-write": _fixed(0),
+    b"notify-keyspace-events": _fixed(""),
+    b"port": Parameter(
+        lambda lobby, client: (
+            lobby.store.settings.me.cluster_port
+            if client.speaks_cluster
+            else lobby.store.settings.me.gateway_port
+        )
+    ),
+    b"proto-max-bulk-len": Parameter(lambda lobby, _client: lobby.limits.value_bytes_max),
+    b"protected-mode": Parameter(
+        lambda lobby, _client: "no" if lobby.store.settings.insecure else "yes"
+    ),
+    b"requirepass": Parameter(
+        lambda lobby, _client: lobby.password, lambda lobby, word: lobby.set_password(word)
+    ),
+    b"save": _fixed(""),
+    b"slowlog-log-slower-than": Parameter(
+        lambda lobby, _client: lobby.slow_log.slower_than_micros, _set_slower_than
+    ),
+    b"slowlog-max-len": Parameter(
+        lambda lobby, _client: lobby.slow_log.length_max, _set_slow_length
+    ),
+    b"timeout": Parameter(lambda lobby, _client: int(lobby.limits.idle_seconds), _set_timeout),
+}
+
+
+def _get(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+    if any(len(pattern) > PATTERN_BYTES_MAX for pattern in words[2:]):
+        return Refusal(f"ERR PX0201 a pattern may have {PATTERN_BYTES_MAX} bytes")
+    tests = [matcher(pattern.lower()) for pattern in words[2:]]
+    found: list[tuple[Result, Result]] = []
+    for name, parameter in PARAMETERS.items():
+        if any(test(name) for test in tests):
+            value = parameter.read(lobby, client)
+            found.append((name, value if isinstance(value, bytes) else str(value).encode()))
+    return Pairs(tuple(found))
+
+
+def _set(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    if len(words) % 2:
+        return wrong_arity("config|set")
+    names = [name.lower() for name in words[2::2]]
+    for name, spelled in zip(names, words[2::2], strict=True):
+        if name not in PARAMETERS:
+            return Refusal(
+                "ERR Unknown option or number of arguments for CONFIG SET - "
+                f"'{text_of(spelled)}'"
+            )
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            return _failed(name, "duplicate parameter")
+        if PARAMETERS[name].write is None:
+            return _failed(name, _IMMUTABLE)
+    for name, value in zip(names, words[3::2], strict=True):
+        write = PARAMETERS[name].write
+        assert write is not None, "checked above"
+        wrong = write(lobby, value)
+        if wrong is not None:
+            return _failed(name, wrong)
+    return OK
+
+
+def _failed(name: bytes, why: str) -> Refusal:
+    shown = name.decode()
+    return Refusal(f"ERR CONFIG SET failed (possibly related to argument '{shown}') - {why}")
+
+
+def _resetstat(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    lobby.counters = Counters()
+    return OK
+
+
+def _rewrite(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return Refusal(
+        "ERR Rewriting config file: pnyx never writes its settings file; edit it and restart"
+    )
+
+
+def _help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return help_text("CONFIG", "GET <pattern> ...", "HELP", "RESETSTAT", "SET <name> <value> ...")
+
+
+_ADMIN: Final = "admin noscript loading stale"
+
+ROWS: Final = (
+    container(
+        Row("config", -2, "", "server", "2.0.0", "Look at and change parameters", local=_help),
+        Row("config|get", -3, _ADMIN, "server", "2.0.0", "Return parameters", local=_get),
+        Row("config|help", 2, "loading stale", "server", "5.0.0", "Show the subcommands",
+            local=_help),
+        Row("config|resetstat", 2, _ADMIN, "server", "2.0.0", "Set INFO's counters to zero",
+            local=_resetstat),
+        Row("config|rewrite", 2, _ADMIN, "server", "2.8.0", "Refused: settings are not written",
+            local=_rewrite),
+        Row("config|set", -4, _ADMIN, "server", "2.0.0",
+            "Change parameters of this node until it stops", local=_set,
+            tips="request_policy:all_nodes response_policy:all_succeeded"),
+    ),
+)  # fmt: skip

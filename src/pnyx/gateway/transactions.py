@@ -1,0 +1,150 @@
+"""MULTI, EXEC, DISCARD, WATCH, UNWATCH: a queue here, one atomic command for the machine."""
+
+from typing import Final
+
+from pnyx.gateway.client import Client, Queued, Transaction as OpenTransaction
+from pnyx.gateway.limits import (
+    TRANSACTION_BYTES_MAX,
+    TRANSACTION_COMMANDS_MAX,
+    WATCHED_KEYS_MAX,
+)
+from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
+from pnyx.machine.commands import AnyCommand, Revisions, Transaction
+from pnyx.machine.results import NULL_ARRAY, OK, NullArray, Refusal, Result, Status, Values
+from pnyx.transport.resp import Reply, Rows
+
+QUEUED: Final = Status(b"QUEUED")
+EXECABORT: Final = Refusal("EXECABORT Transaction discarded because of previous errors.")
+
+
+def _multi(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
+    if client.transaction is not None:
+        return Refusal("ERR MULTI calls can not be nested")
+    client.transaction = OpenTransaction()
+    return OK
+
+
+def _discard(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
+    if client.transaction is None:
+        return Refusal("ERR DISCARD without MULTI")
+    client.transaction = None
+    client.watched.clear()
+    return OK
+
+
+def queue(
+    client: Client, row: Row, words: list[bytes], command: AnyCommand | Refusal | None
+) -> Reply:
+    """Put a command behind MULTI; too many break the transaction."""
+    transaction = client.transaction
+    assert transaction is not None, "the caller saw MULTI"
+    transaction.bytes += sum(map(len, words))
+    if (
+        len(transaction.queued) >= TRANSACTION_COMMANDS_MAX
+        or transaction.bytes > TRANSACTION_BYTES_MAX
+    ):
+        transaction.is_broken = True
+        return Refusal(
+            f"ERR PX0201 a transaction may have {TRANSACTION_COMMANDS_MAX} commands "
+            f"and {TRANSACTION_BYTES_MAX} bytes"
+        )
+    transaction.queued.append(Queued(words, command))
+    assert row.name != "exec", "EXEC ends a queue"
+    return QUEUED
+
+
+def take(client: Client) -> tuple[list[Queued], tuple[tuple[bytes, int], ...]] | Refusal:
+    """End the transaction: return what was queued and what is watched, or why it is void."""
+    transaction = client.transaction
+    if transaction is None:
+        return Refusal("ERR EXEC without MULTI")
+    watched = tuple(sorted(client.watched.items()))
+    client.transaction = None
+    client.watched.clear()
+    if transaction.is_broken:
+        return EXECABORT
+    return transaction.queued, watched
+
+
+def run(
+    queued: list[Queued], watched: tuple[tuple[bytes, int], ...], locals_: list[Ask | Reply | None]
+) -> Ask | Reply:
+    """Return what EXEC must submit; `locals_` has one member a queued command, None for plain."""
+    commands: list[AnyCommand] = []
+    for member, own in zip(queued, locals_, strict=True):
+        if isinstance(own, Ask):
+            commands.append(own.command)
+        elif member.command is not None and not isinstance(member.command, Refusal):
+            commands.append(member.command)
+
+    def merge(result: Result) -> Reply:
+        if isinstance(result, NullArray | Refusal):
+            return result
+        assert isinstance(result, Values), "a transaction gives values"
+        answers = iter(result.members)
+        replies: list[Reply] = []
+        for member, own in zip(queued, locals_, strict=True):
+            if isinstance(own, Ask):
+                replies.append(own.shape(next(answers)))
+            elif member.command is None:
+                replies.append(own)
+            elif isinstance(member.command, Refusal):
+                replies.append(member.command)
+            else:
+                replies.append(next(answers))
+        return Rows(tuple(replies))
+
+    if not commands and not watched:
+        return merge(Values(()))
+    return Ask(Transaction(tuple(commands), watched), merge)
+
+
+def _watch(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+    if client.transaction is not None:
+        return Refusal("ERR WATCH inside MULTI is not allowed")
+    keys = tuple(dict.fromkeys(key for key in words[1:] if key not in client.watched))
+    if len(client.watched) + len(keys) > WATCHED_KEYS_MAX:
+        return Refusal(f"ERR PX0201 a connection may watch {WATCHED_KEYS_MAX} keys")
+    if not keys:
+        return OK
+
+    def remember(result: Result) -> Reply:
+        if isinstance(result, Refusal):
+            return result
+        assert isinstance(result, Values), "revisions come as values"
+        for key, revision in zip(keys, result.members, strict=True):
+            assert isinstance(revision, int), "a revision is a number"
+            client.watched[key] = revision
+        return OK
+
+    return Ask(Revisions(keys), remember, ends_run=True)
+
+
+def _unwatch(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
+    client.watched.clear()
+    return OK
+
+
+def _exec(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    raise AssertionError("the run builder does EXEC itself, for it needs the table")
+
+
+_FLAGS: Final = "noscript loading stale fast allow_busy"
+
+ROWS: Final = (
+    Row("multi", 1, _FLAGS, "transactions", "1.2.0", "Start a transaction",
+        local=_multi, categories="transaction"),
+    Row("exec", 1, "noscript loading stale skip_slowlog", "transactions", "1.2.0",
+        "Run the commands since MULTI, all or none", local=_exec, categories="transaction",
+        complexity="Depends on the commands."),
+    Row("discard", 1, _FLAGS, "transactions", "2.0.0", "Forget the commands since MULTI",
+        local=_discard, categories="transaction"),
+    Row("watch", -2, _FLAGS, "transactions", "2.2.0", "Let EXEC fail if a key changes",
+        local=_watch, keys=(1, -1, 1), specs=(KeySpec("RO", 1, -1, 1),), categories="transaction",
+        complexity="O(1) for each key"),
+    Row("unwatch", 1, _FLAGS, "transactions", "2.2.0", "Watch no key any more",
+        local=_unwatch, categories="transaction"),
+)  # fmt: skip
+
+NEVER_QUEUED: Final = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})

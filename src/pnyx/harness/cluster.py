@@ -1,0 +1,233 @@
+"""A cluster of real node processes on this machine: for the demo, the bench and the tests.
+
+All calls block. Whatever way the owner ends, the processes end with it: `close`, the context
+manager and `atexit` stop them, and a node whose owner was killed reads the end of its input.
+"""
+
+import atexit
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from pnyx.errors import PnyxError
+from pnyx.harness import files, page
+from pnyx.harness.health import Asked, Health, Word, ask_all, judge
+from pnyx.harness.ports import Ports, out_of_the_way
+from pnyx.harness.process import NodeProcess
+from pnyx.harness.resp import Connection
+
+HOST: Final = "127.0.0.1"
+POLL_S: Final = 0.02
+HEALTHY_S_MAX: Final = 20.0
+
+
+class NotInTime(PnyxError):
+    """The cluster did not reach the state that was waited for."""
+
+    code = "PX0109"
+
+
+class Cluster:
+    """Three or five nodes (or one), their processes, directories and faults."""
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        count: int = 3,
+        ports: Sequence[Ports] | None = None,
+        settings: files.Chosen | None = None,
+    ) -> None:
+        """Write the settings files; nothing is started.
+
+        Without a `directory` the data is temporary and goes with the cluster. `settings` are keys
+        of a settings file that all nodes get, besides their names and addresses.
+        """
+        self._temporary = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="pnyx-"))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        password = (settings or {}).get("requirepass")
+        self.password = password if isinstance(password, str) else None
+        chosen = list(ports) if ports is not None else out_of_the_way(count)
+        self.nodes: dict[str, NodeProcess] = {}
+        for number, own in enumerate(chosen, start=1):
+            label = f"n{number}"
+            self.nodes[label] = NodeProcess(
+                label=label,
+                host=HOST,
+                ports=own,
+                settings_path=self.directory / f"{label}.toml",
+                log_path=self.directory / f"{label}.log",
+            )
+        files.write_all(self.directory, list(self.nodes.values()), settings or {})
+        self._cuts: set[str] = set()
+        atexit.register(self.close)
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Life.
+
+    def start(self) -> None:
+        """Start every node that does not run, and return at once."""
+        for node in self.nodes.values():
+            if not node.is_running():
+                node.start()
+
+    def stop(self) -> dict[str, int | None]:
+        """Let every node drain and exit; return their exit statuses."""
+        running = [node for node in self.nodes.values() if node.is_running()]
+        for node in running:
+            node.terminate()
+        return {node.label: node.wait() for node in running}
+
+    def close(self) -> None:
+        """Stop everything; drop the data if it is temporary. Calling again does nothing."""
+        atexit.unregister(self.close)
+        self.stop()
+        if self._temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Faults.
+
+    def kill(self, label: str) -> None:
+        """End a node by SIGKILL."""
+        self.nodes[label].kill()
+
+    def restart(self, label: str) -> None:
+        """Start a node that ended, or resume a paused one."""
+        node = self.nodes[label]
+        if node.paused:
+            node.resume()
+        elif not node.is_running():
+            node.start()
+
+    def pause(self, label: str) -> None:
+        """Stop a node in its tracks (SIGSTOP)."""
+        self.nodes[label].pause()
+
+    def resume(self, label: str) -> None:
+        """Let a paused node go on."""
+        self.nodes[label].resume()
+
+    def partition(self, *labels: str) -> None:
+        """Cut every link between `labels` and the other nodes, both ways; replaces earlier cuts."""
+        one_side = set(labels)
+        for node in self._reachable():
+            cut = sorted(set(self.nodes) - one_side if node.label in one_side else one_side)
+            self._set_faults(node, cut)
+        self._cuts = one_side
+
+    def heal(self) -> None:
+        """Undo every partition and pause."""
+        for node in self.nodes.values():
+            if node.paused:
+                node.resume()
+        for node in self._reachable():
+            self._set_faults(node, [])
+        self._cuts = set()
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """The labels of the last partition, sorted; empty after `heal`."""
+        return tuple(sorted(self._cuts))
+
+    # What is seen from outside.
+
+    def health(self) -> Health:
+        """Ask all nodes and return the state of the cluster."""
+        return judge(self.ask_all())
+
+    def ask_all(self) -> list[Asked]:
+        """Ask all nodes for their status."""
+        return ask_all(self.http_addresses())
+
+    def http_addresses(self) -> dict[str, tuple[str, int]]:
+        """Label -> host and port of the http page."""
+        return {node.label: (node.host, node.ports.http) for node in self.nodes.values()}
+
+    def leader(self) -> str | None:
+        """Return the label of the node that leads a majority now."""
+        return self.health().leader
+
+    def connect(self, label: str, *, timeout_s: float = 5.0) -> Connection:
+        """Return a client connection to the node's gateway port."""
+        node = self.nodes[label]
+        return Connection(
+            node.host, node.ports.gateway, timeout_s=timeout_s, password=self.password
+        )
+
+    def wait_healthy(self, timeout_s: float = HEALTHY_S_MAX) -> Health:
+        """Return once every node is up and follows one leader.
+
+        Raises:
+            StartFailed: a node's process ended meanwhile.
+            NotInTime: it did not happen within `timeout_s`.
+        """
+        return self.wait_for(
+            lambda seen: seen.word is Word.HEALTHY, "HEALTHY", timeout_s, all_must_run=True
+        )
+
+    def wait_for_leader(self, timeout_s: float = HEALTHY_S_MAX) -> str:
+        """Return the label of a leader of a majority once there is one."""
+        seen = self.wait_for(lambda seen: seen.leader is not None, "a leader", timeout_s)
+        assert seen.leader is not None, "that is what was waited for"
+        return seen.leader
+
+    def wait_for(
+        self,
+        wanted: Callable[[Health], bool],
+        name: str,
+        timeout_s: float = HEALTHY_S_MAX,
+        *,
+        all_must_run: bool = False,
+    ) -> Health:
+        """Return the first state that is `wanted`; `name` says what it is for the error."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            seen = self.health()
+            if wanted(seen):
+                return seen
+            if all_must_run:
+                self._check_running()
+            if time.monotonic() > deadline:
+                raise NotInTime(
+                    f"the cluster is not {name} after {timeout_s:g} s",
+                    cause=seen.sentence() + self._log_tails(),
+                    next_step=f"the nodes' logs are in {self.directory}",
+                )
+            time.sleep(POLL_S)
+
+    # Pieces.
+
+    def _reachable(self) -> list[NodeProcess]:
+        return [node for node in self.nodes.values() if node.is_running() and not node.paused]
+
+    def _set_faults(self, node: NodeProcess, cut: Sequence[str]) -> None:
+        body = json.dumps({"cut": list(cut)}).encode()
+        page.ask(node.host, node.ports.http, "/v1/faults", body=body)
+
+    def _check_running(self) -> None:
+        for node in self.nodes.values():
+            if not node.is_running():
+                raise node.start_failed(f"its process ended with status {node.status}")
+
+    def _log_tails(self) -> str:
+        return "".join(
+            f"\n          {node.label}: {line}"
+            for node in self.nodes.values()
+            for line in node.log_tail(3)
+        )

@@ -1,0 +1,55 @@
+"""A node's http page, asked over a plain blocking connection."""
+
+import http.client
+from typing import Final
+
+from pnyx.errors import PnyxError
+
+ASK_S_MAX: Final = 1.0
+"""How long one node may take to answer."""
+ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+class NoAnswer(PnyxError):
+    """The node's http page did not answer as it should."""
+
+    code = "PX0108"
+
+
+def ask(
+    host: str,
+    port: int,
+    path: str,
+    *,
+    body: bytes | None = None,
+    timeout_s: float = ASK_S_MAX,
+) -> bytes:
+    """Return the body of the answer to GET, or to POST when there is a `body` (JSON).
+
+    Raises:
+        NoAnswer: nobody there, too late, or a status other than 200; the cause says which.
+    """
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    try:
+        if body is None:
+            connection.request("GET", path)
+        else:
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read(ANSWER_BYTES_MAX)
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswer(f"{host}:{port}{path} does not answer", cause=_words(error)) from error
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        said = content.decode(errors="replace").strip()[:200]
+        raise NoAnswer(f"{host}:{port}{path} answered {answer.status}", cause=said)
+    return content
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return str(error) or type(error).__name__

@@ -1,0 +1,139 @@
+"""One group's machine: entries in, results out, one atomic write to the space.
+
+Rule 1. Data, expiries and the meta row {generation, applied, membership, totals} change in the
+        same write, so whatever a crash leaves is the state after some entry, and says which.
+Rule 2. The state is a function of the entries alone: not of how they are batched, nor of the
+        process, its clock or its hash seeds. Equal entries give equal bytes.
+Rule 3. Due keys are swept at the start of an entry, before its commands. Their results do not
+        depend on it, for a due key is gone either way; but DBSIZE and the like, which count rows,
+        are then as near to the truth as the sweep's limit allows.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pnyx.consensus.membership import Membership
+from pnyx.consensus.ready import Entry, EntryKind, Mark
+from pnyx.ids import GroupId
+from pnyx.machine.commands import AnyCommand, Batch
+from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.results import Result
+from pnyx.machine.rows import KIND_META, Meta, decode_meta, encode_row, group_prefix
+from pnyx.machine.snapshots import Installation, SnapshotView, drop_other_generations
+from pnyx.machine.space import Space
+from pnyx.machine.transactions import COMMANDS, READS
+
+_decode_membership = msgspec.msgpack.Decoder(Membership).decode
+
+
+class Group:
+    """The replicated state of one group, as far as this replica has applied it."""
+
+    def __init__(self, space: Space, group: GroupId) -> None:
+        self.space = space
+        self._group = group
+        self._meta_key = group_prefix(group, 0) + KIND_META
+        row = space.get(self._meta_key)
+        meta = Meta() if row is None else decode_meta(row)
+        drop_other_generations(space, group, meta.generation)
+        self._installation: Installation | None = None
+        self._take_over(meta)
+
+    @property
+    def clock_ms(self) -> int:
+        """The committed clock, ms since 1970; 0 before the first batch."""
+        return self._keyspace.clock_ms
+
+    def apply(self, entries: Sequence[tuple[Entry, Batch | None]]) -> list[list[Result]]:
+        """Apply entries in order; return the results of each, one a command.
+
+        Visible at once, all of them or none; durable after the space's next flush.
+        """
+        keyspace = self._keyspace
+        keyspace.applying = True
+        results: list[list[Result]] = []
+        applied = self.applied.index
+        for entry, batch in entries:
+            assert entry.index == applied + 1, "entries are applied in order, each once"
+            applied = entry.index
+            if batch is None:
+                if entry.kind is EntryKind.MEMBERSHIP:
+                    self.membership = _decode_membership(entry.payload)
+                results.append([])
+                continue
+            keyspace.begin(batch.stamp_ms, batch.value_bytes_max)
+            results.append([COMMANDS[type(each)](keyspace, each) for each in batch.commands])
+        keyspace.applying = False
+        if entries:
+            last = entries[-1][0]
+            self.applied = Mark(last.index, last.term)
+            rows, drops = keyspace.take_changes()
+            rows[self._meta_key] = encode_row(self._meta())
+            self.space.write(rows, drops)
+        return results
+
+    def read(self, commands: Sequence[AnyCommand], now_ms: int) -> list[Result] | None:
+        """Return the results of reads in the applied state, at `now_ms` or the committed clock.
+
+        None if one of them met a key that is due at `now_ms` but not yet by the committed clock:
+        what time it is must then be agreed first, in the log.
+        """
+        keyspace = self._keyspace
+        keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
+        keyspace.met_due = False
+        results = [READS[type(each)](keyspace, each) for each in commands]
+        return None if keyspace.met_due else results
+
+    def next_expiry_ms(self) -> int | None:
+        """Return the earliest expiry of a key, in ms since 1970; None if no key expires."""
+        return self._keyspace.next_expiry_ms()
+
+    def has_due(self) -> bool:
+        """Return whether the last sweep left due keys behind: another `Tick` takes more."""
+        expiry_ms = self._keyspace.next_expiry_ms()
+        return expiry_ms is not None and expiry_ms <= self._keyspace.clock_ms
+
+    # Snapshots.
+
+    def view(self) -> SnapshotView:
+        """Return the applied state as it is now. Must be closed."""
+        return SnapshotView(self.space.view(), self._keyspace.prefix, self._meta())
+
+    def begin_install(self) -> None:
+        """Make room for the rows of a snapshot; an install under way is given up."""
+        self.abort_install()
+        drop_other_generations(self.space, self._group, self._generation)
+        self._installation = Installation(self.space, self._group, self._generation + 1)
+
+    def install_rows(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Write rows of the stream, in any number of calls. Nothing of them shows yet."""
+        assert self._installation is not None, "rows belong to an install that has begun"
+        self._installation.put(rows)
+
+    def finish_install(self, mark: Mark, membership: Membership) -> None:
+        """Make the installed rows the state, atomically, and delete the state before."""
+        assert self._installation is not None, "an install has begun"
+        assert mark.index > self.applied.index, "a snapshot never takes the state back"
+        meta = Meta(self._installation.generation, mark, membership, self._installation.totals())
+        old = group_prefix(self._group, self._generation)
+        self.space.write(
+            {self._meta_key: encode_row(meta)},
+            [(old, group_prefix(self._group, self._generation + 1))],
+        )
+        self._installation = None
+        self._take_over(meta)
+
+    def abort_install(self) -> None:
+        """Forget an install; its rows go when the next one begins, or at the next start."""
+        self._installation = None
+
+    def _take_over(self, meta: Meta) -> None:
+        self._generation: int = meta.generation
+        self.applied: Mark = meta.applied
+        self.membership: Membership | None = meta.membership
+        prefix = group_prefix(self._group, meta.generation)
+        self._keyspace: Keyspace = Keyspace(self.space, prefix, meta.totals)
+
+    def _meta(self) -> Meta:
+        return Meta(self._generation, self.applied, self.membership, self._keyspace.totals)

@@ -1,0 +1,307 @@
+"""The keys of one group as commands see them: applied state, and what this apply changes.
+
+Rule 1. Nothing is written to the space here: changes gather in `rows` (and `flushed`), are seen
+        by every later command, and leave together with the meta row (machine/group.py).
+Rule 2. A key whose expiry is at or before `clock_ms`, the committed clock, is gone for everyone.
+        While reading, one whose expiry lies in (clock_ms, estimate_ms] is gone by an estimate
+        only: `met_due` says so, and the reader must ask the log instead.
+Rule 3. `totals` are exact after every call: rows in the space plus changes.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
+
+from pnyx.ids import Revision
+from pnyx.machine import rows as layout
+from pnyx.machine.rows import EXPIRING, KIND_DATA, KIND_END, KIND_EXPIRY, PLAIN_BYTES, suffix_of
+from pnyx.machine.space import Space
+
+SWEEP_COUNT_MAX: Final = 20
+"""Due keys removed an entry, besides those its commands touch."""
+
+NEVER_MS: Final = 1 << 64
+"""Later than every expiry."""
+
+_ABSENT: Final = b""
+"""Not a row: every row has a header. Marks 'not among the changes', where None means deleted."""
+
+
+class Record(NamedTuple):
+    """A key that exists."""
+
+    suffix: bytes
+    value: bytes
+    expire_ms: int
+    """0 if it stays."""
+    revision: Revision
+
+
+class Keyspace:
+    """Reads and changes the keys of one generation."""
+
+    __slots__ = (
+        "_data",
+        "_expiries",
+        "_expiries_end",
+        "_expiry_floor",
+        "_floor_is_exact",
+        "_space",
+        "applying",
+        "clock_ms",
+        "estimate_ms",
+        "expiring",
+        "flushed",
+        "keys",
+        "met_due",
+        "prefix",
+        "revision",
+        "rows",
+        "value_bytes_max",
+    )
+
+    def __init__(self, space: Space, prefix: bytes, totals: layout.Totals) -> None:
+        self._space = space
+        self.prefix = prefix
+        self._data = prefix + KIND_DATA
+        self._expiries = prefix + KIND_EXPIRY
+        self._expiries_end = prefix + KIND_END
+        self.rows: dict[bytes, bytes | None] = {}
+        """Changes by row key; None deletes."""
+        self.flushed = False
+        """True if every row in the space is deleted before `rows` are put."""
+        self.applying = False
+        self.clock_ms = totals.clock_ms
+        self.estimate_ms = totals.clock_ms
+        self.met_due = False
+        self.keys = totals.keys
+        self.expiring = totals.expiring
+        self.revision: int = totals.revision
+        self.value_bytes_max = 0
+        # No expiry row is earlier than the floor; whether one stands at it may be unknown.
+        self._expiry_floor = 0
+        self._floor_is_exact = False
+
+    @property
+    def totals(self) -> layout.Totals:
+        return layout.Totals(self.clock_ms, Revision(self.revision), self.keys, self.expiring)
+
+    def begin(self, stamp_ms: int, value_bytes_max: int) -> None:
+        """Start an entry: committed time goes on, never back."""
+        self.clock_ms = self.estimate_ms = max(self.clock_ms, stamp_ms)
+        self.value_bytes_max = value_bytes_max
+        self.sweep()
+
+    def take_changes(self) -> tuple[dict[bytes, bytes | None], list[tuple[bytes, bytes]]]:
+        """Return the rows to put and the ranges to drop before, and start with none again."""
+        rows, drops = self.rows, [(self._data, self._expiries_end)] if self.flushed else []
+        self.rows = {}
+        self.flushed = False
+        return rows, drops
+
+    # One key.
+
+    def value(self, key: bytes) -> bytes | None:
+        """Return the value of `key`, None if there is none."""
+        row = self._row(self._data + suffix_of(key))
+        if row is None:
+            return None
+        if row[0] == EXPIRING:
+            record = self.record(key)
+            return None if record is None else record.value
+        return row[PLAIN_BYTES:]
+
+    def record(self, key: bytes) -> Record | None:
+        """Return what is known of `key`, None if there is none."""
+        suffix = suffix_of(key)
+        row = self._row(self._data + suffix)
+        if row is None:
+            return None
+        if row[0] != EXPIRING:
+            return Record(suffix, row[PLAIN_BYTES:], 0, layout.revision_of(row))
+        expire_ms = layout.expiry_of(row)
+        if self.is_gone(expire_ms):
+            if self.applying:
+                self._delete(suffix, expire_ms)
+            return None
+        return Record(suffix, layout.value_of(row), expire_ms, layout.revision_of(row))
+
+    def is_gone(self, expire_ms: int) -> bool:
+        """Return whether a key with this expiry, not 0, no longer exists (rule 2)."""
+        if expire_ms <= self.clock_ms:
+            return True
+        if expire_ms <= self.estimate_ms:
+            self.met_due = True
+            return True
+        return False
+
+    def put(self, key: bytes, value: bytes, expire_ms: int = 0) -> None:
+        """Give `key` this value and expiry (0: none), whatever was there."""
+        suffix = suffix_of(key)
+        row_key = self._data + suffix
+        row = self._row(row_key)
+        if row is None:
+            self.keys += 1
+        elif row[0] == EXPIRING:
+            self._drop_expiry(suffix, layout.expiry_of(row))
+        self.revision = revision = self.revision + 1
+        if expire_ms:
+            self._add_expiry(suffix, expire_ms)
+            self.rows[row_key] = layout.expiring_row(revision, expire_ms, value)
+        else:
+            self.rows[row_key] = layout.plain_row(revision, value)
+
+    def replace(self, record: Record, value: bytes) -> None:
+        """Give a key that exists another value; its expiry stays."""
+        self.revision = revision = self.revision + 1
+        self.rows[self._data + record.suffix] = (
+            layout.expiring_row(revision, record.expire_ms, value)
+            if record.expire_ms
+            else layout.plain_row(revision, value)
+        )
+
+    def store(self, key: bytes, record: Record | None, value: bytes) -> None:
+        """Give `key`, of which `record` is known, another value; an expiry stays."""
+        if record is None:
+            self.put(key, value)
+        else:
+            self.replace(record, value)
+
+    def set_expiry(self, record: Record, expire_ms: int) -> None:
+        """Let a key that exists go at `expire_ms`, or never (0)."""
+        if record.expire_ms:
+            self._drop_expiry(record.suffix, record.expire_ms)
+        if expire_ms:
+            self._add_expiry(record.suffix, expire_ms)
+        self.replace(record._replace(expire_ms=expire_ms), record.value)
+
+    def remove(self, record: Record) -> None:
+        """Delete a key that exists."""
+        self._delete(record.suffix, record.expire_ms)
+
+    def discard(self, key: bytes) -> bool:
+        """Delete `key`; return whether it existed."""
+        record = self.record(key)
+        if record is None:
+            return False
+        self.remove(record)
+        return True
+
+    def flush(self) -> None:
+        """Delete every key."""
+        if self.keys:
+            self.revision += 1
+        self.rows.clear()
+        self.flushed = True
+        self.keys = self.expiring = 0
+        self._expiry_floor = NEVER_MS
+        self._floor_is_exact = True
+
+    # Many keys.
+
+    def positions(self, start: int, stop: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (suffix, row) of all data rows with start <= position < stop, in their order.
+
+        Rows of keys that are gone are among them; the caller asks `is_gone`.
+        """
+        head = len(self._data)
+        lower = self._data + start.to_bytes(layout.POSITION_BYTES, "big")
+        upper = self._data + stop.to_bytes(layout.POSITION_BYTES, "big")
+        for row_key, row in self._ordered(lower, upper):
+            yield row_key[head:], row
+
+    # Expiry.
+
+    def next_expiry_ms(self) -> int | None:
+        """Return the earliest expiry, due or not, None if no key has one."""
+        if not self._floor_is_exact:
+            first = next(self._expiry_rows(), None)
+            self._expiry_floor = NEVER_MS if first is None else self._split_expiry(first)[0]
+            self._floor_is_exact = True
+        return None if self._expiry_floor == NEVER_MS else self._expiry_floor
+
+    def sweep(self) -> None:
+        """Delete due keys, earliest first, at most `SWEEP_COUNT_MAX`."""
+        if self._expiry_floor > self.clock_ms:
+            return
+        earliest = [self._split_expiry(k) for k in islice(self._expiry_rows(), SWEEP_COUNT_MAX + 1)]
+        floor = NEVER_MS
+        for count, (expire_ms, suffix) in enumerate(earliest):
+            if expire_ms > self.clock_ms or count == SWEEP_COUNT_MAX:
+                floor = expire_ms
+                break
+            self._delete(suffix, expire_ms)
+        self._expiry_floor = floor
+        self._floor_is_exact = True
+
+    def _expiry_rows(self) -> Iterator[bytes]:
+        # From the floor on, not from the start: below it lie only the remains of deleted rows.
+        lower = self._expiries + self._expiry_floor.to_bytes(8, "big")
+        return (row_key for row_key, _ in self._ordered(lower, self._expiries_end))
+
+    def _split_expiry(self, row_key: bytes) -> tuple[int, bytes]:
+        head = len(self._expiries)
+        return int.from_bytes(row_key[head : head + 8], "big"), row_key[head + 8 :]
+
+    def _add_expiry(self, suffix: bytes, expire_ms: int) -> None:
+        self.rows[self._expiries + expire_ms.to_bytes(8, "big") + suffix] = b""
+        self.expiring += 1
+        if expire_ms <= self._expiry_floor:
+            self._floor_is_exact = True
+            self._expiry_floor = expire_ms
+
+    def _drop_expiry(self, suffix: bytes, expire_ms: int) -> None:
+        self.rows[self._expiries + expire_ms.to_bytes(8, "big") + suffix] = None
+        self.expiring -= 1
+        if expire_ms == self._expiry_floor:
+            self._floor_is_exact = False
+
+    # Rows.
+
+    def _row(self, row_key: bytes) -> bytes | None:
+        row = self.rows.get(row_key, _ABSENT)
+        if row != _ABSENT:
+            return row
+        return None if self.flushed else self._space.get(row_key)
+
+    def _delete(self, suffix: bytes, expire_ms: int) -> None:
+        if expire_ms:
+            self._drop_expiry(suffix, expire_ms)
+        self.rows[self._data + suffix] = None
+        self.keys -= 1
+        self.revision += 1
+
+    def _ordered(self, lower: bytes, upper: bytes) -> Iterator[tuple[bytes, bytes]]:
+        changes = self.rows
+        changed = sorted(row_key for row_key in changes if lower <= row_key < upper)
+        if self.flushed:
+            stored: Iterator[tuple[bytes, bytes]] = iter(())
+        else:
+            stored = self._space.scan(lower, upper)
+        if not changed:
+            return stored
+        return _merged(stored, [(row_key, changes[row_key]) for row_key in changed])
+
+
+def _merged(
+    stored: Iterator[tuple[bytes, bytes]], changed: list[tuple[bytes, bytes | None]]
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield stored rows with the changes laid over them, in key order."""
+    following = 0
+    for row_key, row in stored:
+        while following < len(changed) and changed[following][0] < row_key:
+            yield from _present(changed[following])
+            following += 1
+        if following < len(changed) and changed[following][0] == row_key:
+            yield from _present(changed[following])
+            following += 1
+        else:
+            yield row_key, row
+    for change in changed[following:]:
+        yield from _present(change)
+
+
+def _present(change: tuple[bytes, bytes | None]) -> Iterator[tuple[bytes, bytes]]:
+    row_key, row = change
+    if row is not None:
+        yield row_key, row

@@ -1,0 +1,93 @@
+"""The longest common subsequence of two values, with Redis' choice among equals (t_string.c).
+
+The table of lengths is not filled cell by cell: a row is one integer whose bit j - 1 is set where
+the length does *not* grow from column j - 1 to j, and a row follows from the one above by a few
+operations on whole integers. (Hyyrö, "Bit-parallel LCS-length computation revisited", 2004.)
+The way back through the table needs no more than those bits.
+"""
+
+from typing import Final
+
+from pnyx.machine.commands import Lcs
+from pnyx.machine.results import Pairs, Refusal, Result, Values
+
+LCS_CELLS_MAX: Final = 1_000_000
+"""Cells of the table, one value's bytes times the other's."""
+LCS_BYTES_MAX: Final = 65_536
+"""Bytes of either value: a narrow table has few cells and many rows."""
+
+TOO_LARGE: Final = Refusal(
+    f"ERR LCS compares at most {LCS_BYTES_MAX} bytes, and {LCS_CELLS_MAX} as the product of both "
+    "lengths"
+)
+
+
+def longest_common(first: bytes, second: bytes, command: Lcs) -> Result:
+    """Return what the command asks: the count, the matches, or the subsequence itself."""
+    too_long = max(len(first), len(second)) > LCS_BYTES_MAX
+    if too_long or len(first) * len(second) > LCS_CELLS_MAX:
+        return TOO_LARGE
+    rows = _rows(first, second)
+    if command.length:
+        return len(second) - rows[-1].bit_count()
+    if command.matches:
+        return _matches(first, second, rows, command)
+    path = _path(first, second, rows)
+    return bytes([first[i] for i, _ in reversed(path)])
+
+
+def _rows(first: bytes, second: bytes) -> list[int]:
+    """Return a row of bits for every prefix of `first`, the empty one included."""
+    full = (1 << len(second)) - 1
+    places: dict[int, int] = {}
+    for j, byte in enumerate(second):
+        places[byte] = places.get(byte, 0) | 1 << j
+    row = full
+    rows = [row]
+    for byte in first:
+        hits = row & places.get(byte, 0)
+        row = ((row + hits) | (row - hits)) & full
+        rows.append(row)
+    return rows
+
+
+def _path(first: bytes, second: bytes, rows: list[int]) -> list[tuple[int, int]]:
+    """Return the matched places, last to first, as Redis walks back through its table."""
+    i, j = len(first), len(second)
+    path: list[tuple[int, int]] = []
+    while i > 0 and j > 0:
+        if first[i - 1] == second[j - 1]:
+            i -= 1
+            j -= 1
+            path.append((i, j))
+        elif rows[i] >> (j - 1) & 1:
+            # The column before has the same length: Redis prefers to shorten `second`.
+            j -= 1
+        else:
+            i -= 1
+    return path
+
+
+def _matches(first: bytes, second: bytes, rows: list[int], command: Lcs) -> Result:
+    found: list[Result] = []
+    for start, other, length in _runs(_path(first, second, rows)):
+        if length < command.match_min:
+            continue
+        ranges = (
+            Values((start, start + length - 1)),
+            Values((other, other + length - 1)),
+        )
+        found.append(Values((*ranges, length) if command.with_lengths else ranges))
+    count = len(second) - rows[-1].bit_count()
+    return Pairs(((b"matches", Values(tuple(found))), (b"len", count)))
+
+
+def _runs(path: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Return (start in first, start in second, length) of unbroken matches, last to first."""
+    runs: list[tuple[int, int, int]] = []
+    for i, j in path:
+        if runs and runs[-1][0] == i + 1 and runs[-1][1] == j + 1:
+            runs[-1] = (i, j, runs[-1][2] + 1)
+        else:
+            runs.append((i, j, 1))
+    return runs

@@ -1,0 +1,104 @@
+"""Walking over many keys: SCAN, KEYS, RANDOMKEY and what a slot holds.
+
+A SCAN cursor is a position, ``slot << 48 | hash48`` (machine/rows.py): no state is kept, and a key
+that exists during a whole scan is returned, whatever else comes and goes. Keys that share a
+position are never split over two pages, for a cursor could not name the second one.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from pnyx.machine import commands as c
+from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
+from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.results import Refusal, Result, Values
+from pnyx.machine.rows import POSITION_BYTES, POSITION_END, expiry_of
+
+SCAN_COUNT_MAX: Final = 5_000
+"""Keys visited by one SCAN, whatever its COUNT says: a page must not hold the loop."""
+KEYS_COUNT_MAX: Final = 100_000
+"""Keys that KEYS will visit."""
+SLOT_KEYS_MAX: Final = 100_000
+"""Keys of one slot that are counted or listed."""
+RANDOM_VISITS_MAX: Final = 1_000
+"""Expired keys that RANDOMKEY steps over before it says that there is none."""
+
+KEYS_REFUSED: Final = Refusal(
+    f"ERR KEYS visits at most {KEYS_COUNT_MAX} keys and there are more: use SCAN"
+)
+SLOT_REFUSED: Final = Refusal(f"ERR the slot has more than {SLOT_KEYS_MAX} keys")
+PATTERN_REFUSED: Final = Refusal(f"ERR the pattern is longer than {PATTERN_BYTES_MAX} bytes")
+
+
+def _scan(keyspace: Keyspace, command: c.Scan) -> Result:
+    if len(command.pattern or b"") > PATTERN_BYTES_MAX:
+        return PATTERN_REFUSED
+    count = min(max(command.count, 1), SCAN_COUNT_MAX)
+    page: list[tuple[bytes, bytes]] = []
+    cursor = b"0"
+    for suffix, row in keyspace.positions(min(command.cursor, POSITION_END), POSITION_END):
+        if len(page) >= count and suffix[:POSITION_BYTES] != page[-1][0][:POSITION_BYTES]:
+            cursor = b"%d" % int.from_bytes(suffix[:POSITION_BYTES], "big")
+            break
+        page.append((suffix, row))
+    if command.type_name is not None and command.type_name.lower() != b"string":
+        return Values((cursor, Values(())))
+    return Values((cursor, Values(tuple(_living(keyspace, iter(page), command.pattern)))))
+
+
+def _keys(keyspace: Keyspace, command: c.Keys) -> Result:
+    if len(command.pattern) > PATTERN_BYTES_MAX:
+        return PATTERN_REFUSED
+    if keyspace.keys > KEYS_COUNT_MAX:
+        return KEYS_REFUSED
+    return Values(tuple(_living(keyspace, keyspace.positions(0, POSITION_END), command.pattern)))
+
+
+def _random_key(keyspace: Keyspace, command: c.RandomKey) -> Result:
+    if not keyspace.keys:
+        return None
+    start = command.draw % POSITION_END
+    for lower, upper in ((start, POSITION_END), (0, start)):
+        rows = islice(keyspace.positions(lower, upper), RANDOM_VISITS_MAX)
+        found = next(_living(keyspace, rows, None), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _slot_count(keyspace: Keyspace, command: c.SlotCount) -> Result:
+    counted = sum(1 for _ in islice(_slot(keyspace, command.slot), SLOT_KEYS_MAX + 1))
+    return SLOT_REFUSED if counted > SLOT_KEYS_MAX else counted
+
+
+def _slot_keys(keyspace: Keyspace, command: c.SlotKeys) -> Result:
+    wanted = min(max(command.count, 0), SLOT_KEYS_MAX)
+    living = _living(keyspace, _slot(keyspace, command.slot), None)
+    return Values(tuple(islice(living, wanted)))
+
+
+def _slot(keyspace: Keyspace, slot: int) -> Iterator[tuple[bytes, bytes]]:
+    return keyspace.positions(slot << 48, (slot + 1) << 48)
+
+
+def _living(
+    keyspace: Keyspace, rows: Iterator[tuple[bytes, bytes]], pattern: bytes | None
+) -> Iterator[bytes]:
+    matches = None if pattern is None or pattern == b"*" else matcher(pattern)
+    for suffix, row in rows:
+        key = suffix[POSITION_BYTES:]
+        if matches is not None and matches(key) is None:
+            continue
+        expire_ms = expiry_of(row)
+        if not expire_ms or not keyspace.is_gone(expire_ms):
+            yield key
+
+
+READS: Final[dict[type[c.Command], Callable[[Keyspace, Any], Result]]] = {
+    c.Scan: _scan,
+    c.Keys: _keys,
+    c.RandomKey: _random_key,
+    c.SlotCount: _slot_count,
+    c.SlotKeys: _slot_keys,
+}

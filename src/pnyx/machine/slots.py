@@ -1,0 +1,21 @@
+"""Which of the 16384 hash slots a key belongs to.
+
+Source: Redis Cluster specification, "Key distribution model" and "Hash tags".
+"""
+
+from binascii import crc_hqx
+
+from pnyx.ids import SLOT_COUNT, Slot
+
+_SLOT_MASK = SLOT_COUNT - 1
+assert SLOT_COUNT & _SLOT_MASK == 0, "a mask takes the remainder"
+
+
+def slot_of(key: bytes) -> Slot:
+    """Return the slot of `key`, or of its hash tag: what stands in its first ``{...}``, if any."""
+    opening = key.find(b"{")
+    if opening >= 0:
+        closing = key.find(b"}", opening + 1)
+        if closing > opening + 1:
+            key = key[opening + 1 : closing]
+    return Slot(crc_hqx(key, 0) & _SLOT_MASK)

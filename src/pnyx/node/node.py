@@ -1,0 +1,296 @@
+"""One pnyx process without its client ports: data directory, log, space, peers, replica.
+
+Start order: identity and lock, space, log (recovery), peers, formation, replica. A node votes and
+campaigns only once its cluster has formed; requests that come earlier wait like parked ones.
+"""
+
+import asyncio
+import secrets
+from typing import Final
+
+import structlog
+
+from pnyx.consensus.formation import Formation, Formed
+from pnyx.consensus.raft.raft import Raft
+from pnyx.consensus.ready import HardState, Mark
+from pnyx.ids import Index, NodeId, Term
+from pnyx.node.batching import Batcher
+from pnyx.node.disk import GROUP, Disk
+from pnyx.node.driver import Driver, now
+from pnyx.node.forming import Forming
+from pnyx.node.metrics import Metrics
+from pnyx.node.settings import Settings
+from pnyx.node.status import LogPosition, Member, Topology
+from pnyx.prng import Prng
+from pnyx.replica.replica import Replica
+from pnyx.replica.requests import NotDone, Reason, Request
+from pnyx.storage.wal import GroupWrite
+from pnyx.transport.codec import Parcel
+from pnyx.transport.handshake import Announced, Identity
+from pnyx.transport.peers import Peers
+
+EARLY_COUNT_MAX: Final = 10_000
+"""Requests that may wait for the cluster to form."""
+EARLY_CHECK_S: Final = 0.1
+DRAIN_CHECK_S: Final = 0.01
+
+_log = structlog.get_logger("pnyx.node")
+
+
+class Node:
+    """A node, from its opened disk to its end."""
+
+    def __init__(self, settings: Settings, disk: Disk) -> None:
+        self.settings = settings
+        self.boot: Final = secrets.randbits(63)
+        self.me: Final = disk.node
+        self.metrics = Metrics()
+        self._loop = asyncio.get_running_loop()
+        self._failure: asyncio.Future[BaseException] = self._loop.create_future()
+        self._disk = disk
+        self._batcher = Batcher(disk.wal, self._loop, written=self._written, failed=self._fail)
+        self._peers = self._make_peers()
+        formation = Formation(
+            settings.name, self.me, tuple(sorted(settings.nodes)), recorded=disk.recovered.formed
+        )
+        self._is_new = not formation.complete
+        self._forming = Forming(
+            formation,
+            batcher=self._batcher,
+            peers=self._peers,
+            complete=self._formed,
+            stopped=self._fail,
+        )
+        self._driver: Driver | None = None
+        self._early: list[tuple[int, Request]] = []
+        self._early_timer: asyncio.TimerHandle | None = None
+        self._last_leader: NodeId | None = None
+        self._spare: asyncio.Future[None] | None = None
+
+    # Life.
+
+    async def start(self) -> None:
+        """Listen for peers and dial them. Returns before there is a leader.
+
+        Raises:
+            AddressTaken: another process listens on the peer port.
+            SettingsWrong: the host is not an address of this machine.
+        """
+        await self._peers.start()
+        self._forming.carry_out()
+        self._check_early()
+
+    async def stop(self) -> None:
+        """Drain: hand leadership over, finish what is under way, flush, close. Bounded in time."""
+        deadline = self._loop.time() + self.settings.drain_ms / 1_000 / 2
+        driver = self._driver
+        if driver is not None and not self._failure.done():
+            driver.replica.transfer_leadership(None, now())
+            driver.wake()
+            while not _drained(driver.replica) and self._loop.time() < deadline:
+                await asyncio.sleep(DRAIN_CHECK_S)
+        if driver is not None:
+            driver.stop()
+        if self._early_timer is not None:
+            self._early_timer.cancel()
+        for _, request in self._early:
+            request.ticket.answered(NotDone(Reason.STOPPING))
+        await self._peers.close()
+        if not self._failure.done():
+            await asyncio.to_thread(self._batcher.stop)
+            if self._spare is not None:
+                await self._spare
+            await asyncio.to_thread(self._disk.close)
+
+    async def failed(self) -> BaseException:
+        """Return, one day perhaps, why this node cannot go on."""
+        return await asyncio.shield(self._failure)
+
+    # What the gateway asks.
+
+    def submit(self, request: Request) -> None:
+        """Hand over a request; its ticket is answered exactly once, within seconds."""
+        if self._driver is not None:
+            self._driver.submit(request)
+        elif len(self._early) < EARLY_COUNT_MAX:
+            self._early.append((now().mono_ms, request))
+        else:
+            self._loop.call_soon(request.ticket.answered, NotDone(Reason.OVERLOADED))
+
+    def topology(self) -> Topology:
+        """Return the members with their addresses, and who leads."""
+        members = []
+        for label, address in sorted(self.settings.nodes.items()):
+            node = self.me if label == self.settings.name else self._peers.node_of(label)
+            if node is None:
+                node = self._node_recorded(label)
+            if node is not None:
+                members.append(
+                    Member(
+                        node,
+                        label,
+                        address.host,
+                        address.gateway_port,
+                        address.cluster_port,
+                        address.peer_port,
+                        address.http_port,
+                        reachable=node == self.me or self._peers.reachable(node),
+                    )
+                )
+        leader = self.leader
+        return Topology(
+            self.me, leader or self._last_leader, self.term, leader is not None, tuple(members)
+        )
+
+    def position(self) -> LogPosition:
+        """Return where this node's replica is."""
+        if self._driver is None:
+            return LogPosition(0, Index(0), Index(0), 0)
+        replica = self._driver.replica
+        commit = replica.consensus.commit_index
+        voters = replica.consensus.membership.voters
+        matches = replica.consensus.match_indexes()
+        at_commit = sum(matches.get(node, Index(0)) >= commit for node in voters if node != self.me)
+        return LogPosition(self.term, commit, replica.group.applied.index, at_commit)
+
+    def clock_ms(self) -> int:
+        """Return this node's wall clock, ms since 1970."""
+        return now().wall_ms
+
+    def can_lead_here(self) -> bool:
+        """Is this node the leader, as far as it knows?"""
+        return self._driver is not None and self._driver.replica.leads
+
+    def disk_bytes(self) -> int:
+        """Return what the data directory holds."""
+        return self._disk.bytes_used()
+
+    @property
+    def leader(self) -> NodeId | None:
+        """The leader now, as far as known here."""
+        leader = None if self._driver is None else self._driver.replica.consensus.leader
+        if leader is not None:
+            self._last_leader = leader
+        return leader
+
+    @property
+    def term(self) -> Term:
+        """The newest term heard of."""
+        return Term(0) if self._driver is None else self._driver.replica.consensus.term
+
+    # What the transport says.
+
+    def received(self, parcel: Parcel) -> None:
+        """Take in a peer's parcel."""
+        if self._driver is not None:
+            self._driver.received(parcel)
+        self._forming.received(parcel)
+
+    def link_up(self, label: str, node: NodeId, boot: int) -> None:
+        """Both lanes to `node` are up."""
+        _log.debug("link up", peer=label, boot=f"{boot:x}")
+        self._forming.connected(label, node)
+
+    def link_down(self, node: NodeId) -> None:
+        """A lane to `node` broke."""
+        if self._driver is not None:
+            self._driver.link_lost(node)
+
+    # Inside.
+
+    def _make_peers(self) -> Peers:
+        settings = self.settings
+        own = settings.me
+        announced = Announced(
+            own.host, own.gateway_port, own.cluster_port, own.peer_port, own.http_port
+        )
+        identity = Identity(settings.cluster_id, self.me, settings.name, self.boot, announced)
+        others = {
+            label: (address.host, address.peer_port)
+            for label, address in settings.nodes.items()
+            if label != settings.name
+        }
+        listen = (own.host, own.peer_port)
+        return Peers(identity, listen, others, self, self.clock_ms)
+
+    def _node_recorded(self, label: str) -> NodeId | None:
+        formed = self._disk.recovered.formed
+        return None if formed is None else dict(formed.nodes).get(label)
+
+    def _formed(self, formed: Formed) -> None:
+        """The cluster is formed: this node may vote and campaign from now on."""
+        self._peers.expect({label: node for label, node in formed.nodes if node != self.me})
+        disk = self._disk
+        moment = now()
+        log = disk.recovered.groups.get(GROUP)
+        consensus = Raft(
+            me=self.me,
+            membership=disk.membership(formed),
+            settings=self.settings.raft_settings,
+            prng=Prng(secrets.randbits(63)),
+            now_ms=moment.mono_ms,
+            boot=self.boot,
+            hard_state=HardState() if log is None else log.hard_state,
+            entries=() if log is None else log.entries,
+            compacted=Mark() if log is None else log.compacted,
+            applied=disk.group.applied.index,
+        )
+        replica = Replica(
+            me=self.me,
+            boot=self.boot,
+            consensus=consensus,
+            group=disk.group,
+            limits=self.settings.replica_limits,
+        )
+        self._driver = Driver(
+            group=GROUP,
+            replica=replica,
+            wal=disk.wal,
+            batcher=self._batcher,
+            space=disk.space,
+            peers=self._peers,
+            metrics=self.metrics,
+            failed=self._fail,
+        )
+        if self._is_new and self.settings.name == min(self.settings.nodes):
+            # Nobody else can have started: no need to wait for a timeout.
+            consensus.campaign(moment.mono_ms)
+        for _, request in self._early:
+            self._driver.submit(request)
+        self._early.clear()
+        self._driver.wake()
+
+    def _written(self, writes: list[GroupWrite], formed: Formed | None, seconds: float) -> None:
+        self.metrics.synced(seconds)
+        if formed is not None:
+            self._forming.recorded(formed)
+        if writes and self._driver is not None:
+            self._driver.written(writes)
+        self._batcher.start()
+        if self._spare is None and self._disk.wal.wants_spare():
+            self._spare = self._loop.run_in_executor(None, self._disk.wal.make_spare)
+            self._spare.add_done_callback(self._spare_made)
+
+    def _spare_made(self, done: "asyncio.Future[None]") -> None:
+        self._spare = None
+        error = done.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _check_early(self) -> None:
+        if self._driver is not None:
+            return
+        oldest_ms = now().mono_ms - self.settings.limits.park_ms
+        while self._early and self._early[0][0] <= oldest_ms:
+            _, request = self._early.pop(0)
+            request.ticket.answered(NotDone(Reason.NO_QUORUM))
+        self._early_timer = self._loop.call_later(EARLY_CHECK_S, self._check_early)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_result(error)
+
+
+def _drained(replica: Replica) -> bool:
+    alone = len(replica.consensus.membership.voters) == 1
+    return replica.idle and (alone or not replica.leads)

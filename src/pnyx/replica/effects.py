@@ -1,0 +1,50 @@
+"""What a replica is told of time and what it asks of the world: data only."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pnyx.consensus.ready import Write
+from pnyx.ids import NodeId
+from pnyx.replica.requests import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One reading of both clocks of a node."""
+
+    mono_ms: int
+    """Never goes back; its zero means nothing."""
+    wall_ms: int
+    """Since 1970, as the operator set it; may jump."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A message of this group and where it goes."""
+
+    to: NodeId
+    message: Any
+
+
+@dataclass(slots=True)
+class Effects:
+    """One turn's work. The order that safety needs is the one of consensus/ready.py."""
+
+    write: Write | None = None
+    send: list[Outbound] = field(default_factory=list)
+    send_when_durable: list[tuple[int, Outbound]] = field(default_factory=list)
+    """(write_id, message): leaves when that write is durable."""
+    answers: list[tuple[Any, Answer]] = field(default_factory=list)
+    """(ticket, answer) of finished requests."""
+    flush: int | None = None
+    """Flush the space in a worker thread, then call `flushed` with this number."""
+
+    def __bool__(self) -> bool:
+        """Is there anything to do?"""
+        return bool(
+            self.write
+            or self.send
+            or self.send_when_durable
+            or self.answers
+            or self.flush is not None
+        )

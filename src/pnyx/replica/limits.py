@@ -1,0 +1,23 @@
+"""Named limits of one replica; the settings say them in the operator's words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaLimits:
+    """How long requests wait and how much of anything is kept."""
+
+    park_ms: int = 1_500
+    """How long a request may wait for a leader before it is refused."""
+    parked_bytes: int = 16 * 1024 * 1024
+    outcome_ms: int = 3_000
+    """How long the outcome of a proposal may stay open before its waiters are told: unknown."""
+    batch_bytes: int = 1024 * 1024
+    """Requests beyond this go into the next entry; a single larger request still gets one."""
+    value_bytes: int = 4 * 1024 * 1024
+    flush_log_bytes: int = 16 * 1024 * 1024
+    """Flush the space when so many applied bytes of log are not durable in it."""
+    compact_log_bytes: int = 64 * 1024 * 1024
+    """Compact the log when it holds more."""
+    tail_log_bytes: int = 32 * 1024 * 1024
+    """What compaction keeps for followers that are a little behind."""

@@ -1,0 +1,74 @@
+"""Linearizable reads on their way: waiting for a barrier, for its index, for apply.
+
+One barrier is under way at a time; reads that arrive meanwhile share the next one (Raft §8,
+dissertation §6.4). A read must not join a barrier that was asked for before the read arrived: the
+index that comes back may be older than a write its client has already seen.
+"""
+
+from dataclasses import dataclass, field
+
+from pnyx.ids import Index
+from pnyx.replica.requests import Request
+
+
+@dataclass(slots=True)
+class Reads:
+    """The reads of one replica whose answers are open, oldest first in each stage."""
+
+    _waiting: list[Request] = field(default_factory=list)
+    _barrier: int = 0
+    """The ticket of the barrier under way or of the last one."""
+    _asking: list[Request] | None = None
+    """The reads behind the barrier under way; None if there is no barrier."""
+    _released: list[tuple[Index, list[Request]]] = field(default_factory=list)
+
+    def add(self, request: Request) -> None:
+        """Take in a read."""
+        self._waiting.append(request)
+
+    @property
+    def wants_barrier(self) -> bool:
+        """Are there reads and no barrier under way?"""
+        return self._asking is None and bool(self._waiting)
+
+    def start_barrier(self) -> int:
+        """Put all waiting reads behind a new barrier and return its ticket."""
+        self._barrier += 1
+        self._asking = self._waiting
+        self._waiting = []
+        return self._barrier
+
+    def released(self, ticket: int, index: Index) -> None:
+        """The barrier came back: its reads wait for `index` to be applied."""
+        if ticket == self._barrier and self._asking is not None:
+            self._released.append((index, self._asking))
+            self._asking = None
+
+    def refused(self, ticket: int) -> list[Request]:
+        """The barrier was refused: return its reads, which may be tried again."""
+        if ticket != self._barrier or self._asking is None:
+            return []
+        asked, self._asking = self._asking, None
+        return asked
+
+    def servable(self, applied: Index) -> list[Request]:
+        """Return the reads whose index is applied."""
+        if not self._released:
+            return []
+        servable: list[Request] = []
+        later: list[tuple[Index, list[Request]]] = []
+        for index, requests in self._released:
+            if index <= applied:
+                servable.extend(requests)
+            else:
+                later.append((index, requests))
+        self._released = later
+        return servable
+
+    def take_all(self) -> list[Request]:
+        """Return every open read: the replica stops."""
+        taken = [request for _, requests in self._released for request in requests]
+        taken += self._asking or []
+        taken += self._waiting
+        self._released, self._asking, self._waiting = [], None, []
+        return taken

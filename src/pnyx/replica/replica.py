@@ -1,0 +1,510 @@
+"""One member of one group: consensus x machine, and everybody who waits for an answer.
+
+Plain and synchronous like the floors below. The owner hands in requests, messages and time, calls
+`effects` until there are none, and carries them out. Rules of this file:
+
+1. A request is answered exactly once, by one of `Done`, `Elsewhere`, `NotDone`, `Unknown`.
+2. Only what surely was not appended is tried again here: refused, superseded, reads.
+3. Committed entries are applied where consensus hands them out, so the applied index and what
+   consensus counts as taken never differ.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pnyx.consensus.consensus import Consensus
+from pnyx.consensus.ready import Entry, EntryKind, Position, Ready, Role
+from pnyx.ids import NodeId
+from pnyx.machine.commands import Batch, Tick, decode, encode
+from pnyx.machine.group import Group
+from pnyx.replica.clock import GroupClock
+from pnyx.replica.compaction import Compaction
+from pnyx.replica.counters import Counters
+from pnyx.replica.diskspace import DiskSpace
+from pnyx.replica.effects import Effects, Now, Outbound
+from pnyx.replica.forwards import Asker, Forwards
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.messages import (
+    Forward,
+    ForwardReply,
+    SnapshotChunk,
+    SnapshotReply,
+    SpaceReport,
+)
+from pnyx.replica.parking import Parking
+from pnyx.replica.proposals import Proposal, Proposals
+from pnyx.replica.reads import Reads
+from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Request, Unknown
+from pnyx.replica.snapshots import SnapshotReceiver, SnapshotSender
+from pnyx.replica.ticks import Ticks
+
+RETRY_MS = 50
+"""How often parked requests are tried again while a leader is known but did not take them."""
+
+
+class Replica:
+    """The door: every public method may be called at any time, from one task."""
+
+    def __init__(
+        self, *, me: NodeId, boot: int, consensus: Consensus, group: Group, limits: ReplicaLimits
+    ) -> None:
+        self.me = me
+        self.boot = boot
+        self.consensus = consensus
+        self.group = group
+        self.limits = limits
+        self.counters = Counters()
+        self._clock = GroupClock(me)
+        self._proposals = Proposals()
+        self._reads = Reads()
+        self._forwards = Forwards(boot)
+        self._parking = Parking(limits.parked_bytes)
+        self._compaction = Compaction(
+            limits.flush_log_bytes, limits.compact_log_bytes, limits.tail_log_bytes
+        )
+        self._sender = SnapshotSender(group)
+        self._receiver = SnapshotReceiver(group)
+        self._writes: list[Request] = []
+        self._effects = Effects()
+        self._committed: list[Entry] = []
+        """Handed out by consensus, not yet applied."""
+        self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)
+        """Leader and role when last looked at; a change wakes the parked."""
+        self._asked: dict[NodeId, tuple[int, int]] = {}
+        """Per node the (boot, number) of its newest forward: a repeated one is dropped."""
+        self._retry_ms = 0
+        self._ticks = Ticks(group.next_expiry_ms())
+        self._disk = DiskSpace(me)
+        self._flush_number = 0
+        self._install_flush: int | None = None
+        self._installed: list[tuple[NodeId, SnapshotReply]] = []
+
+    # What the outside says.
+
+    def submit(self, requests: Sequence[Request], now: Now) -> None:
+        """Take in new requests of clients of this node."""
+        until_ms = now.mono_ms + self.limits.park_ms
+        for request in requests:
+            request.until_ms = until_ms
+            self._route(request, now)
+
+    def step(self, sender: NodeId, message: Any, now: Now) -> None:
+        """Take in a message of another replica of this group."""
+        match message:
+            case Forward():
+                self._on_forward(sender, message, now)
+            case ForwardReply():
+                self._on_forward_reply(sender, message, now)
+            case SnapshotChunk():
+                self._on_snapshot_chunk(sender, message)
+            case SnapshotReply():
+                self._on_snapshot_reply(sender, message, now)
+            case SpaceReport():
+                self._disk.reported(sender, now.mono_ms)
+            case _:
+                self.consensus.step(sender, message, now.mono_ms)
+        self._look(now)
+
+    def heard(self, sender: NodeId, wall_ms: int, now: Now) -> None:
+        """A parcel of `sender` said what its wall clock shows."""
+        self._clock.heard(sender, wall_ms, now)
+
+    def tick(self, now: Now) -> None:
+        """`deadline_ms` has passed; calling earlier does nothing."""
+        mono_ms = now.mono_ms
+        self.consensus.tick(mono_ms)
+        self._look(now)
+        for proposal in self._proposals.overdue(mono_ms):
+            self._answer_all(proposal.requests, Unknown())
+        for request in self._forwards.overdue(mono_ms):
+            self._answer(request, Unknown())
+        for request in self._parking.take_overdue(mono_ms):
+            self._answer(request, NotDone(Reason.NO_QUORUM))
+        if self._parking and mono_ms >= self._retry_ms:
+            self._unpark(now)
+        self._tend_streams(now)
+        self._tend_expiry(now)
+        self._tend_space(now)
+
+    def persisted(self, write_id: int, now: Now) -> None:
+        """That write, and all before it, is durable."""
+        self.consensus.persisted(write_id, now.mono_ms)
+        self._look(now)
+
+    def flushed(self, number: int, now: Now) -> None:
+        """The flush of that number is durable."""
+        self._compaction.flush_ended()
+        if self._install_flush == number:
+            self._install_flush = None
+            self._install(now)
+        upto = self._compaction.compactable(self.consensus.log_bytes)
+        if upto is not None and upto > self.consensus.compacted.index:
+            self.consensus.compact(upto)
+
+    def link_lost(self, node: NodeId) -> None:
+        """A link to `node` broke: forwards on their way are unknown, appends are lost."""
+        for request in self._forwards.link_lost(node):
+            self._answer(request, Unknown())
+        self.consensus.peer_unreachable(node)
+
+    def unsent(self, to: NodeId, message: Any) -> None:
+        """`message` was given up before a byte of it left this node."""
+        if isinstance(message, Forward):
+            request = self._forwards.answered(to, message.boot, message.number)
+            if request is not None:
+                self._park(request)
+
+    def space_low(self, low: bool) -> None:  # noqa: FBT001 - the one thing it says
+        """This node's disk is (not) nearly full."""
+        self._disk.low_here = low
+
+    def transfer_leadership(self, to: NodeId | None, now: Now) -> bool:
+        """Start handing leadership over; False if this replica does not lead."""
+        started = self.consensus.transfer_leadership(to, now.mono_ms)
+        self._look(now)
+        return started
+
+    def stop(self) -> None:
+        """The node stops: whoever still waits is told what can be told."""
+        for proposal in self._proposals.all_unknown():
+            self._answer_all(proposal.requests, Unknown())
+        for request in self._forwards.overdue(1 << 62):
+            self._answer(request, Unknown())
+        unstarted = [*self._writes, *self._parking.take_all(), *self._reads.take_all()]
+        self._writes = []
+        self._answer_all(unstarted, NotDone(Reason.STOPPING))
+        self._sender.stop_all()
+
+    # What the outside asks.
+
+    @property
+    def leads(self) -> bool:
+        """Is this replica the leader, as far as it knows?"""
+        return self.consensus.role is Role.LEADER
+
+    @property
+    def idle(self) -> bool:
+        """Does nobody wait for a proposal of ours?"""
+        return not self._proposals and not self._writes
+
+    @property
+    def parked_count(self) -> int:
+        """How many requests wait for a leader."""
+        return len(self._parking)
+
+    @property
+    def deadline_ms(self) -> int:
+        """When `tick` is wanted next, on the monotone clock."""
+        deadline = self.consensus.deadline_ms
+        for other in (
+            self._proposals.deadline_ms,
+            self._forwards.deadline_ms,
+            self._sender.deadline_ms,
+            min(self._retry_ms, self._parking.deadline_ms or 0) if self._parking else None,
+            self._disk.deadline_ms,
+            self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else None,
+        ):
+            if other is not None and other < deadline:
+                deadline = other
+        return deadline
+
+    def effects(self, now: Now) -> Effects | None:
+        """Return one turn's work, or None when there is nothing to do."""
+        if self._writes:
+            self._propose(now)
+        if self._reads.wants_barrier:
+            self.counters.read_rounds += 1
+            self.consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
+        ready = self.consensus.ready()
+        if ready is not None:
+            self._take(ready, now)
+        if not self._effects:
+            # Writes and messages leave first: applying runs beside the disk and the peers.
+            self._execute(now)
+        if self._compaction.wants_flush() and self._effects.flush is None:
+            self._ask_flush()
+        effects = self._effects
+        if not effects:
+            return None
+        self._effects = Effects()
+        return effects
+
+    # Routing.
+
+    def _route(self, request: Request, now: Now) -> None:
+        leader = self.consensus.leader
+        if leader is None:
+            self._park(request)
+        elif leader == self.me or (
+            not request.by_log and (request.forward or request.stale_role_ok)
+        ):
+            if request.by_log:
+                self._writes.append(request)
+            else:
+                self._reads.add(request)
+        elif request.forward:
+            self.counters.forwarded += 1
+            deadline_ms = now.mono_ms + self.limits.outcome_ms
+            message = self._forwards.send(request, leader, deadline_ms)
+            self._effects.send.append(Outbound(leader, message))
+        else:
+            self._answer(request, Elsewhere(leader))
+
+    def _park(self, request: Request) -> None:
+        self.counters.parked += 1
+        if not self._parking.park(request):
+            self._answer(request, NotDone(Reason.OVERLOADED))
+
+    def _unpark(self, now: Now) -> None:
+        self._retry_ms = now.mono_ms + RETRY_MS
+        for request in self._parking.take_all():
+            if request.until_ms <= now.mono_ms:
+                self._answer(request, NotDone(Reason.NO_QUORUM))
+            else:
+                self._route(request, now)
+
+    def _look(self, now: Now) -> None:
+        """Notice a change of leader or role."""
+        leader, role = self.consensus.leader, self.consensus.role
+        if (leader, role) == self._seen:
+            return
+        if role is Role.LEADER and self._seen[1] is not Role.LEADER:
+            self.counters.elections_won += 1
+            self._clock.committed(self.group.clock_ms, now)
+            self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
+        if role is not Role.LEADER:
+            self._sender.stop_all()
+        self._seen = (leader, role)
+        if leader is not None:
+            self._unpark(now)
+
+    def _answer(self, request: Request, answer: Answer) -> None:
+        if type(answer) is NotDone:
+            self.counters.not_done += 1
+        elif type(answer) is Unknown:
+            self.counters.unknown += 1
+        ticket = request.ticket
+        if ticket is None:
+            return
+        if isinstance(ticket, Asker):
+            reply = ForwardReply(ticket.boot, ticket.number, answer)
+            self._effects.send.append(Outbound(ticket.node, reply))
+        else:
+            self._effects.answers.append((ticket, answer))
+
+    def _answer_all(self, requests: Sequence[Request], answer: Answer) -> None:
+        for request in requests:
+            self._answer(request, answer)
+
+    # Proposing and applying.
+
+    def _propose(self, now: Now) -> None:
+        requests = self._writes
+        self._writes = []
+        if self._disk.refuses_writes(self.consensus.membership.voters, now.mono_ms):
+            self._answer_all(requests, NotDone(Reason.LOW_SPACE))
+            return
+        stamp_ms = self._clock.stamp(self.consensus.membership, now)
+        self._propose_batch(requests, stamp_ms, now)
+
+    def _propose_batch(self, requests: Sequence[Request], stamp_ms: int, now: Now) -> None:
+        commands = tuple([command for request in requests for command in request.commands])
+        batch = Batch(stamp_ms, self.limits.value_bytes, commands)
+        payload = encode(batch)
+        if len(payload) > self.limits.batch_bytes and len(requests) > 1:
+            half = len(requests) // 2
+            self._propose_batch(requests[:half], stamp_ms, now)
+            self._propose_batch(requests[half:], stamp_ms, now)
+            return
+        outcome = self.consensus.propose(payload, now.mono_ms)
+        if isinstance(outcome, Position):
+            self.counters.proposals += 1
+            deadline_ms = now.mono_ms + self.limits.outcome_ms
+            self._proposals.add(Proposal(outcome, batch, requests, deadline_ms))
+            return
+        for request in requests:
+            match outcome.reason:
+                case "full":
+                    self._answer(request, NotDone(Reason.OVERLOADED))
+                case "too large":
+                    self._answer(request, NotDone(Reason.TOO_LARGE))
+                case _:
+                    self._park(request)
+
+    def _take(self, ready: Ready, now: Now) -> None:
+        effects = self._effects
+        effects.write = ready.write
+        for envelope in ready.send:
+            effects.send.append(Outbound(envelope.to, envelope.message))
+        for delayed in ready.send_when_durable:
+            outbound = Outbound(delayed.envelope.to, delayed.envelope.message)
+            effects.send_when_durable.append((delayed.write_id, outbound))
+        self._committed.extend(ready.committed)
+        for release in ready.reads:
+            if release.index is None:
+                for request in self._reads.refused(release.ticket):
+                    self._park(request)
+            else:
+                self._reads.released(release.ticket, release.index)
+        for peer in ready.snapshots:
+            chunk = self._sender.start(peer, self.boot, now.mono_ms)
+            effects.send.append(Outbound(peer, chunk))
+        if self._installed:
+            self._confirm_installs(ready)
+
+    def _execute(self, now: Now) -> None:
+        if self._committed:
+            committed, self._committed = self._committed, []
+            self._apply(committed)
+            if self.leads:
+                self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
+        self._serve_reads(now)
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        pairs: list[tuple[Entry, Batch | None]] = []
+        proposals: list[Proposal | None] = []
+        log_bytes = 0
+        for entry in entries:
+            done, superseded = self._proposals.committed(entry.index, entry.term)
+            for proposal in superseded:
+                self.counters.superseded += 1
+                for request in proposal.requests:
+                    self._park(request)
+            batch = done.batch if done is not None else None
+            if batch is None and entry.kind is EntryKind.COMMANDS:
+                batch = decode(entry.payload)
+            pairs.append((entry, batch))
+            proposals.append(done)
+            log_bytes += len(entry.payload)
+        results = self.group.apply(pairs)
+        counters = self.counters
+        counters.entries_applied += len(pairs)
+        for done, values in zip(proposals, results, strict=True):
+            counters.commands_applied += len(values)
+            if done is None:
+                continue
+            at = 0
+            for request in done.requests:
+                end = at + len(request.commands)
+                answer = Done(tuple(values[at:end]))
+                at = end
+                self._answer(request, answer)
+            counters.requests_done += len(done.requests)
+        self._compaction.applied(log_bytes)
+
+    def _serve_reads(self, now: Now) -> None:
+        for request in self._reads.servable(self.group.applied.index):
+            results = self.group.read(request.commands, now.wall_ms)
+            if results is None:
+                # A key is due by our clock, not yet by the committed one. The log decides, so
+                # that what one reader has seen expire does not come back for the next.
+                request.by_log = True
+                self._route(request, now)
+                continue
+            self.counters.reads_done += 1
+            self._answer(request, Done(tuple(results)))
+
+    # Time, space and the disk.
+
+    def _tend_expiry(self, now: Now) -> None:
+        membership = self.consensus.membership
+        if not self.leads or not self._ticks.due(
+            self._clock.estimate(membership, now), now.mono_ms
+        ):
+            return
+        if not self._proposals and not self._writes:
+            self._writes.append(Request(None, (Tick(),), by_log=True, forward=False))
+
+    def _tend_space(self, now: Now) -> None:
+        if not self._disk.report_due(now.mono_ms):
+            return
+        leader, voters = self.consensus.leader, self.consensus.membership.voters
+        if leader == self.me:
+            if 2 * self._disk.low(voters, now.mono_ms) <= len(voters):
+                self.transfer_leadership(None, now)
+        elif leader is not None:
+            self._effects.send.append(Outbound(leader, SpaceReport()))
+
+    def _ask_flush(self) -> int:
+        self._flush_number += 1
+        self._effects.flush = self._flush_number
+        self._compaction.flush_started(self.group.applied.index)
+        return self._flush_number
+
+    # Forwards of other nodes.
+
+    def _on_forward(self, sender: NodeId, message: Forward, now: Now) -> None:
+        boot, number = self._asked.get(sender, (0, 0))
+        if message.boot == boot and message.number <= number:
+            return
+        self._asked[sender] = (message.boot, message.number)
+        asker = Asker(sender, message.boot, message.number)
+        request = Request(asker, message.commands, message.by_log, forward=False)
+        self.submit((request,), now)
+
+    def _on_forward_reply(self, sender: NodeId, message: ForwardReply, now: Now) -> None:
+        request = self._forwards.answered(sender, message.boot, message.number)
+        if request is None:
+            return
+        match message.answer:
+            case Elsewhere() | NotDone(Reason.NO_QUORUM) | NotDone(Reason.STOPPING):
+                if request.until_ms > now.mono_ms:
+                    self._park(request)
+                else:
+                    self._answer(request, NotDone(Reason.NO_QUORUM))
+            case answer:
+                self._answer(request, answer)
+
+    # Snapshots.
+
+    def _on_snapshot_chunk(self, sender: NodeId, chunk: SnapshotChunk) -> None:
+        if chunk.mark.index <= self.consensus.commit_index:
+            reply: SnapshotReply | None = SnapshotReply(
+                chunk.transfer, chunk.mark, chunk.number, refused=True
+            )
+        else:
+            reply = self._receiver.take(sender, chunk)
+        if reply is not None:
+            self._effects.send.append(Outbound(sender, reply))
+        elif self._receiver.awaits_flush and self._install_flush is None:
+            self._install_flush = self._ask_flush()
+
+    def _install(self, now: Now) -> None:
+        self._execute(now)
+        mark = self._receiver.mark
+        if not self._receiver.awaits_flush or mark.index <= self.consensus.commit_index:
+            self._receiver.abort()
+            return
+        sender, reply, membership = self._receiver.finish()
+        self.counters.snapshots_installed += 1
+        for proposal in self._proposals.jumped(mark.index):
+            self._answer_all(proposal.requests, Unknown())
+        self.consensus.snapshot_installed(mark, membership, now.mono_ms)
+        self._installed.append((sender, reply))
+        self._look(now)
+
+    def _confirm_installs(self, ready: Ready) -> None:
+        for sender, reply in self._installed:
+            outbound = Outbound(sender, reply)
+            if ready.write is None:
+                self._effects.send.append(outbound)
+            else:
+                # The leader counts us from here on: our log must start at the mark for sure.
+                self._effects.send_when_durable.append((ready.write.write_id, outbound))
+        self._installed.clear()
+
+    def _on_snapshot_reply(self, sender: NodeId, reply: SnapshotReply, now: Now) -> None:
+        self.consensus.peer_alive(sender, now.mono_ms)
+        chunk, installed, ended = self._sender.replied(sender, reply, now.mono_ms)
+        if chunk is not None:
+            self._effects.send.append(Outbound(sender, chunk))
+        if ended:
+            self.counters.snapshots_sent += installed is not None
+            self.consensus.snapshot_sent(sender, installed, now.mono_ms)
+
+    def _tend_streams(self, now: Now) -> None:
+        again, failed = self._sender.overdue(now.mono_ms)
+        for peer, chunk in again:
+            self._effects.send.append(Outbound(peer, chunk))
+        for peer in failed:
+            self.consensus.snapshot_sent(peer, None, now.mono_ms)

@@ -1,0 +1,202 @@
+"""Streaming the machine's state to a peer whose next entry is gone, and installing one.
+
+Sending: a consistent view of the space, in chunks, one in flight a peer: the next leaves when the
+receiver asks for it, so a slow receiver throttles its own stream and at most one chunk is held.
+A chunk without an answer is sent again; a stream without progress for long fails, and consensus
+will ask for another.
+
+Receiving: rows of a new generation, a flush of the space off the loop, one flip, a second flush,
+and only then the mark in the log. A crash at any step leaves the old state or the new. The second
+flush holds nothing but the flip, so it is done in place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import google_crc32c
+
+from pnyx.consensus.membership import Membership
+from pnyx.consensus.ready import Mark
+from pnyx.ids import NodeId
+from pnyx.machine.group import Group
+from pnyx.machine.snapshots import SnapshotView
+from pnyx.replica.messages import SnapshotChunk, SnapshotReply
+
+CHUNK_BYTES = 256 * 1024
+"""Keys and values of a chunk: small enough that reading and packing one takes about 2 ms."""
+RESEND_MS = 1_000
+PATIENCE_MS = 15_000
+"""A stream that has made no progress for so long has failed; installing a chunk takes less."""
+
+
+def checksum(rows: tuple[tuple[bytes, bytes], ...]) -> int:
+    """Return the crc32c of all keys and values, in order."""
+    return int(google_crc32c.value(b"".join([part for row in rows for part in row])))
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One snapshot on its way to one peer."""
+
+    transfer: int
+    view: SnapshotView
+    rows: Iterator[tuple[bytes, bytes]]
+    chunk: SnapshotChunk | None = None
+    sent_ms: int = 0
+    progress_ms: int = 0
+
+
+@dataclass(slots=True)
+class SnapshotSender:
+    """The streams of one leader, at most one a peer."""
+
+    group: Group
+    _transfer: int = 0
+    _streams: dict[NodeId, _Stream] = field(default_factory=dict)
+
+    def start(self, peer: NodeId, boot: int, now_ms: int) -> SnapshotChunk:
+        """Begin a stream to `peer` (an older one is dropped) and return its first chunk."""
+        self.stop(peer)
+        self._transfer += 1
+        view = self.group.view()
+        # Distinct over restarts too: a chunk of another stream must never be mixed in.
+        transfer = (boot & 0xFFFF_FFFF) << 31 | self._transfer
+        stream = _Stream(transfer, view, view.rows(), progress_ms=now_ms)
+        self._streams[peer] = stream
+        return self._next(stream, 0, now_ms)
+
+    def replied(
+        self, peer: NodeId, reply: SnapshotReply, now_ms: int
+    ) -> tuple[SnapshotChunk | None, Mark | None, bool]:
+        """Take in the receiver's state: (chunk to send, mark it has installed, has it ended)."""
+        stream = self._streams.get(peer)
+        if stream is None or stream.transfer != reply.transfer:
+            return None, None, False
+        assert stream.chunk is not None, "a stream has sent its first chunk when it was started"
+        stream.progress_ms = now_ms
+        if reply.installed or reply.refused:
+            self.stop(peer)
+            return None, reply.mark if reply.installed else None, True
+        if reply.wanted == stream.chunk.number + 1 and not stream.chunk.last:
+            return self._next(stream, reply.wanted, now_ms), None, False
+        return None, None, False
+
+    def overdue(self, now_ms: int) -> tuple[list[tuple[NodeId, SnapshotChunk]], list[NodeId]]:
+        """Return what to send again, and the peers whose streams have failed."""
+        again: list[tuple[NodeId, SnapshotChunk]] = []
+        failed: list[NodeId] = []
+        for peer, stream in self._streams.items():
+            assert stream.chunk is not None, "started streams have a chunk"
+            if now_ms - stream.progress_ms >= PATIENCE_MS:
+                failed.append(peer)
+            elif now_ms - stream.sent_ms >= RESEND_MS:
+                stream.sent_ms = now_ms
+                again.append((peer, stream.chunk))
+        for peer in failed:
+            self.stop(peer)
+        return again, failed
+
+    def stop(self, peer: NodeId) -> None:
+        """Drop the stream to `peer`, if there is one, and its view."""
+        stream = self._streams.pop(peer, None)
+        if stream is not None:
+            stream.view.close()
+
+    def stop_all(self) -> None:
+        """Drop every stream: this replica leads no more, or stops."""
+        for peer in list(self._streams):
+            self.stop(peer)
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the next resend is due."""
+        return min((s.sent_ms + RESEND_MS for s in self._streams.values()), default=None)
+
+    def _next(self, stream: _Stream, number: int, now_ms: int) -> SnapshotChunk:
+        rows: list[tuple[bytes, bytes]] = []
+        size = 0
+        last = True
+        for key, value in stream.rows:
+            rows.append((key, value))
+            size += len(key) + len(value)
+            if size >= CHUNK_BYTES:
+                last = False
+                break
+        packed = tuple(rows)
+        stream.chunk = SnapshotChunk(
+            stream.transfer,
+            stream.view.mark,
+            stream.view.membership,
+            number,
+            packed,
+            last,
+            checksum(packed),
+        )
+        stream.sent_ms = now_ms
+        stream.progress_ms = now_ms
+        return stream.chunk
+
+
+@dataclass(slots=True)
+class SnapshotReceiver:
+    """The one snapshot that this replica is taking in."""
+
+    group: Group
+    sender: NodeId | None = None
+    transfer: int = 0
+    mark: Mark = field(default_factory=Mark)
+    membership: Membership | None = None
+    wanted: int = 0
+    awaits_flush: bool = False
+    """All rows are written; they must be durable before the flip."""
+
+    def take(self, sender: NodeId, chunk: SnapshotChunk) -> SnapshotReply | None:
+        """Write a chunk's rows; returns what to answer now, or None once all rows are here."""
+        if chunk.transfer != self.transfer or sender != self.sender:
+            if chunk.number != 0:
+                return SnapshotReply(chunk.transfer, chunk.mark, 0, refused=True)
+            self._begin(sender, chunk)
+        if self.awaits_flush:
+            return None
+        if chunk.number != self.wanted or checksum(chunk.rows) != chunk.checksum:
+            return SnapshotReply(self.transfer, self.mark, self.wanted)
+        self.group.install_rows(chunk.rows)
+        self.wanted += 1
+        if chunk.last:
+            self.awaits_flush = True
+            return None
+        return SnapshotReply(self.transfer, self.mark, self.wanted)
+
+    def finish(self) -> tuple[NodeId, SnapshotReply, Membership]:
+        """Flip to the new state, durably. The rows are durable already."""
+        assert self.awaits_flush, "only a complete snapshot is installed"
+        assert self.sender is not None, "a snapshot comes from somebody"
+        assert self.membership is not None, "a snapshot names its members"
+        self.group.finish_install(self.mark, self.membership)
+        self.group.space.flush()
+        sender, membership = self.sender, self.membership
+        reply = SnapshotReply(self.transfer, self.mark, self.wanted, installed=True)
+        self._reset()
+        return sender, reply, membership
+
+    def abort(self) -> None:
+        """Forget what was received: the log has overtaken it, or another stream begins."""
+        if self.transfer:
+            self.group.abort_install()
+        self._reset()
+
+    def _begin(self, sender: NodeId, chunk: SnapshotChunk) -> None:
+        self.abort()
+        self.sender = sender
+        self.transfer = chunk.transfer
+        self.mark = chunk.mark
+        self.membership = chunk.membership
+        self.group.begin_install()
+
+    def _reset(self) -> None:
+        self.sender = None
+        self.transfer = 0
+        self.mark = Mark()
+        self.membership = None
+        self.wanted = 0
+        self.awaits_flush = False

@@ -1,0 +1,482 @@
+"""What a write-ahead log says after a crash: a pure function of its bytes that explains itself.
+
+Every batch gets a decision:
+
+    valid     counts
+    void      a later start named an earlier batch as the last that counts
+    torn      the very last batch, written in part: it was never acknowledged
+    ignored   damage before a later checkpoint, and nothing that is still wanted was in it
+    lost      any other damage: durable bytes are gone, so this replica's promises are too
+
+Damage is never repaired by cutting the log at the first bad checksum: what follows it was
+acknowledged. Only the last batch, with nothing intact after it, can be a tear, and never the first
+batch of a segment, which is durable before the segment gets its name. Rot in the very last batch
+cannot be told from a tear.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from pnyx.consensus.formation import Formed
+from pnyx.consensus.ready import Entry, HardState, Mark
+from pnyx.errors import LostDisk, WrongDirectory
+from pnyx.ids import GroupId, Index, NodeId
+from pnyx.storage import record as records, segment as segments
+from pnyx.storage.files import Files
+from pnyx.storage.groups import Groups, GroupState
+from pnyx.storage.record import Malformed, Record, RecordType
+from pnyx.storage.segment import BLOCK_BYTES, Batch, Broken, SegmentHeader
+
+
+class Verdict(StrEnum):
+    """What became of a batch."""
+
+    VALID = "valid"
+    VOID = "void"
+    TORN = "torn"
+    IGNORED = "ignored"
+    LOST = "lost"
+
+
+class Decision(NamedTuple):
+    """One line of recovery's explanation."""
+
+    segment: int
+    batch: int
+    """Its number, or the one that belongs there; 0 for a segment's header."""
+    offset: int
+    verdict: Verdict
+    why: str
+
+
+@dataclass(slots=True)
+class RecoveredGroup:
+    """A group's durable state; `entries` are contiguous from ``compacted.index + 1``."""
+
+    hard_state: HardState
+    compacted: Mark
+    entries: list[Entry]
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a node starts from."""
+
+    groups: dict[GroupId, RecoveredGroup] = field(default_factory=dict)
+    destroyed: dict[GroupId, HardState] = field(default_factory=dict)
+    formed: Formed | None = None
+    decisions: list[Decision] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Repeat:
+    """The last batch, to be written again before anybody speaks: it may not be durable."""
+
+    number: int = 0
+    """The batch before it, the last that counts."""
+    chain: int = segments.NO_CHAIN
+    checkpoint: list[bytes] = field(default_factory=list)
+    """Records that restate everything before it."""
+    body: bytes = b""
+    record_count: int = 0
+
+
+@dataclass(slots=True)
+class Recovery:
+    """Everything recovery found. If `lost` is set, the rest is only good for printing."""
+
+    recovered: Recovered
+    groups: Groups
+    repeat: Repeat
+    sequence: int
+    """The newest segment; 0 if there is none."""
+    lost: LostDisk | None
+
+
+def recover(files: Files, cluster: str, node: NodeId, applied: Mapping[GroupId, Index]) -> Recovery:
+    """Read the log of `node`, changing nothing.
+
+    `applied` is each group's durable applied index: entries at or below it may be damaged.
+
+    Raises:
+        WrongDirectory: an intact segment belongs to another cluster or node.
+        OSError: a file cannot be read.
+    """
+    found = sorted(
+        sequence
+        for name in files.names()
+        if (sequence := segments.sequence_of(name)) is not None
+    )
+    owner = (segments.cluster_digest(cluster), node)
+    headers = [_header(files, sequence, owner) for sequence in found]
+    walk = _Walk()
+    for position, (sequence, header) in enumerate(zip(found, headers, strict=True)):
+        later = [other.number for other in headers[position + 1 :] if not isinstance(other, str)]
+        limit = min(later, default=None)
+        walk.read_segment(files, sequence, header, limit, newest=sequence == found[-1])
+    return walk.finish(applied)
+
+
+def _header(files: Files, sequence: int, owner: tuple[bytes, NodeId]) -> SegmentHeader | str:
+    """Return the segment's header, or why it cannot be used."""
+    name = segments.file_name(sequence)
+    try:
+        header = segments.decode_segment_header(files.read(name, 0, BLOCK_BYTES))
+    except Broken as error:
+        return str(error)
+    if (header.cluster, header.node) != owner:
+        raise WrongDirectory(
+            f"the write-ahead log belongs to node {header.node:x} "
+            f"of the cluster with digest {header.cluster.hex()}",
+            cause=f"this is node {owner[1]:x} of the cluster with digest {owner[0].hex()} ({name})",
+            next_step="put each node's own `wal` directory back; nothing was changed",
+        )
+    if header.sequence != sequence:
+        return f"it holds the header of segment {header.sequence}"
+    return header
+
+
+@dataclass(slots=True)
+class _Position:
+    """A place in the log, for a decision."""
+
+    segment: int
+    batch: int
+    offset: int
+
+    def decision(self, verdict: Verdict, why: str) -> Decision:
+        return Decision(self.segment, self.batch, self.offset, verdict, why)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A valid batch that is not folded yet, since it may turn out to be the last."""
+
+    place: _Position
+    number: int
+    """Of the batch before it."""
+    chain: int
+    records: list[Record]
+    body: bytes
+
+
+class _Walk:
+    """Reads segments in order, folding batches into the groups' state."""
+
+    def __init__(self) -> None:
+        self._groups = Groups()
+        self._entries: dict[GroupId, list[Entry]] = {}
+        self._formed: Formed | None = None
+        self._decisions: list[Decision] = []
+        self._number = 0
+        self._chain = segments.NO_CHAIN
+        self._sequence = 0
+        self._pending: _Pending | None = None
+        self._suspects: list[int] = []
+        """Positions in `_decisions` of damage that a later segment may still excuse."""
+        self._base = ""
+        """Why entries before the last adopted checkpoint were not read."""
+        self._excused: list[int] = []
+
+    def read_segment(
+        self,
+        files: Files,
+        sequence: int,
+        header: SegmentHeader | str,
+        limit: int | None,
+        *,
+        newest: bool,
+    ) -> None:
+        """Read one segment, in which batches after `limit` are void."""
+        first_ever = self._sequence == 0
+        self._sequence = sequence
+        if isinstance(header, str):
+            self._suspect(_Position(sequence, 0, 0), header)
+            return
+        adopt = self._step_over(header, first_ever=first_ever)
+        if limit is not None and header.number >= limit:
+            why = f"a later start counts the log only up to batch {limit}"
+            place = _Position(sequence, header.number + 1, BLOCK_BYTES)
+            self._decisions.append(place.decision(Verdict.VOID, why))
+            return
+        name = segments.file_name(sequence)
+        content = files.read(name, 0, files.size(name))
+        offset = self._read_first(content, header, adopt=adopt)
+        if offset is not None:
+            self._read_rest(content, offset, header, limit, newest=newest)
+
+    def _step_over(self, header: SegmentHeader, *, first_ever: bool) -> bool:
+        """Compare where the log stands with where `header` says that it does.
+
+        Returns True if they differ: then only the segment's checkpoint tells what came before.
+        """
+        if (self._number, self._chain) == (header.number, header.chain):
+            # Whatever looked damaged since the last batch that counts was void.
+            for suspect in self._suspects:
+                self._decisions[suspect] = self._decisions[suspect]._replace(verdict=Verdict.VOID)
+            self._suspects.clear()
+            return False
+        if not self._suspects and not first_ever:
+            why = f"the log before this segment should end at batch {header.number}"
+            why += f", it ends at batch {self._number}"
+            self._suspect(_Position(header.sequence, 0, 0), why)
+        if self._suspects:
+            self._excused += self._suspects
+            self._base = self._decisions[self._suspects[0]].why
+            self._suspects.clear()
+        else:
+            self._base = "the segments before it were removed"
+        self._pending = None
+        self._number, self._chain = header.number, header.chain
+        return True
+
+    def _read_first(self, content: bytes, header: SegmentHeader, *, adopt: bool) -> int | None:
+        """Take in the segment's checkpoint; return where the next batch starts, or None."""
+        place = _Position(header.sequence, header.number + 1, BLOCK_BYTES)
+        try:
+            batch = segments.decode_batch(
+                content, BLOCK_BYTES, header.nonce, header.number + 1, header.chain
+            )
+            found = _records(batch)
+            self._fold_pending()
+            checkpoint = found[: batch.checkpoint_count]
+            groups, formed = _restated(checkpoint)
+            if adopt:
+                self._groups, self._formed, self._entries = groups, formed, {}
+            elif not self._agrees(groups, formed):
+                raise Malformed("the checkpoint disagrees with the log before it")
+        except (Broken, Malformed) as error:
+            self._suspect(place, str(error))
+            return None
+        start = checkpoint[-1].end if checkpoint else 0
+        self._take(place, batch, found[batch.checkpoint_count :], batch.body[start:])
+        return batch.end
+
+    def _read_rest(
+        self, content: bytes, offset: int, header: SegmentHeader, limit: int | None, *, newest: bool
+    ) -> None:
+        while True:
+            place = _Position(header.sequence, self._number + 1, offset)
+            blank = segments.is_blank(content, offset)
+            if limit is not None and self._number >= limit:
+                if not blank:
+                    why = f"a later start counts the log only up to batch {limit}"
+                    self._decisions.append(place.decision(Verdict.VOID, why))
+                return
+            try:
+                batch = segments.decode_batch(
+                    content, offset, header.nonce, self._number + 1, self._chain
+                )
+                found = _records(batch)
+                self._fold_pending()
+            except (Broken, Malformed) as error:
+                self._judge(content, place, header, str(error), blank=blank, newest=newest)
+                return
+            self._take(place, batch, found, batch.body)
+            offset = batch.end
+
+    def _judge(
+        self,
+        content: bytes,
+        place: _Position,
+        header: SegmentHeader,
+        why: str,
+        *,
+        blank: bool,
+        newest: bool,
+    ) -> None:
+        """Decide between the log's end, a tear and damage where no batch could be read."""
+        here = segments.batch_number(content, place.offset, header.nonce) or 0
+        beyond = place.offset + BLOCK_BYTES
+        later = max(
+            here - 1, segments.last_written_number(content, beyond, header.nonce)
+        )
+        if not newest:
+            # Not yet damage: if the next segment counts no batch from here on, it was void.
+            if not blank or later > self._number:
+                self._suspect(place, why)
+        elif later > self._number:
+            self._suspect(place, f"{why}; batch {later} was written after it")
+        elif not blank:
+            self._decisions.append(place.decision(Verdict.TORN, why))
+
+    def _take(
+        self, place: _Position, batch: Batch, found: list[Record], body: bytes
+    ) -> None:
+        self._pending = _Pending(place, self._number, self._chain, found, body)
+        self._number, self._chain = batch.number, batch.chain
+        self._decisions.append(place.decision(Verdict.VALID, f"{batch.record_count} records"))
+
+    def _suspect(self, place: _Position, why: str) -> None:
+        self._suspects.append(len(self._decisions))
+        self._decisions.append(place.decision(Verdict.LOST, why))
+
+    def _agrees(self, groups: Groups, formed: Formed | None) -> bool:
+        own, theirs = self._groups, groups
+        return (
+            formed == self._formed
+            and own.destroyed == theirs.destroyed
+            and own.alive.keys() == theirs.alive.keys()
+            and all(
+                state.term_at(state.last_index) is not None
+                and state.checkpoint() == theirs.alive[group].checkpoint()
+                for group, state in own.alive.items()
+            )
+        )
+
+    def _fold_pending(self, sequence: int | None = None) -> None:
+        """Fold the batch read before; its entries stand in `sequence`, or where it was read.
+
+        Raises:
+            Malformed: its records contradict each other.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            for record in pending.records:
+                self._fold(record, sequence or pending.place.segment)
+
+    def _fold(self, record: Record, sequence: int) -> None:
+        if record.type is RecordType.FORMATION:
+            self._formed = records.formed_of(record)
+            return
+        if record.type is RecordType.GROUP:
+            self._groups.destroyed.pop(record.group, None)
+            self._groups.alive[record.group] = GroupState.restated(records.checkpoint_of(record))
+            return
+        state = self._groups.alive.get(record.group)
+        if state is None:
+            raise Malformed(f"a record of group {record.group}, which was never created")
+        entries = self._entries.setdefault(record.group, [])
+        match record.type:
+            case RecordType.ENTRY:
+                _fold_entry(state, entries, records.entry_of(record), sequence)
+            case RecordType.HARD_STATE:
+                state.hard_state = records.hard_state_of(record)
+            case RecordType.COMPACTED | RecordType.RESTARTED:
+                mark = Mark(record.index, record.term)
+                move = state.compact if record.type is RecordType.COMPACTED else state.restart
+                move(mark)
+                _trim(state, entries)
+            case RecordType.DESTROYED:
+                del self._groups.alive[record.group], self._entries[record.group]
+                self._groups.destroyed[record.group] = records.hard_state_of(record)
+            case _:
+                raise Malformed(f"a {record.type.name} record, which Raft does not write")
+
+    def finish(self, applied: Mapping[GroupId, Index]) -> Recovery:
+        """Fold the last batch and judge what was skipped."""
+        repeat = Repeat(self._number, self._chain)
+        if self._pending is not None and not self._suspects:
+            pending = self._pending
+            checkpoint = encode_checkpoint(self._groups, self._formed)
+            repeat = Repeat(
+                pending.number, pending.chain, checkpoint, pending.body, len(pending.records)
+            )
+            try:
+                self._fold_pending(self._sequence + 1)
+            except Malformed as error:
+                self._suspect(pending.place, str(error))
+        lost = self._lost(applied)
+        for position in self._excused:
+            if lost is None:
+                decision = self._decisions[position]
+                self._decisions[position] = decision._replace(verdict=Verdict.IGNORED)
+        alive = self._groups.alive
+        recovered = Recovered(
+            {
+                group: RecoveredGroup(
+                    state.hard_state, state.compacted, self._entries.get(group, [])
+                )
+                for group, state in sorted(alive.items())
+            },
+            dict(self._groups.destroyed),
+            self._formed,
+            self._decisions,
+        )
+        return Recovery(recovered, self._groups, repeat, self._sequence, lost)
+
+    def _lost(self, applied: Mapping[GroupId, Index]) -> LostDisk | None:
+        if self._suspects:
+            return _lost_disk(self._decisions[self._suspects[0]])
+        for group, state in sorted(self._groups.alive.items()):
+            missing = state.missing
+            if missing and not state.forgive_missing(applied.get(group, Index(0))):
+                where = self._decisions[self._excused[0]] if self._excused else self._decisions[0]
+                why = f"{self._base}; group {group} needs its entries up to {missing}"
+                why += f", only {applied.get(group, 0)} are applied durably"
+                return _lost_disk(where._replace(why=why))
+            _trim(state, self._entries.get(group, []))
+        return None
+
+
+def encode_checkpoint(groups: Groups, formed: Formed | None) -> list[bytes]:
+    """Return the records that restate everything but entries."""
+    parts = [records.encode_formed(formed)] if formed is not None else []
+    parts += [
+        records.encode_hard_state(group, hard_state, RecordType.DESTROYED)
+        for group, hard_state in sorted(groups.destroyed.items())
+    ]
+    parts += [
+        records.encode_group(group, state.checkpoint())
+        for group, state in sorted(groups.alive.items())
+    ]
+    return parts
+
+
+def _restated(checkpoint: list[Record]) -> tuple[Groups, Formed | None]:
+    groups, formed = Groups(), None
+    for record in checkpoint:
+        match record.type:
+            case RecordType.FORMATION:
+                formed = records.formed_of(record)
+            case RecordType.DESTROYED:
+                groups.destroyed[record.group] = records.hard_state_of(record)
+            case RecordType.GROUP:
+                state = GroupState.restated(records.checkpoint_of(record))
+                groups.alive[record.group] = state
+            case _:
+                raise Malformed(f"a {record.type.name} record in a checkpoint")
+    return groups, formed
+
+
+def _records(batch: Batch) -> list[Record]:
+    found: list[Record] = []
+    offset = 0
+    while offset < len(batch.body):
+        record = records.decode(batch.body, offset)
+        found.append(record)
+        offset = record.end
+    if len(found) != batch.record_count or batch.checkpoint_count > len(found):
+        raise Malformed(f"{len(found)} records where {batch.record_count} belong")
+    return found
+
+
+def _fold_entry(state: GroupState, entries: list[Entry], entry: Entry, sequence: int) -> None:
+    if not state.compacted.index < entry.index <= state.last_index + 1:
+        raise Malformed(f"entry {entry.index} after {state.last_index} does not fit the log")
+    if entry.index <= state.last_index:
+        kept = max(0, entry.index - entries[0].index) if entries else 0
+        del entries[kept:]
+    state.append((entry,), sequence)
+    entries.append(entry)
+
+
+def _trim(state: GroupState, entries: list[Entry]) -> None:
+    """Drop the entries that a mark made void or unwanted."""
+    if entries and entries[-1].index != state.last_index:
+        entries.clear()
+    if entries and entries[0].index <= state.compacted.index:
+        del entries[: state.compacted.index - entries[0].index + 1]
+
+
+def _lost_disk(decision: Decision) -> LostDisk:
+    name = segments.file_name(decision.segment)
+    return LostDisk(
+        f"the write-ahead log is damaged in segment {name} at offset {decision.offset} "
+        f"(batch {decision.batch})",
+        cause=decision.why,
+        next_step="run `pnyx log verify`, move the data directory away and start the node "
+        "with an empty one: it joins again under a new identity",
+    )

@@ -1,0 +1,101 @@
+"""What travels in a frame: parcels of packets, or a pulse. msgpack, declared, never implied.
+
+A node sends one parcel per peer, lane and loop turn, however many groups have something to say.
+Every message is one of the structs named here; an unknown tag, a missing field or a field of the
+wrong type is a `BadParcel`, and the link it came on is closed.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from pnyx.consensus.formation import FormationMessage
+from pnyx.consensus.raft.messages import RaftMessage
+from pnyx.errors import LimitExceeded
+from pnyx.ids import GroupId, NodeId
+from pnyx.replica.messages import ReplicaMessage
+from pnyx.transport.frames import FRAME_BYTES_MAX
+
+FORMATION: Final = GroupId(0xFFFF_FFFF)
+"""The packet's group when its message is about forming the cluster: no group exists yet."""
+
+PIECE_BYTES_MAX: Final = FRAME_BYTES_MAX - 64
+"""Longest encoded packets of one parcel; what surrounds them needs less than 64 bytes."""
+
+Message: TypeAlias = RaftMessage | ReplicaMessage | FormationMessage
+
+
+class BadParcel(Exception):
+    """A whole, intact frame that is no message of ours. The link is closed."""
+
+
+class Packet(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One message and the group it belongs to."""
+
+    group: GroupId
+    message: Message
+
+
+class Parcel(msgspec.Struct, frozen=True, array_like=True, tag="parcel", gc=False):
+    """Everything one node says to another in one loop turn on one lane."""
+
+    sender: NodeId
+    to: NodeId
+    wall_ms: int
+    """The sender's wall clock, ms since 1970, when it sent this."""
+    packets: tuple[Packet, ...]
+
+
+class Pulse(msgspec.Struct, frozen=True, array_like=True, tag="pulse", gc=False):
+    """Nothing, said so that an idle link can be told from a dead one."""
+
+
+class _Envelope(msgspec.Struct, frozen=True, array_like=True, tag="parcel", gc=False):
+    """A `Parcel` whose packets are encoded already."""
+
+    sender: NodeId
+    to: NodeId
+    wall_ms: int
+    packets: msgspec.Raw
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Parcel | Pulse] = msgspec.msgpack.Decoder(Parcel | Pulse)
+PULSE: Final = _encoder.encode(Pulse())
+
+
+def encode_packets(packets: Sequence[Packet]) -> list[bytes]:
+    """Return `packets`, in order, as pieces that each fit in one frame. Normally one.
+
+    Raises:
+        LimitExceeded: one packet alone is larger than a frame may be; nothing was encoded.
+    """
+    piece = _encoder.encode(packets)
+    if len(piece) <= PIECE_BYTES_MAX:
+        return [piece]
+    if len(packets) == 1:
+        raise LimitExceeded(
+            f"a message of {len(piece)} bytes does not fit in a frame",
+            cause=f"a frame holds at most {PIECE_BYTES_MAX} bytes",
+            next_step="ask for less at once",
+        )
+    half = len(packets) // 2
+    return encode_packets(packets[:half]) + encode_packets(packets[half:])
+
+
+def encode_parcel(sender: NodeId, to: NodeId, wall_ms: int, piece: bytes) -> bytes:
+    """Return the body of a frame around one piece of `encode_packets`."""
+    return _encoder.encode(_Envelope(sender, to, wall_ms, msgspec.Raw(piece)))
+
+
+def decode_body(body: bytes) -> Parcel | Pulse:
+    """Return what a peer sent after the handshake.
+
+    Raises:
+        BadParcel: close the link; nothing of the frame was used.
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadParcel(str(error)) from error

@@ -1,0 +1,158 @@
+"""Who may talk to this node: the first frame in each direction, and how it is judged.
+
+::
+
+    dialler   Hello ------->
+              <------- Hello   accepter
+              Welcome ----->             up on both sides: parcels may pass
+
+Either side may answer a `Hello` with `Refused` and a reason instead, and close. Nothing else is
+decoded before a `Hello` passed `judge`: a node of another cluster, or another node under a known
+label, never gets a message in. `Welcome` is there so that the accepter does not call a link up
+that the dialler is about to refuse.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from pnyx.ids import NodeId
+from pnyx.transport.lane import Lane
+
+PROTOCOL: Final = 1
+"""The version of everything behind the handshake. Nodes talk only to the same one."""
+
+
+class Reason(Enum):
+    """Why a handshake was refused."""
+
+    PROTOCOL = "protocol"
+    CLUSTER = "cluster"
+    LABEL = "label"
+    """Not a configured one, or not the one that was dialled."""
+    SELF = "self"
+    """Our own label or our own NodeId: an address or a data directory was copied."""
+    IDENTITY = "identity"
+    """The cluster formed with another NodeId under this label."""
+    DIRECTION = "direction"
+    """The node whose label sorts first dials; this was the other one."""
+    FULL = "full"
+    """Too many connections are shaking hands."""
+
+
+class Announced(msgspec.Struct, frozen=True, array_like=True):
+    """Where a node says it listens."""
+
+    host: str
+    gateway_port: int
+    cluster_port: int
+    peer_port: int
+    http_port: int
+
+
+class Identity(msgspec.Struct, frozen=True, array_like=True):
+    """Who a node is, the same on all its links."""
+
+    cluster_id: str
+    node: NodeId
+    label: str
+    boot: int
+    """A random number of this start: a restarted node is told from a reconnected one."""
+    announced: Announced
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
+    """The first frame of each side."""
+
+    protocol: int
+    lane: Lane
+    identity: Identity
+
+
+class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+    """The last frame on a link that never came up."""
+
+    reason: Reason
+    text: str
+    """A sentence for the operator's log."""
+
+
+class Welcome(msgspec.Struct, frozen=True, array_like=True, tag="welcome"):
+    """The dialler accepts the accepter's `Hello`; parcels may follow right behind."""
+
+
+Greeting: TypeAlias = Hello | Welcome | Refused
+
+
+class BadHello(Exception):
+    """An intact frame that is no greeting, or not the one due. The connection is closed."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Greeting] = msgspec.msgpack.Decoder(Greeting)
+
+
+def encode_greeting(greeting: Greeting) -> bytes:
+    """Return the body of a handshake's frame."""
+    return _encoder.encode(greeting)
+
+
+def decode_greeting(body: bytes) -> Greeting:
+    """Return the handshake's frame.
+
+    Raises:
+        BadHello: close the connection.
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadHello(str(error)) from error
+
+
+def judge(
+    hello: Hello,
+    own: Identity,
+    labels: Mapping[str, object],
+    expected: Mapping[str, NodeId],
+    dialled: str | None,
+) -> Refused | None:
+    """Return why `hello` is not acceptable, or None if it is.
+
+    Args:
+        hello: what the other side said.
+        own: who we are.
+        labels: the configured peers, without ourselves.
+        expected: the map the cluster formed with; empty until then.
+        dialled: the label whose address we dialled; None if the other side dialled.
+    """
+    theirs = hello.identity
+    if hello.protocol != PROTOCOL:
+        text = f"speaks protocol {hello.protocol}, this node {PROTOCOL}"
+        return Refused(Reason.PROTOCOL, text)
+    if theirs.cluster_id != own.cluster_id:
+        text = f"belongs to cluster {theirs.cluster_id[:64]}, this node to {own.cluster_id}"
+        return Refused(Reason.CLUSTER, text)
+    return _misplaced(theirs, own, labels, dialled) or _replaced(theirs, expected)
+
+
+def _misplaced(
+    theirs: Identity, own: Identity, labels: Mapping[str, object], dialled: str | None
+) -> Refused | None:
+    if theirs.node == own.node or theirs.label == own.label:
+        return Refused(Reason.SELF, f"is {own.label} ({own.node:x}) like this node")
+    if theirs.label not in labels or dialled not in {None, theirs.label}:
+        wanted = dialled or "one of " + ", ".join(sorted(labels))
+        return Refused(Reason.LABEL, f"is {theirs.label[:64]}, this node expected {wanted}")
+    if dialled is None and theirs.label > own.label:
+        return Refused(Reason.DIRECTION, f"{own.label} dials {theirs.label}, never the reverse")
+    return None
+
+
+def _replaced(theirs: Identity, expected: Mapping[str, NodeId]) -> Refused | None:
+    if not expected or expected.get(theirs.label) == theirs.node:
+        return None
+    listed = expected.get(theirs.label, 0)
+    text = f"{theirs.label} is {theirs.node:x}, the cluster formed with {listed:x}"
+    return Refused(Reason.IDENTITY, text)

@@ -1,0 +1,126 @@
+"""Does a cluster form once, with one map, or not at all?"""
+
+from collections.abc import Iterable
+
+from pnyx.consensus.formation import Ask, Formation, Formed, FormationMessage, Propose, Report
+from pnyx.ids import NodeId
+
+LABELS = ("n1", "n2", "n3")
+
+
+class Nodes:
+    """Formations wired together; a record is durable as soon as it is asked for."""
+
+    def __init__(self, ids: Iterable[int] = (11, 12, 13)) -> None:
+        self.by_id = {
+            NodeId(node): Formation(label, NodeId(node), LABELS)
+            for label, node in zip(LABELS, ids, strict=True)
+        }
+        self.down: set[NodeId] = set()
+
+    def connect(self) -> None:
+        for a in self.by_id.values():
+            for b in self.by_id.values():
+                if a is not b and not {a.me, b.me} & self.down:
+                    a.connected(b.label, b.me)
+
+    def settle(self) -> None:
+        busy = True
+        while busy:
+            busy = False
+            for node in self.by_id.values():
+                if node.me in self.down:
+                    continue
+                if node.record is not None:
+                    busy = True
+                    node.recorded_durably(node.record)
+                sent, node.send = node.send, []
+                for to, message in sent:
+                    busy = True
+                    if to not in self.down:
+                        self.by_id[to].step(node.me, message)
+
+
+def test_three_connected_nodes_form_one_cluster() -> None:
+    nodes = Nodes()
+    nodes.connect()
+    nodes.settle()
+    maps = {node.recorded for node in nodes.by_id.values()}
+    assert maps == {Formed((("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13))), True)}
+    assert all(node.complete for node in nodes.by_id.values())
+
+
+def test_nobody_may_vote_while_one_configured_node_is_silent() -> None:
+    nodes = Nodes()
+    nodes.down = {NodeId(13)}
+    nodes.connect()
+    nodes.settle()
+    assert not any(node.complete for node in nodes.by_id.values())
+
+
+def test_a_node_that_comes_late_completes_the_cluster() -> None:
+    nodes = Nodes()
+    nodes.down = {NodeId(13)}
+    nodes.connect()
+    nodes.settle()
+    nodes.down = set()
+    nodes.connect()
+    nodes.settle()
+    assert all(node.complete for node in nodes.by_id.values())
+
+
+def test_a_map_is_not_reported_before_it_is_durable() -> None:
+    follower = Formation("n2", NodeId(12), LABELS)
+    nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+    follower.step(NodeId(11), Propose(nodes))
+    assert follower.record is not None
+    assert not any(isinstance(message, Report) for _, message in follower.send)
+    follower.recorded_durably(follower.record)
+    assert (NodeId(11), Report(nodes, False)) in follower.send
+
+
+def test_a_second_map_is_never_recorded() -> None:
+    nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+    member = Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=False))
+    member.step(NodeId(99), Propose((("n1", NodeId(99)), *nodes[1:])))
+    assert member.record is None
+    assert "another map" in member.stopped
+
+
+def test_a_formed_cluster_is_not_stopped_by_a_strangers_map() -> None:
+    nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+    member = Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=True))
+    member.step(NodeId(99), Propose((("n1", NodeId(99)), *nodes[1:])))
+    assert member.complete
+    assert (NodeId(99), Report(nodes, True)) in member.send
+
+
+def test_a_disk_replaced_while_the_cluster_forms_stops_formation() -> None:
+    nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+    member = Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=False))
+    member.connected("n3", NodeId(77))
+    assert "n3 answered as" in member.stopped
+    assert not member.complete
+
+
+def test_a_wiped_node_refuses_the_map_of_its_earlier_life() -> None:
+    wiped = Formation("n2", NodeId(88), LABELS)
+    wiped.step(NodeId(11), Propose((("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))))
+    assert "does not list this node" in wiped.stopped
+
+
+def test_a_complete_node_votes_again_after_a_restart_without_hearing_anybody() -> None:
+    nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+    assert Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=True)).complete
+
+
+def test_a_node_that_restarted_half_way_asks_and_learns_that_all_have_recorded() -> None:
+    nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+    member = Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=False))
+    member.connected("n3", NodeId(13))
+    asked: list[tuple[NodeId, FormationMessage]] = [(NodeId(13), Ask())]
+    assert member.send == asked
+    member.step(NodeId(11), Report(nodes, False))
+    assert member.record is None
+    member.step(NodeId(13), Report(nodes, False))
+    assert member.record == Formed(nodes, complete=True)
