@@ -34,7 +34,7 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def home() -> Path:
-    """Return the directory for pnyx's own data, made if need be; a temporary one as a last resort."""
+    """Return the directory for pnyx's own data, made if need be."""
     base = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
     wanted = Path(base) / "pnyx"
     try:

@@ -86,7 +86,15 @@ def _line(client: Client, now_ms: int) -> bytes:
     return " ".join(f"{name}={value}" for name, value in fields).encode()
 
 
-_CONTAINERS: Final = {b"client", b"config", b"cluster", b"command", b"object", b"memory", b"slowlog"}
+_CONTAINERS: Final = {
+    b"client",
+    b"config",
+    b"cluster",
+    b"command",
+    b"object",
+    b"memory",
+    b"slowlog",
+}
 
 
 def _last_command(client: Client) -> str:
@@ -252,7 +260,7 @@ def _member(
 
 ROWS: Final = (
     container(
-        Row("client", -2, "", "connection", "2.4.0", "Look at and change connections", local=_id),
+        "client", "connection", "2.4.0", "Look at and change connections",
         _member("getname", 2, _ANY, "2.6.9", "Return this connection's name", _getname),
         _member("getredir", 2, _ANY, "6.0.0", "Return -1: nothing is tracked", _getredir),
         _member("help", 2, "loading stale", "5.0.0", "Show the subcommands", _help),

@@ -258,7 +258,7 @@ _REFUSED: Final = (
 
 ROWS: Final = (
     container(
-        Row("cluster", -2, "", "cluster", "3.0.0", "Look at the cluster", local=_help),
+        "cluster", "cluster", "3.0.0", "Look at the cluster",
         _member("countkeysinslot", 3, "3.0.0", "Count the keys of a slot", _count_keys),
         _member("getkeysinslot", 4, "3.0.0", "Return keys of a slot", _get_keys, tips=_VARIES),
         _member("help", 2, "5.0.0", "Show the subcommands", _help, "loading stale"),

@@ -97,7 +97,7 @@ class Framing:
             while (found := following()).__class__ is list:
                 commands.append(found)
                 words += len(found)
-        except Exception:  # noqa: BLE001
+        except Exception:
             # ProtocolError, TypeError, MemoryError: the exact parser decides what it is.
             found = None
         if (

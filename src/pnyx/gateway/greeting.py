@@ -169,10 +169,6 @@ def _reset(lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
     return Status(b"RESET")
 
 
-
-
-
-
 def _readonly(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
     if not client.speaks_cluster:
         return NO_CLUSTER

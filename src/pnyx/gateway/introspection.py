@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-
 from pnyx.gateway.client import Client
 from pnyx.gateway.keyspace import help_text
 from pnyx.gateway.lobby import Lobby
-from pnyx.gateway.rows import KeySpec, LocalReply, Row, container
+from pnyx.gateway.rows import KeySpec, LocalReply, Row, by_last_name
 from pnyx.gateway.words import SYNTAX
 from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
 from pnyx.machine.results import Refusal, Status, Values
@@ -118,9 +117,7 @@ def _list(table: Table, words: list[bytes]) -> LocalReply:
     kind, value = words[3].upper(), words[4]
     if kind == b"ACLCAT":
         wanted = "@" + value.decode("utf-8", "replace").lower()
-        return Values(
-            tuple(row.name.encode() for row in every if wanted in row.acl_categories())
-        )
+        return Values(tuple(row.name.encode() for row in every if wanted in row.acl_categories()))
     if kind == b"PATTERN":
         if len(value) > PATTERN_BYTES_MAX:
             return Refusal(f"ERR PX0201 a pattern may have {PATTERN_BYTES_MAX} bytes")
@@ -192,6 +189,7 @@ def rows(table: Table) -> tuple[Row, ...]:
         Row("command|list", -2, flags, "server", "7.0.0", "Return the commands' names",
             local=local(_list), categories="connection", tips=order),
     )  # fmt: skip
-    parent = Row("command", -1, flags, "server", "2.8.13", "Describe commands", local=whole,
-                 categories="connection", tips=order)  # fmt: skip
-    return (container(parent, *members),)
+    return (
+        Row("command", -1, flags, "server", "2.8.13", "Describe commands", local=whole,
+            subcommands=by_last_name(members), categories="connection", tips=order),
+    )  # fmt: skip

@@ -250,7 +250,7 @@ def _pair(first: str, second: str) -> tuple[KeySpec, ...]:
 
 
 _OBJECT: Final = container(
-    Row("object", -2, "", "generic", "2.2.3", "Look at how a value is stored", local=_freq),
+    "object", "generic", "2.2.3", "Look at how a value is stored",
     Row("object|encoding", 3, "readonly", "generic", "2.2.3", "Return how a value is stored",
         _encoding, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
         tips="nondeterministic_output"),

@@ -153,8 +153,7 @@ def _set(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
     for name, spelled in zip(names, words[2::2], strict=True):
         if name not in PARAMETERS:
             return Refusal(
-                "ERR Unknown option or number of arguments for CONFIG SET - "
-                f"'{text_of(spelled)}'"
+                f"ERR Unknown option or number of arguments for CONFIG SET - '{text_of(spelled)}'"
             )
     for at, name in enumerate(names):
         if name in names[:at]:
@@ -194,7 +193,7 @@ _ADMIN: Final = "admin noscript loading stale"
 
 ROWS: Final = (
     container(
-        Row("config", -2, "", "server", "2.0.0", "Look at and change parameters", local=_help),
+        "config", "server", "2.0.0", "Look at and change parameters",
         Row("config|get", -3, _ADMIN, "server", "2.0.0", "Return parameters", local=_get),
         Row("config|help", 2, "loading stale", "server", "5.0.0", "Show the subcommands",
             local=_help),

@@ -1,6 +1,6 @@
 """One row says all about one Redis command: shape, rights, words for people, and what it does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
@@ -77,7 +77,7 @@ class Row:
     parse: Parse | None = None
     """Words to a machine command, for commands that depend on words alone."""
     local: Local | None = None
-    """What this node itself does; exactly one of `parse`, `local`, `subcommands` is set."""
+    """What this node itself does. With `subcommands`: for the bare name."""
     subcommands: Mapping[bytes, "Row"] = field(default_factory=dict)
     keys: tuple[int, int, int] = (0, 0, 0)
     """First, last and step of key positions."""
@@ -95,8 +95,8 @@ class Row:
     most: int = field(init=False)
 
     def __post_init__(self) -> None:
-        kinds = (self.parse is not None) + (self.local is not None) + bool(self.subcommands)
-        assert kinds == 1, f"{self.name}: one of parse, local, subcommands"
+        answers_here = self.local is not None or bool(self.subcommands)
+        assert answers_here != (self.parse is not None), f"{self.name}: machine or here, not both"
         object.__setattr__(self, "is_write", "write" in self.flags.split())
         object.__setattr__(self, "is_plain", self.parse is not None)
         object.__setattr__(self, "least", abs(self.arity))
@@ -132,16 +132,14 @@ def wrong_arity(name: str) -> Refusal:
     return Refusal(f"ERR wrong number of arguments for '{name}' command")
 
 
-def container(row: Row, *members: Row) -> Row:
-    """Return a copy of the row that leads to `members`, e.g. CLIENT to CLIENT ID."""
+def container(name: str, group: str, since: str, summary: str, *members: Row) -> Row:
+    """Return the row that leads to `members`, e.g. CLIENT to CLIENT ID."""
     return Row(
-        row.name,
-        row.arity,
-        row.flags,
-        row.group,
-        row.since,
-        row.summary,
-        subcommands={member.name.split("|")[1].encode(): member for member in members},
-        complexity="Depends on subcommand.",
-        categories=row.categories,
-    )
+        name, -2, "", group, since, summary,
+        subcommands=by_last_name(members), complexity="Depends on the subcommand.",
+    )  # fmt: skip
+
+
+def by_last_name(members: Sequence[Row]) -> dict[bytes, Row]:
+    """Return the rows under what follows the bar in their names."""
+    return {member.name.split("|")[1].encode(): member for member in members}

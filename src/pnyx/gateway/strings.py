@@ -10,7 +10,6 @@ from pnyx.gateway.words import (
     SYNTAX,
     UNITS,
     integer,
-    is_float,
     positive_expiry,
 )
 from pnyx.machine.commands import (
@@ -33,6 +32,7 @@ from pnyx.machine.commands import (
     SetRange,
     Strlen,
 )
+from pnyx.machine.floats import parse_decimal
 from pnyx.machine.results import Refusal
 
 _CONDITIONS: Final = {b"NX": Condition.ABSENT, b"XX": Condition.PRESENT}
@@ -199,7 +199,7 @@ def _decrby(words: list[bytes]) -> AnyCommand | Refusal:
 
 
 def _incrbyfloat(words: list[bytes]) -> AnyCommand | Refusal:
-    return IncrByFloat(words[1], words[2]) if is_float(words[2]) else NOT_FLOAT
+    return NOT_FLOAT if parse_decimal(words[2]) is None else IncrByFloat(words[1], words[2])
 
 
 def _lcs(words: list[bytes]) -> AnyCommand | Refusal:

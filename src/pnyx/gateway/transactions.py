@@ -11,7 +11,7 @@ from pnyx.gateway.limits import (
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
 from pnyx.machine.commands import AnyCommand, Revisions, Transaction
-from pnyx.machine.results import NULL_ARRAY, OK, NullArray, Refusal, Result, Status, Values
+from pnyx.machine.results import OK, NullArray, Refusal, Result, Status, Values
 from pnyx.transport.resp import Reply, Rows
 
 QUEUED: Final = Status(b"QUEUED")

@@ -1,6 +1,5 @@
 """Reading a command's words as Redis reads them: integers, floats, expiry times, options."""
 
-import re
 from typing import Final
 
 from pnyx.machine.commands import Expiry
@@ -11,18 +10,7 @@ INTEGER_MIN: Final = -(2**63)
 
 SYNTAX: Final = Refusal("ERR syntax error")
 NOT_INTEGER: Final = Refusal("ERR value is not an integer or out of range")
-NOT_FLOAT: Final = Refusal("ERR value is not a valid float")
-
-NOW_MS_LEAST: Final = 1_700_000_000_000
-"""A moment that has passed; a relative time that overflows from here overflows from any stamp."""
-
-_INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}\Z")
-_FLOAT: Final = re.compile(
-    rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
-    rb"|0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?|inf|infinity)\Z",
-    re.IGNORECASE,
-)
-FLOAT_BYTES_MAX: Final = 5 * 1024 - 1
+NOT
 
 
 def integer(word: bytes) -> int | None:
@@ -31,11 +19,6 @@ def integer(word: bytes) -> int | None:
         return None
     number = int(word)
     return number if INTEGER_MIN <= number <= INTEGER_MAX else None
-
-
-def is_float(word: bytes) -> bool:
-    """Does C's strtold read the whole word, and is it a number?"""
-    return len(word) <= FLOAT_BYTES_MAX and _FLOAT.match(word) is not None
 
 
 def text_of(word: bytes) -> str:

@@ -81,6 +81,8 @@ class Health:
     up: tuple[str, ...]
     down: tuple[tuple[str, str], ...]
     """Label and reason of each node that the group cannot use."""
+    answering: int
+    """How many nodes answer at all, of use to the group or not."""
     slots_served: int
     may_lose: int
     """How many more nodes may fail before writes stop."""
@@ -126,12 +128,13 @@ def judge(asked: Sequence[Asked]) -> Health:
         else:
             up.append(one.label)
     if ruling is None:
-        return Health(Word.DOWN, None, tuple(up), tuple(down), 0, 0)
+        return Health(Word.DOWN, None, tuple(up), tuple(down), len(reports), 0, 0)
     return Health(
         word=Word.DEGRADED if down else Word.HEALTHY,
         leader=leader,
         up=tuple(up),
         down=tuple(down),
+        answering=len(reports),
         slots_served=SLOT_COUNT,
         may_lose=max(0, len(up) - (len(asked) // 2 + 1)),
     )

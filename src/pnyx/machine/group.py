@@ -38,6 +38,12 @@ class Group:
         meta = Meta() if row is None else decode_meta(row)
         drop_other_generations(space, group, meta.generation)
         self._installation: Installation | None = None
+        self._generation: int
+        self._keyspace: Keyspace
+        self.applied: Mark
+        """The last entry applied."""
+        self.membership: Membership | None
+        """Of the last MEMBERSHIP entry applied; before one, what the group's founder puts here."""
         self._take_over(meta)
 
     @property
@@ -80,7 +86,8 @@ class Group:
         what time it is must then be agreed first, in the log.
         """
         keyspace = self._keyspace
-        keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
+        clock_ms = keyspace.clock_ms
+        keyspace.estimate_ms = max(now_ms, clock_ms)
         keyspace.met_due = False
         results = [READS[type(each)](keyspace, each) for each in commands]
         return None if keyspace.met_due else results
@@ -129,11 +136,11 @@ class Group:
         self._installation = None
 
     def _take_over(self, meta: Meta) -> None:
-        self._generation: int = meta.generation
-        self.applied: Mark = meta.applied
-        self.membership: Membership | None = meta.membership
+        self._generation = meta.generation
+        self.applied = meta.applied
+        self.membership = meta.membership
         prefix = group_prefix(self._group, meta.generation)
-        self._keyspace: Keyspace = Keyspace(self.space, prefix, meta.totals)
+        self._keyspace = Keyspace(self.space, prefix, meta.totals)
 
     def _meta(self) -> Meta:
         return Meta(self._generation, self.applied, self.membership, self._keyspace.totals)

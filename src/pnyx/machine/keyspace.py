@@ -47,6 +47,7 @@ class Keyspace:
         "_expiry_floor",
         "_floor_is_exact",
         "_space",
+        "_stored",
         "applying",
         "clock_ms",
         "estimate_ms",
@@ -62,6 +63,7 @@ class Keyspace:
 
     def __init__(self, space: Space, prefix: bytes, totals: layout.Totals) -> None:
         self._space = space
+        self._stored = space.get
         self.prefix = prefix
         self._data = prefix + KIND_DATA
         self._expiries = prefix + KIND_EXPIRY
@@ -103,7 +105,9 @@ class Keyspace:
 
     def value(self, key: bytes) -> bytes | None:
         """Return the value of `key`, None if there is none."""
-        row = self._row(self._data + suffix_of(key))
+        row_key = self._data + suffix_of(key)
+        # The same as `_row`, for most reads have no changes to look at.
+        row = self._row(row_key) if self.applying else self._stored(row_key)
         if row is None:
             return None
         if row[0] == EXPIRING:
@@ -262,7 +266,7 @@ class Keyspace:
         row = self.rows.get(row_key, _ABSENT)
         if row != _ABSENT:
             return row
-        return None if self.flushed else self._space.get(row_key)
+        return None if self.flushed else self._stored(row_key)
 
     def _delete(self, suffix: bytes, expire_ms: int) -> None:
         if expire_ms:

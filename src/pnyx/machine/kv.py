@@ -92,7 +92,7 @@ def _stats(keyspace: Keyspace, _: c.KeyspaceStats) -> Result:
     return Values((keyspace.keys, keyspace.expiring))
 
 
-def _tick(keyspace: Keyspace, _: c.Tick) -> Result:
+def _tick(_keyspace: Keyspace, _: c.Tick) -> Result:
     return OK
 
 

@@ -4,10 +4,12 @@ Source: Redis Cluster specification, "Key distribution model" and "Hash tags".
 """
 
 from binascii import crc_hqx
+from typing import Final
 
 from pnyx.ids import SLOT_COUNT, Slot
 
-_SLOT_MASK = SLOT_COUNT - 1
+_SLOTS: Final = tuple(map(Slot, range(SLOT_COUNT)))
+_SLOT_MASK: Final = SLOT_COUNT - 1
 assert SLOT_COUNT & _SLOT_MASK == 0, "a mask takes the remainder"
 
 
@@ -18,4 +20,4 @@ def slot_of(key: bytes) -> Slot:
         closing = key.find(b"}", opening + 1)
         if closing > opening + 1:
             key = key[opening + 1 : closing]
-    return Slot(crc_hqx(key, 0) & _SLOT_MASK)
+    return _SLOTS[crc_hqx(key, 0) & _SLOT_MASK]

@@ -148,17 +148,20 @@ class Groups:
     destroyed: dict[GroupId, HardState] = field(default_factory=dict)
     """Term and vote outlive a group: a re-created replica starts from them."""
 
+    def draft(self, group: GroupId) -> GroupState:
+        """Return how `group` would start: bound by what an earlier replica of it promised."""
+        return GroupState(hard_state=self.destroyed.get(group, HardState()))
+
     def create(self, group: GroupId) -> GroupState:
-        """Start `group`, bound by what an earlier replica of it promised."""
-        state = GroupState(hard_state=self.destroyed.pop(group, HardState()))
+        """Start `group`."""
+        state = self.draft(group)
+        self.destroyed.pop(group, None)
         self.alive[group] = state
         return state
 
-    def destroy(self, group: GroupId) -> HardState:
-        """Forget `group` but for its term and vote, which are returned."""
-        hard_state = self.alive.pop(group).hard_state
-        self.destroyed[group] = hard_state
-        return hard_state
+    def destroy(self, group: GroupId) -> None:
+        """Forget `group` but for its term and vote."""
+        self.destroyed[group] = self.alive.pop(group).hard_state
 
     def oldest_segment(self) -> int | None:
         """Return the oldest segment some group still wants, or None if none is."""

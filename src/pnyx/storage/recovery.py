@@ -176,6 +176,8 @@ class _Walk:
         self._pending: _Pending | None = None
         self._suspects: list[int] = []
         """Positions in `_decisions` of damage that a later segment may still excuse."""
+        self._adrift = False
+        """Is the state unknown until the next checkpoint?"""
         self._base = ""
         """Why entries before the last adopted checkpoint were not read."""
         self._excused: list[int] = []
@@ -195,7 +197,7 @@ class _Walk:
         if isinstance(header, str):
             self._suspect(_Position(sequence, 0, 0), header)
             return
-        adopt = self._step_over(header, first_ever=first_ever)
+        self._step_over(header, first_ever=first_ever)
         if limit is not None and header.number >= limit:
             why = f"a later start counts the log only up to batch {limit}"
             place = _Position(sequence, header.number + 1, BLOCK_BYTES)
@@ -203,21 +205,21 @@ class _Walk:
             return
         name = segments.file_name(sequence)
         content = files.read(name, 0, files.size(name))
-        offset = self._read_first(content, header, adopt=adopt)
+        offset = self._read_first(content, header)
         if offset is not None:
             self._read_rest(content, offset, header, limit, newest=newest)
 
-    def _step_over(self, header: SegmentHeader, *, first_ever: bool) -> bool:
+    def _step_over(self, header: SegmentHeader, *, first_ever: bool) -> None:
         """Compare where the log stands with where `header` says that it does.
 
-        Returns True if they differ: then only the segment's checkpoint tells what came before.
+        If they differ, only the segment's checkpoint can tell what came before.
         """
         if (self._number, self._chain) == (header.number, header.chain):
             # Whatever looked damaged since the last batch that counts was void.
             for suspect in self._suspects:
                 self._decisions[suspect] = self._decisions[suspect]._replace(verdict=Verdict.VOID)
             self._suspects.clear()
-            return False
+            return
         if not self._suspects and not first_ever:
             why = f"the log before this segment should end at batch {header.number}"
             why += f", it ends at batch {self._number}"
@@ -230,9 +232,9 @@ class _Walk:
             self._base = "the segments before it were removed"
         self._pending = None
         self._number, self._chain = header.number, header.chain
-        return True
+        self._adrift = True
 
-    def _read_first(self, content: bytes, header: SegmentHeader, *, adopt: bool) -> int | None:
+    def _read_first(self, content: bytes, header: SegmentHeader) -> int | None:
         """Take in the segment's checkpoint; return where the next batch starts, or None."""
         place = _Position(header.sequence, header.number + 1, BLOCK_BYTES)
         try:
@@ -243,8 +245,9 @@ class _Walk:
             self._fold_pending()
             checkpoint = found[: batch.checkpoint_count]
             groups, formed = _restated(checkpoint)
-            if adopt:
+            if self._adrift:
                 self._groups, self._formed, self._entries = groups, formed, {}
+                self._adrift = False
             elif not self._agrees(groups, formed):
                 raise Malformed("the checkpoint disagrees with the log before it")
         except (Broken, Malformed) as error:
@@ -270,9 +273,13 @@ class _Walk:
                     content, offset, header.nonce, self._number + 1, self._chain
                 )
                 found = _records(batch)
-                self._fold_pending()
             except (Broken, Malformed) as error:
                 self._judge(content, place, header, str(error), blank=blank, newest=newest)
+                return
+            try:
+                self._fold_pending()
+            except Malformed as error:
+                self._suspect(place, f"the batch before it cannot be: {error}")
                 return
             self._take(place, batch, found, batch.body)
             offset = batch.end
@@ -378,7 +385,7 @@ class _Walk:
                 self._fold_pending(self._sequence + 1)
             except Malformed as error:
                 self._suspect(pending.place, str(error))
-        lost = self._lost(applied)
+        lost = self._lost(applied, repeat)
         for position in self._excused:
             if lost is None:
                 decision = self._decisions[position]
@@ -397,17 +404,22 @@ class _Walk:
         )
         return Recovery(recovered, self._groups, repeat, self._sequence, lost)
 
-    def _lost(self, applied: Mapping[GroupId, Index]) -> LostDisk | None:
+    def _lost(self, applied: Mapping[GroupId, Index], repeat: Repeat) -> LostDisk | None:
         if self._suspects:
             return _lost_disk(self._decisions[self._suspects[0]])
         for group, state in sorted(self._groups.alive.items()):
             missing = state.missing
-            if missing and not state.forgive_missing(applied.get(group, Index(0))):
+            if not missing:
+                continue
+            if not state.forgive_missing(applied.get(group, Index(0))):
                 where = self._decisions[self._excused[0]] if self._excused else self._decisions[0]
                 why = f"{self._base}; group {group} needs its entries up to {missing}"
                 why += f", only {applied.get(group, 0)} are applied durably"
                 return _lost_disk(where._replace(why=why))
             _trim(state, self._entries.get(group, []))
+            # Made durable with the repeated batch, so that the next start need not forgive again.
+            repeat.body += records.encode_mark(RecordType.COMPACTED, group, state.compacted)
+            repeat.record_count += 1
         return None
 
 

@@ -229,23 +229,38 @@ class Peers:
     # Faults, for demo and tests.
 
     def cut(self) -> None:
-        """Close all links and accept and dial none until `heal`."""
+        """Close all links, and accept and dial none until `heal`."""
         self.cut_from(self._peers)
 
     def cut_from(self, labels: Collection[str]) -> None:
-        """Do the same for the links to `labels` only; adds to what is cut already."""
-        self._cut.update(labels)
+        """Do so for the links to `labels`, and only to these: earlier cuts of others are healed.
+
+        Raises:
+            SettingsWrong: one of them is no peer; nothing changed.
+        """
+        strangers = sorted(set(labels) - self._peers.keys())
+        if strangers:
+            raise SettingsWrong(
+                f"cannot cut links to {', '.join(strangers)}",
+                cause=f"the peers of {self._own.label} are {', '.join(self._peers)}",
+            )
+        self._cut = set(labels)
         for label in sorted(labels):
             self._part(self._peers[label])
         # A dial of ours to them that is still greeting must not come up either.
         for link in [one for one in self._links if one.dialled in self._cut]:
             link.abort()
+        self._nudge.set()
+        self._nudge = asyncio.Event()
 
     def heal(self) -> None:
         """Undo every cut; dial at once."""
-        self._cut.clear()
-        self._nudge.set()
-        self._nudge = asyncio.Event()
+        self.cut_from(())
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """The labels that links are cut to, sorted."""
+        return tuple(sorted(self._cut))
 
     # What the links call.
 
@@ -258,7 +273,7 @@ class Peers:
                 return False
             link.greet(Hello(PROTOCOL, link.lane, self._own))
             return True
-        if len(self._cut) == len(self._peers):
+        if self._cut and len(self._cut) == len(self._peers):
             return False
         greeting = sum(1 for one in self._links if one.dialled is None and one.theirs is None)
         return greeting <= GREETING_COUNT_MAX

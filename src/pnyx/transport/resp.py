@@ -19,7 +19,7 @@ LINE_BYTES_MAX: Final = 64 * 1024
 WORD_OVERHEAD_BYTES: Final = 48
 """What a short word costs beyond its bytes; counted, so that tiny words cannot hide."""
 
-_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}\Z")
+_INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z")
 
 
 @dataclass(frozen=True, slots=True)

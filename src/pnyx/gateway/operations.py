@@ -1,0 +1,267 @@
+"""The rows about this node and its group: TIME, ROLE, WAIT, SLOWLOG, LATENCY, MEMORY, DEBUG."""
+
+import time
+from typing import Final
+
+from pnyx.gateway.client import Client
+from pnyx.gateway.greeting import role_of
+from pnyx.gateway.information import held_bytes, resident_bytes
+from pnyx.gateway.keyspace import MEMORY_USAGE, help_text
+from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.rows import LocalReply, Pause, Row, container
+from pnyx.gateway.words import NOT_INTEGER, integer
+from pnyx.machine.results import OK, Refusal, Values
+from pnyx.transport.resp import Map, Reply, Rows, Verbatim
+
+SLEEP_SECONDS_MAX: Final = 60.0
+
+
+def _time(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    ms = lobby.store.clock_ms()
+    micros = time.time_ns() // 1000 % 1000
+    return Values((b"%d" % (ms // 1000), b"%d" % (ms % 1000 * 1000 + micros)))
+
+
+def _role(lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
+    topology, position = lobby.store.topology(), lobby.store.position()
+    if role_of(lobby, client) == "master":
+        replicas = [
+            Values((member.host.encode(), b"%d" % member.cluster_port, b"%d" % position.commit))
+            for member in topology.members
+            if member.node != topology.leader and member.reachable
+        ]
+        return Rows((b"master", position.commit, Values(tuple(replicas))))
+    leader = None if topology.leader is None else topology.member(topology.leader)
+    if leader is None:
+        return Values((b"slave", b"", 0, b"connect", position.applied))
+    state = b"connected" if topology.quorum else b"connect"
+    return Values((b"slave", leader.host.encode(), leader.cluster_port, state, position.applied))
+
+
+def _wait(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+    wanted, timeout = integer(words[1]), integer(words[2])
+    if wanted is None:
+        return NOT_INTEGER
+    if timeout is None:
+        return Refusal("ERR timeout is not an integer or out of range")
+    if timeout < 0:
+        return Refusal("ERR timeout is negative")
+    if role_of(lobby, client) != "master":
+        return Refusal(
+            "ERR WAIT cannot be used with replica instances. Please also note that since Redis "
+            "4.0 if a replica is configured to be writable (which is not the default) writes to "
+            "replicas are just local and are not propagated."
+        )
+    return min(max(wanted, 0), _durable_followers(lobby))
+
+
+def _waitaof(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    local, replicas, timeout = (integer(word) for word in words[1:4])
+    if local is None or replicas is None:
+        return NOT_INTEGER
+    if not 0 <= local <= 1:
+        return Refusal("ERR value is out of range, must be between 0 and 1")
+    if replicas < 0:
+        return Refusal("ERR value is out of range, must be positive")
+    if timeout is None:
+        return Refusal("ERR timeout is not an integer or out of range")
+    if timeout < 0:
+        return Refusal("ERR timeout is negative")
+    # Every answered write is synced on a majority, this group's leader's disk included.
+    return Values((local, min(replicas, _durable_followers(lobby))))
+
+
+def _durable_followers(lobby: Lobby) -> int:
+    """Return how many nodes besides one surely have every answered write on disk."""
+    majority = len(lobby.store.topology().members) // 2
+    return max(lobby.store.position().followers_at_commit, majority)
+
+
+def _lastsave(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return lobby.store.clock_ms() // 1000
+
+
+def _slowlog_get(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    count = 10
+    if len(words) > 2:
+        asked = integer(words[2])
+        if asked is None or asked < -1 or len(words) > 3:
+            return Refusal("ERR count should be greater than or equal to -1")
+        count = asked
+    events: list[Reply] = [
+        Values(
+            (
+                event.id,
+                event.at_seconds,
+                event.micros,
+                Values(event.words),
+                event.address.encode(),
+                event.name,
+            )
+        )
+        for event in lobby.slow_log.newest(count)
+    ]
+    return Rows(tuple(events))
+
+
+def _slowlog_len(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return len(lobby.slow_log)
+
+
+def _slowlog_reset(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    lobby.slow_log.reset()
+    return OK
+
+
+def _slowlog_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return help_text("SLOWLOG", "GET [<count>]", "HELP", "LEN", "RESET")
+
+
+def _nothing(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return Values(())
+
+
+def _no_events(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return 0
+
+
+def _latency_doctor(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return Verbatim(b"Latencies are in this node's /metrics; no events are collected here.\n")
+
+
+def _latency_histogram(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return Map(())
+
+
+def _latency_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return help_text("LATENCY", "DOCTOR", "HELP", "HISTORY <event>", "LATEST", "RESET")
+
+
+def _memory_doctor(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return Verbatim(b"Values lie on disk; see used_memory in INFO memory.\n")
+
+
+def _memory_stats(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    requests, replies = held_bytes(lobby)
+    used = resident_bytes()
+    return Map(
+        ((b"total.allocated", used), (b"peak.allocated", used),
+         (b"clients.normal", requests + replies))
+    )  # fmt: skip
+
+
+def _memory_purge(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return OK
+
+
+def _memory_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return help_text("MEMORY", "DOCTOR", "HELP", "PURGE", "STATS", "USAGE <key> [SAMPLES <count>]")
+
+
+def _debug_sleep(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    try:
+        seconds = float(words[2])
+    except ValueError:
+        seconds = 0.0
+    if not 0 <= seconds <= SLEEP_SECONDS_MAX:
+        return Refusal(f"ERR DEBUG SLEEP takes 0 to {SLEEP_SECONDS_MAX:.0f} seconds")
+    return Pause(seconds, lambda: OK)
+
+
+def _debug_accepted(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return OK
+
+
+def _debug_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return help_text(
+        "DEBUG", "HELP", "JMAP", "SET-ACTIVE-EXPIRE <0|1>", "SLEEP <seconds> (this client only)"
+    )
+
+
+def _function_flush(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    if len(words) > 3 or (len(words) == 3 and words[2].upper() not in {b"SYNC", b"ASYNC"}):
+        return Refusal("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
+    return OK
+
+
+def _function_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    return help_text("FUNCTION", "FLUSH [SYNC|ASYNC]", "HELP", "LIST")
+
+
+_ADMIN: Final = "admin noscript loading stale"
+_ANY: Final = "loading stale"
+_VARIES: Final = "nondeterministic_output"
+_SLOWLOG: Final = "admin loading stale"
+
+ROWS: Final = (
+    Row("time", 1, "loading stale fast", "server", "2.6.0", "Return this node's clock",
+        local=_time, tips=_VARIES),
+    Row("role", 1, "noscript loading stale fast", "server", "2.8.12",
+        "Return whether this node leads, and who follows", local=_role,
+        categories="admin dangerous", waits=True),
+    Row("wait", 3, "noscript", "generic", "3.0.0",
+        "Return how many followers have what was written", local=_wait, categories="connection",
+        waits=True, tips="request_policy:all_shards response_policy:agg_min"),
+    Row("waitaof", 4, "noscript", "generic", "7.2.0",
+        "Return where what was written is on disk", local=_waitaof, categories="connection",
+        waits=True, tips="request_policy:all_shards response_policy:agg_min"),
+    Row("lastsave", 1, "loading stale fast", "server", "1.0.0",
+        "Return now: every answered write is on disk", local=_lastsave,
+        categories="admin dangerous", tips=_VARIES),
+    container(
+        "slowlog", "server", "2.2.12", "Look at requests that took long",
+        Row("slowlog|get", -2, _SLOWLOG, "server", "2.2.12", "Return the newest",
+            local=_slowlog_get, tips=f"request_policy:all_nodes {_VARIES}"),
+        Row("slowlog|help", 2, _ANY, "server", "6.2.0", "Show the subcommands",
+            local=_slowlog_help),
+        Row("slowlog|len", 2, _SLOWLOG, "server", "2.2.12", "Count them", local=_slowlog_len,
+            tips=f"request_policy:all_nodes response_policy:agg_sum {_VARIES}"),
+        Row("slowlog|reset", 2, _SLOWLOG, "server", "2.2.12", "Forget them",
+            local=_slowlog_reset,
+            tips="request_policy:all_nodes response_policy:all_succeeded"),
+    ),
+    container(
+        "latency", "server", "2.8.13", "Nothing is collected here: see /metrics",
+        Row("latency|doctor", 2, _ADMIN, "server", "2.8.13", "Say where latencies are",
+            local=_latency_doctor, tips=_VARIES),
+        Row("latency|help", 2, _ANY, "server", "2.8.13", "Show the subcommands",
+            local=_latency_help),
+        Row("latency|histogram", -2, _ADMIN, "server", "7.0.0", "Return nothing",
+            local=_latency_histogram, tips=_VARIES),
+        Row("latency|history", 3, _ADMIN, "server", "2.8.13", "Return nothing", local=_nothing,
+            tips=_VARIES),
+        Row("latency|latest", 2, _ADMIN, "server", "2.8.13", "Return nothing", local=_nothing,
+            tips=_VARIES),
+        Row("latency|reset", -2, _ADMIN, "server", "2.8.13", "Return 0", local=_no_events),
+    ),
+    container(
+        "memory", "server", "4.0.0", "Look at memory",
+        Row("memory|doctor", 2, "", "server", "4.0.0", "Say where values are",
+            local=_memory_doctor, tips=_VARIES),
+        Row("memory|help", 2, _ANY, "server", "4.0.0", "Show the subcommands",
+            local=_memory_help),
+        Row("memory|purge", 2, "", "server", "4.0.0", "Accepted", local=_memory_purge),
+        Row("memory|stats", 2, "", "server", "4.0.0", "Return what memory is used for",
+            local=_memory_stats, tips=_VARIES),
+        MEMORY_USAGE,
+    ),
+    container(
+        "function", "scripting", "7.0.0", "There are no functions",
+        Row("function|flush", -2, "write noscript", "scripting", "7.0.0", "Accepted",
+            local=_function_flush, categories="scripting"),
+        Row("function|help", 2, _ANY, "scripting", "7.0.0", "Show the subcommands",
+            local=_function_help, categories="scripting"),
+        Row("function|list", -2, "noscript", "scripting", "7.0.0", "Return nothing",
+            local=_nothing, categories="scripting"),
+    ),
+    container(
+        "debug", "server", "1.0.0", "For tests of clients",
+        Row("debug|help", 2, _ADMIN, "server", "1.0.0", "Show the subcommands",
+            local=_debug_help),
+        Row("debug|jmap", -2, _ADMIN, "server", "1.0.0", "Accepted", local=_debug_accepted),
+        Row("debug|set-active-expire", 3, _ADMIN, "server", "1.0.0",
+            "Accepted: keys go by the group's clock, always", local=_debug_accepted),
+        Row("debug|sleep", 3, _ADMIN, "server", "1.0.0", "Answer late, to this client only",
+            local=_debug_sleep),
+    ),
+)  # fmt: skip

@@ -1,0 +1,432 @@
+"""The write-ahead log: the one thing that is durable before anything is answered.
+
+Rule 1: one batch, one sync. `append` is called from one thread at a time and returns when the batch
+is durable; the next one collects meanwhile, which is group commit without timers.
+Rule 2: any error from write, sync or rename is final. The log refuses everything afterwards, and
+the process must end without acknowledging: after a failed sync the kernel may have dropped the
+pages, and a retry that succeeds would prove nothing.
+Rule 3: no sector is written twice. Segments are never recycled, and every start opens a new one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from errno import ENOSPC
+from typing import Final, NamedTuple
+
+from pnyx.consensus.formation import Formed
+from pnyx.consensus.ready import Write
+from pnyx.errors import DiskFailed, LostDisk
+from pnyx.ids import GroupId, Index
+from pnyx.storage import record as records, segment as segments
+from pnyx.storage.files import Files, OpenFile, write_whole
+from pnyx.storage.groups import GroupState
+from pnyx.storage.identity import Identity
+from pnyx.storage.record import RecordType
+from pnyx.storage.recovery import Recovered, Recovery, encode_checkpoint, recover
+from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
+
+SPARE_AFTER_BYTES: Final = 256 * 1024
+"""A segment this full is in use, so the next one is made ahead; an idle node keeps only one."""
+RESERVE_SEGMENTS: Final = 4
+"""Disk space is low when fewer free bytes than this many segments are left."""
+_SPARE_SUFFIX: Final = ".tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class WalSettings:
+    """Sizes of the log's files."""
+
+    segment_bytes: int = 64 * 1024 * 1024
+    """A multiple of 4096. An entry may take at most half of it."""
+    first_segment_bytes: int = 4 * 1024 * 1024
+    """The size of a segment that somebody waits for: each start's first one."""
+
+    def __post_init__(self) -> None:
+        """Check what the operator's settings promise."""
+        for size in (self.segment_bytes, self.first_segment_bytes):
+            assert size % BLOCK_BYTES == 0, "segments are whole blocks"
+            assert size >= 2 * BLOCK_BYTES, "a header and a checkpoint must fit"
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Below this many free bytes, disk space is low."""
+        return RESERVE_SEGMENTS * self.segment_bytes
+
+
+class GroupWrite(NamedTuple):
+    """One group's part of a batch."""
+
+    group: GroupId
+    write: Write
+
+
+@dataclass(slots=True)
+class WalCounters:
+    """What the log has done since it was opened."""
+
+    syncs: int = 0
+    bytes: int = 0
+    """Written in batches, padding included."""
+    segments: int = 0
+    """Segments on disk now."""
+    removed: int = 0
+    """Segments removed since."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    """The segment being written."""
+
+    sequence: int
+    size: int
+    nonce: int
+    file: OpenFile
+    offset: int
+    """Where the next batch goes."""
+
+
+class _Spare(NamedTuple):
+    name: str
+    size: int
+
+
+class Wal:
+    """A node's log, open for appending."""
+
+    def __init__(
+        self,
+        files: Files,
+        identity: Identity,
+        settings: WalSettings,
+        recovery: Recovery,
+        draw_nonce: Callable[[], int],
+    ) -> None:
+        """Use `Wal.open`, which also makes the first segment."""
+        self.counters = WalCounters()
+        self._files = files
+        self._identity = identity
+        self._settings = settings
+        self._draw_nonce = draw_nonce
+        self._groups = recovery.groups
+        self._formed = recovery.recovered.formed
+        self._number = recovery.repeat.number
+        self._chain = recovery.repeat.chain
+        self._active: _Segment | None = None
+        self._spare: _Spare | None = None
+        self._spares_made = 0
+        self._no_room = False
+        self._closed: deque[int] = deque()
+        self._removable: deque[int] = deque()
+        self._failed: DiskFailed | None = None
+
+    @classmethod
+    def open(
+        cls,
+        files: Files,
+        identity: Identity,
+        settings: WalSettings,
+        applied: Mapping[GroupId, Index],
+        draw_nonce: Callable[[], int],
+    ) -> tuple["Wal", Recovered]:
+        """Recover the log and open a new segment, in which the last batch is durable.
+
+        `applied` is each group's durable applied index. `draw_nonce` returns 64 random bits.
+
+        Raises:
+            LostDisk: durable bytes are gone or wrong; nothing was written.
+            WrongDirectory: the log is another node's; nothing was written.
+            DiskFailed: a file could not be read or written.
+        """
+        try:
+            recovery = recover(files, identity.cluster, identity.node, applied)
+        except OSError as error:
+            raise _disk_failed("the write-ahead log cannot be read", error) from error
+        if recovery.lost is not None:
+            raise recovery.lost
+        if recovery.sequence == 0 and identity.started:
+            raise LostDisk(
+                "the write-ahead log is gone",
+                cause="this node has run before and its `wal` directory holds no segment",
+                next_step="restore the directory, or move all of the node's data away: "
+                "it joins again under a new identity",
+            )
+        wal = cls(files, identity, settings, recovery, draw_nonce)
+        wal._begin(recovery)
+        return wal, recovery.recovered
+
+    def append(
+        self,
+        writes: Sequence[GroupWrite],
+        formed: Formed | None = None,
+        destroyed: Sequence[GroupId] = (),
+    ) -> int:
+        """Make one batch durable and return how many bytes it took; 0 if there is nothing in it.
+
+        Blocks for the sync. From one thread at a time. Within a batch `formed` comes first, then
+        `writes` in their order, then the groups to destroy.
+
+        Raises:
+            DiskFailed: nothing of the batch may be acknowledged; the log is closed for good.
+        """
+        if self._failed is not None:
+            raise self._failed
+        parts: list[bytes] = []
+        count = self._encode(writes, formed, destroyed, parts)
+        if not count:
+            return 0
+        body = b"".join(parts)
+        active = self._active
+        assert active is not None, "`open` made a segment"
+        needed = segments.batch_bytes(len(body))
+        try:
+            if active.offset + needed <= active.size:
+                self._apply(writes, formed, destroyed, active.sequence)
+                batch, self._chain = segments.encode_batch(
+                    active.nonce, self._number + 1, self._chain, body, count
+                )
+                write_whole(active.file, active.offset, batch)
+                active.file.sync()
+                active.offset += needed
+                self._number += 1
+                self.counters.syncs += 1
+                self.counters.bytes += needed
+            else:
+                checkpoint = encode_checkpoint(self._groups, self._formed)
+                self._apply(writes, formed, destroyed, active.sequence + 1)
+                needed = self._switch(active.sequence + 1, checkpoint, body, count)
+        except OSError as error:
+            raise self._fail("the write-ahead log cannot be written", error) from error
+        self._retire()
+        return needed
+
+    def wants_spare(self) -> bool:
+        """Should `make_spare` be called now? Cheap."""
+        active = self._active
+        return (
+            self._failed is None
+            and self._spare is None
+            and active is not None
+            and active.offset >= SPARE_AFTER_BYTES
+            and self._files.free_bytes() >= self._settings.segment_bytes
+        )
+
+    def make_spare(self) -> None:
+        """Make the next segment ahead of need. Blocks; may run beside `append`, not itself.
+
+        A full disk is no failure here: it shows in `low_space`.
+
+        Raises:
+            DiskFailed: any other error; the log is closed for good.
+        """
+        self._spares_made += 1
+        name = f"spare-{self._spares_made}{_SPARE_SUFFIX}"
+        try:
+            try:
+                self._files.create(name, self._settings.segment_bytes)
+            except OSError as error:
+                if error.errno != ENOSPC:
+                    raise
+                self._files.unlink(name)
+                self._no_room = True
+                return
+        except OSError as error:
+            raise self._fail("a new segment cannot be made", error) from error
+        self._no_room = False
+        self._spare = _Spare(name, self._settings.segment_bytes)
+
+    def wants_removal(self) -> bool:
+        """Are there segments that nobody needs any more? Cheap."""
+        return bool(self._removable) and self._failed is None
+
+    def remove_segments(self) -> int:
+        """Delete what nobody needs and return how many segments went. Blocks, like `make_spare`.
+
+        Raises:
+            DiskFailed: the log is closed for good.
+        """
+        count = 0
+        try:
+            while self._removable:
+                self._files.unlink(segments.file_name(self._removable[0]))
+                self._removable.popleft()
+                count += 1
+        except OSError as error:
+            raise self._fail("an old segment cannot be removed", error) from error
+        self.counters.removed += count
+        self.counters.segments -= count
+        return count
+
+    def lagging(self, segment_count: int) -> tuple[GroupId, ...]:
+        """Return the groups whose entries keep segments older than the newest `segment_count`."""
+        active = self._active
+        assert active is not None, "`open` made a segment"
+        oldest = active.sequence - segment_count + 1
+        return tuple(
+            group
+            for group, state in sorted(self._groups.alive.items())
+            if (wanted := state.oldest_segment()) is not None and wanted < oldest
+        )
+
+    def low_space(self) -> bool:
+        """Is there too little disk space to take new entries?"""
+        return self._no_room or self._files.free_bytes() < self._settings.reserve_bytes
+
+    def close(self) -> None:
+        """Give the file back. Everything acknowledged is durable already."""
+        if self._active is not None:
+            self._active.file.close()
+            self._active = None
+
+    def _begin(self, recovery: Recovery) -> None:
+        try:
+            for name in self._files.names():
+                if name.endswith(_SPARE_SUFFIX):
+                    self._files.unlink(name)
+                elif (sequence := segments.sequence_of(name)) is not None:
+                    self._closed.append(sequence)
+            self.counters.segments = len(self._closed)
+            repeat = recovery.repeat
+            self._switch(
+                recovery.sequence + 1, repeat.checkpoint, repeat.body, repeat.record_count
+            )
+        except OSError as error:
+            raise self._fail("the write-ahead log cannot be opened", error) from error
+        self._retire()
+
+    def _switch(self, sequence: int, checkpoint: list[bytes], body: bytes, count: int) -> int:
+        """Open the next segment with a first batch of `checkpoint` and `body`; return its bytes."""
+        nonce = self._draw_nonce()
+        batch, chain = segments.encode_batch(
+            nonce,
+            self._number + 1,
+            self._chain,
+            b"".join(checkpoint) + body,
+            len(checkpoint) + count,
+            len(checkpoint),
+        )
+        header = segments.encode_segment_header(
+            SegmentHeader(
+                segments.cluster_digest(self._identity.cluster),
+                self._identity.node,
+                sequence,
+                nonce,
+                self._number,
+                self._chain,
+            )
+        )
+        spare = self._take_spare(BLOCK_BYTES + len(batch), sequence)
+        file = self._files.open(spare.name)
+        write_whole(file, 0, header + batch)
+        # The name comes last: a segment that has one is whole, so damage to its header or its
+        # first batch is never mistaken for a tear.
+        file.sync()
+        self._files.rename(spare.name, segments.file_name(sequence))
+        self._files.sync_directory()
+        if self._active is not None:
+            self._active.file.close()
+            self._closed.append(self._active.sequence)
+        self._active = _Segment(sequence, spare.size, nonce, file, BLOCK_BYTES + len(batch))
+        self._number += 1
+        self._chain = chain
+        self.counters.syncs += 1
+        self.counters.bytes += len(batch)
+        self.counters.segments += 1
+        return len(batch)
+
+    def _take_spare(self, needed: int, sequence: int) -> _Spare:
+        spare = self._spare
+        if spare is not None and spare.size >= needed:
+            self._spare = None
+            return spare
+        # Somebody waits: make it no larger than it must be.
+        made = _Spare(
+            f"{sequence:012d}{_SPARE_SUFFIX}", max(self._settings.first_segment_bytes, needed)
+        )
+        self._files.create(made.name, made.size)
+        return made
+
+    def _retire(self) -> None:
+        """Line up the closed segments that every group has compacted past."""
+        active = self._active
+        assert active is not None, "a segment was just written"
+        oldest = self._groups.oldest_segment()
+        wanted = active.sequence if oldest is None else oldest
+        while self._closed and self._closed[0] < wanted:
+            self._removable.append(self._closed.popleft())
+
+    def _encode(
+        self,
+        writes: Sequence[GroupWrite],
+        formed: Formed | None,
+        destroyed: Sequence[GroupId],
+        parts: list[bytes],
+    ) -> int:
+        """Put the batch's records into `parts` and return how many records they are."""
+        count = 0
+        if formed is not None:
+            parts.append(records.encode_formed(formed))
+            count += 1
+        created: dict[GroupId, GroupState] = {}
+        for group, write in writes:
+            if group not in self._groups.alive and group not in created:
+                created[group] = self._groups.draft(group)
+                parts.append(records.encode_group(group, created[group].checkpoint()))
+                count += 1
+            count += _encode_write(group, write, parts)
+        for group in destroyed:
+            hard_state = self._groups.alive[group].hard_state
+            parts.append(records.encode_hard_state(group, hard_state, RecordType.DESTROYED))
+            count += 1
+        return count
+
+    def _apply(
+        self,
+        writes: Sequence[GroupWrite],
+        formed: Formed | None,
+        destroyed: Sequence[GroupId],
+        sequence: int,
+    ) -> None:
+        """Remember the batch, which stands in segment `sequence`."""
+        self._formed = formed or self._formed
+        for group, write in writes:
+            state = self._groups.alive.get(group) or self._groups.create(group)
+            if write.restart is not None:
+                state.restart(write.restart)
+            if write.hard_state is not None:
+                state.hard_state = write.hard_state
+            if write.entries:
+                state.append(write.entries, sequence)
+            if write.compacted is not None:
+                state.compact(write.compacted)
+        for group in destroyed:
+            self._groups.destroy(group)
+
+    def _fail(self, effect: str, error: OSError) -> DiskFailed:
+        self._failed = self._failed or _disk_failed(effect, error)
+        return self._failed
+
+
+def _encode_write(group: GroupId, write: Write, parts: list[bytes]) -> int:
+    """Put one group's records into `parts`, in the order in which recovery folds them."""
+    count = len(write.entries)
+    if write.restart is not None:
+        parts.append(records.encode_mark(RecordType.RESTARTED, group, write.restart))
+        count += 1
+    if write.hard_state is not None:
+        parts.append(records.encode_hard_state(group, write.hard_state))
+        count += 1
+    records.encode_entries(group, write.entries, parts)
+    if write.compacted is not None:
+        parts.append(records.encode_mark(RecordType.COMPACTED, group, write.compacted))
+        count += 1
+    return count
+
+
+def _disk_failed(effect: str, error: OSError) -> DiskFailed:
+    return DiskFailed(
+        effect,
+        cause=str(error),
+        next_step="check the disk and its free space, then start the node again; "
+        "nothing that was acknowledged is lost",
+    )

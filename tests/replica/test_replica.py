@@ -1,0 +1,233 @@
+"""Does every request get one of the four outcomes, once, and the right one?"""
+
+from replica.cluster import Cluster
+
+from pnyx.consensus.ready import Role
+from pnyx.ids import NodeId
+from pnyx.machine.commands import Append, Get, Set
+from pnyx.machine.results import OK
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.messages import Forward
+from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
+
+
+def test_a_write_is_answered_when_it_is_applied() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.submit(1, "w", Set(b"k", b"v"))
+    cluster.submit(1, "r", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(1) == {"w": Done((OK,)), "r": Done((b"v",))}
+
+
+def test_requests_of_one_turn_share_one_entry() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    before = leader.consensus.last_index
+    for number in range(20):
+        cluster.submit(1, number, Set(b"k%d" % number, b"v"))
+    cluster.settle()
+    assert leader.consensus.last_index == before + 1
+    assert len(cluster.answers(1)) == 20
+
+
+def test_nothing_is_answered_before_a_majority_is_durable() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    for member in cluster.members.values():
+        member.disk_held = True
+    cluster.submit(1, "w", Set(b"k", b"v"))
+    cluster.settle()
+    assert cluster.answers(1) == {}
+    cluster.sync(1)
+    cluster.settle()
+    assert cluster.answers(1) == {}
+    cluster.sync(2)
+    cluster.settle()
+    assert cluster.answers(1) == {"w": Done((OK,))}
+
+
+def test_a_follower_forwards_writes_and_answers_reads_itself() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.submit(2, "w", Set(b"k", b"v"))
+    cluster.settle()
+    cluster.submit(2, "r", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(2) == {"w": Done((OK,)), "r": Done((b"v",))}
+    assert cluster.members[2].replica.counters.forwarded == 1
+
+
+def test_a_follower_that_may_not_forward_says_where_the_leader_is() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.submit(2, "w", Set(b"k", b"v"), forward=False)
+    cluster.settle()
+    assert cluster.answers(2) == {"w": Elsewhere(NodeId(1))}
+
+
+def test_a_request_without_a_leader_is_parked_and_then_answered() -> None:
+    cluster = Cluster()
+    cluster.submit(2, "w", Set(b"k", b"v"))
+    cluster.settle()
+    assert cluster.members[2].replica.parked_count == 1
+    cluster.elect(1)
+    assert cluster.answers(2) == {"w": Done((OK,))}
+
+
+def test_a_minority_answers_parked_requests_after_the_bound() -> None:
+    cluster = Cluster(limits=ReplicaLimits(park_ms=1_500))
+    cluster.isolate(2)
+    cluster.submit(2, "w", Set(b"k", b"v"))
+    cluster.advance(1_490)
+    assert cluster.answers(2) == {}
+    cluster.advance(60)
+    assert cluster.answers(2) == {"w": NotDone(Reason.NO_QUORUM)}
+
+
+def test_parked_bytes_are_bounded() -> None:
+    cluster = Cluster(limits=ReplicaLimits(parked_bytes=100))
+    cluster.submit(2, "small", Set(b"k", b"v"))
+    cluster.submit(2, "large", Set(b"k", b"v" * 100))
+    cluster.settle()
+    assert cluster.answers(2) == {"large": NotDone(Reason.OVERLOADED)}
+
+
+def test_a_proposal_of_an_isolated_leader_is_unknown_after_its_bound() -> None:
+    cluster = Cluster(limits=ReplicaLimits(outcome_ms=3_000))
+    cluster.elect(1)
+    cluster.isolate(1)
+    cluster.submit(1, "w", Append(b"k", b"v"))
+    cluster.settle()
+    cluster.advance(3_100)
+    assert cluster.answers(1) == {"w": Unknown()}
+    assert cluster.members[1].replica.consensus.role is not Role.LEADER
+
+
+def test_a_superseded_proposal_is_proposed_again_and_takes_effect_once() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.isolate(1)
+    cluster.submit(1, "w", Append(b"k", b"v"))
+    cluster.settle()
+    leader = cluster.await_leader(but=1)
+    cluster.submit(leader, "other", Append(b"k", b"o"))
+    cluster.settle()
+    cluster.cut.clear()
+    cluster.advance(400)
+    assert cluster.answers(1) == {"w": Done((2,))}
+    assert cluster.members[1].replica.counters.superseded == 1
+    cluster.submit(1, "r", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(1)["r"] == Done((b"ov",))
+
+
+def test_losing_leadership_decides_nothing_about_an_open_proposal() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.cut = {(2, 1), (3, 1)}
+    cluster.submit(1, "w", Append(b"k", b"v"))
+    cluster.settle()
+    cluster.advance(900)
+    assert cluster.answers(1) == {}
+    cluster.cut.clear()
+    cluster.advance(900)
+    assert cluster.answers(1) == {"w": Done((1,))}
+
+
+def test_a_forward_whose_link_broke_is_unknown_and_not_sent_again() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.cut = {(2, 1)}
+    cluster.submit(2, "w", Append(b"k", b"v"))
+    cluster.settle()
+    cluster.members[2].replica.link_lost(NodeId(1))
+    cluster.cut.clear()
+    cluster.advance(200)
+    assert cluster.answers(2) == {"w": Unknown()}
+    assert len([one for _, one in cluster.dropped if isinstance(one.message, Forward)]) == 1
+
+
+def test_a_forward_that_never_left_is_tried_again() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.cut = {(2, 1)}
+    cluster.submit(2, "w", Append(b"k", b"v"))
+    cluster.settle()
+    _, outbound = cluster.dropped[-1]
+    cluster.members[2].replica.unsent(outbound.to, outbound.message)
+    cluster.cut.clear()
+    cluster.advance(200)
+    assert cluster.answers(2) == {"w": Done((1,))}
+
+
+def test_a_forward_that_arrives_twice_is_done_once() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    forward = Forward(7, 1, (Append(b"k", b"v"),), True)
+    for _ in range(2):
+        leader.step(NodeId(2), forward, cluster.now(1))
+    cluster.settle()
+    cluster.submit(1, "r", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(1) == {"r": Done((b"v",))}
+
+
+def test_a_read_at_a_leader_that_was_deposed_unnoticed_is_not_stale() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.submit(1, "old", Set(b"k", b"old"))
+    cluster.settle()
+    cluster.isolate(1)
+    leader = cluster.await_leader(but=1)
+    cluster.submit(leader, "new", Set(b"k", b"new"))
+    cluster.settle()
+    cluster.submit(1, "r", Get(b"k"))
+    cluster.settle()
+    assert "r" not in cluster.answers(1)
+    cluster.cut.clear()
+    cluster.advance(500)
+    assert cluster.answers(1)["r"] == Done((b"new",))
+
+
+def test_a_stopping_replica_answers_everybody() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    for member in cluster.members.values():
+        member.disk_held = True
+    cluster.submit(1, "proposed", Set(b"k", b"v"))
+    cluster.settle()
+    cluster.submit(1, "waiting", Get(b"k"))
+    cluster.members[1].replica.stop()
+    cluster.settle()
+    assert cluster.answers(1) == {"proposed": Unknown(), "waiting": NotDone(Reason.STOPPING)}
+
+
+def test_leadership_is_handed_over_after_open_proposals_were_answered() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    cluster.submit(1, "w", Set(b"k", b"v"))
+    assert leader.transfer_leadership(None, cluster.now(1))
+    cluster.settle()
+    cluster.advance(100)
+    assert cluster.answers(1) == {"w": Done((OK,))}
+    assert not leader.leads
+    assert any(member.replica.leads for member in cluster.members.values())
+
+
+def test_writes_are_refused_while_the_disk_is_nearly_full_and_come_back() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    for member in cluster.members.values():
+        member.replica.space_low(True)
+    cluster.advance(100)
+    cluster.submit(1, "full", Set(b"k", b"v"))
+    cluster.submit(1, "read", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(1) == {"full": NotDone(Reason.LOW_SPACE), "read": Done((None,))}
+    for member in cluster.members.values():
+        member.replica.space_low(False)
+    cluster.advance(4_000)
+    cluster.submit(leader.me, "again", Set(b"k", b"v"))
+    cluster.settle()
+    assert cluster.answers(1)["again"] == Done((OK,))

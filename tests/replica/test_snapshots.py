@@ -1,0 +1,87 @@
+"""Does a follower whose entries are gone end with the same state, whatever breaks on the way?"""
+
+import pytest
+from replica.cluster import Cluster
+
+from pnyx.machine.commands import DbSize, Get, Set
+from pnyx.replica import snapshots
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.messages import SnapshotChunk
+from pnyx.replica.requests import Done
+
+SMALL = ReplicaLimits(flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100)
+
+
+def behind(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Return a cluster whose third replica misses entries that the others have compacted."""
+    monkeypatch.setattr(snapshots, "CHUNK_BYTES", 200)
+    cluster = Cluster(limits=SMALL)
+    cluster.elect(1)
+    cluster.isolate(3)
+    for number in range(60):
+        cluster.submit(1, number, Set(b"key%d" % number, b"value" * 5))
+        cluster.settle()
+    assert cluster.members[1].replica.consensus.compacted.index > 1
+    return cluster
+
+
+def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = behind(monkeypatch)
+    cluster.cut.clear()
+    cluster.advance(1_000)
+    late = cluster.members[3].replica
+    assert late.counters.snapshots_installed == 1
+    cluster.submit(3, "n", DbSize())
+    cluster.submit(3, "v", Get(b"key7"))
+    cluster.settle()
+    assert cluster.answers(3) == {"n": Done((60,)), "v": Done((b"value" * 5,))}
+
+
+def test_installed_state_is_byte_for_byte_the_leaders(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = behind(monkeypatch)
+    cluster.cut.clear()
+    cluster.advance(1_000)
+    rows = [
+        list(member.replica.group.view().rows())
+        for member in (cluster.members[1], cluster.members[3])
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_a_lost_chunk_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = behind(monkeypatch)
+    cluster.cut = {(1, 3)}
+    cluster.advance(50)
+    cluster.cut.clear()
+    lost: list[SnapshotChunk] = []
+    step = cluster.members[3].replica.step
+
+    def lossy(sender: object, message: object, now: object) -> None:
+        if isinstance(message, SnapshotChunk) and message.number == 3 and not lost:
+            lost.append(message)
+            return
+        step(sender, message, now)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cluster.members[3].replica, "step", lossy)
+    cluster.advance(3_000)
+    assert lost
+    assert cluster.members[3].replica.counters.snapshots_installed == 1
+
+
+def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = behind(monkeypatch)
+    cluster.cut = {(3, 1)}
+    cluster.advance(100)
+    cluster.isolate(1)
+    cluster.cut -= {(2, 3), (3, 2)}
+    cluster.advance(2_500)
+    cluster.cut.clear()
+    cluster.advance(2_500)
+    late = cluster.members[3].replica
+    leader = next(m.replica for m in cluster.members.values() if m.replica.leads)
+    assert late.group.applied == leader.group.applied
+    assert list(late.group.view().rows()) == list(leader.group.view().rows())
