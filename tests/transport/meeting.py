@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import uvloop
+
 from pnyx.consensus.formation import Ask
 from pnyx.ids import GroupId, NodeId
 from pnyx.transport.codec import Packet, Parcel
@@ -114,7 +116,9 @@ async def until(true: Callable[[], bool], within_s: float = 8) -> None:
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
+    """Run `story` on the loop that nodes run on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story)
 
 
 def ask(group: int = 1) -> Packet:

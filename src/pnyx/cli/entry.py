@@ -15,7 +15,7 @@ def main() -> None:
     words = sys.argv[1:]
     if _starts_demo(words):
         # Imports and processes take most of a second; a user should not look at nothing meanwhile.
-        sys.stdout.write(f"pnyx {__version__}  demo cluster  ")
+        sys.stdout.write(f"pnyx {__version__}  demo cluster\n")
         sys.stdout.flush()
     # Only now: what comes with this import is what the line above covers up.
     from pnyx.cli.app import run  # noqa: PLC0415

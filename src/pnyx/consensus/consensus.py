@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark, Position, Ready, Refused, Role
-from pnyx.ids import Index, NodeId
+from pnyx.ids import Index, NodeId, Term
 
 
 class Consensus(Protocol):
@@ -17,6 +17,11 @@ class Consensus(Protocol):
 
     @property
     def role(self) -> Role: ...
+
+    @property
+    def term(self) -> Term:
+        """The newest term heard of; perhaps not durable yet."""
+        ...
 
     @property
     def leader(self) -> NodeId | None:

@@ -234,7 +234,7 @@ def _member(
 ) -> Row:  # fmt: skip
     return Row(
         f"cluster|{name}", arity, flags, "cluster", since, summary,
-        local=_in_cluster(local), tips=tips, waits=name in {"countkeysinslot", "getkeysinslot"},
+        local=_in_cluster(local), tips=tips, asks=name in {"countkeysinslot", "getkeysinslot"},
     )  # fmt: skip
 
 

@@ -236,7 +236,7 @@ def _keyspace_line(stats: Result) -> str:
 
 
 ROWS: Final = (
-    Row("info", -1, "loading stale", "server", "1.0.0", "Describe this node", local=_info,
+    Row("info", -1, "loading stale", "server", "1.0.0", "Describe this node", local=_info, asks=True,
         categories="dangerous", waits=True,
         tips="nondeterministic_output request_policy:all_shards response_policy:special"),
 )  # fmt: skip

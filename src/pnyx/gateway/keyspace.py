@@ -255,15 +255,15 @@ _OBJECT: Final = container(
         _encoding, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
         tips="nondeterministic_output"),
     Row("object|freq", 3, "readonly", "generic", "4.0.0", "Return how often a key is used",
-        local=_freq, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
+        local=_freq, asks=True, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
         tips="nondeterministic_output"),
     Row("object|help", 2, "loading stale", "generic", "6.2.0", "Show the subcommands",
         local=_object_help, categories="keyspace"),
     Row("object|idletime", 3, "readonly", "generic", "2.2.3", "Return 0: use is not tracked",
-        local=_idletime, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
+        local=_idletime, asks=True, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
         tips="nondeterministic_output"),
     Row("object|refcount", 3, "readonly", "generic", "2.2.3", "Return 1: values are not shared",
-        local=_refcount, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
+        local=_refcount, asks=True, keys=(2, 2, 1), specs=(KeySpec("RO", 2, 0, 1),), categories="keyspace",
         tips="nondeterministic_output"),
 )  # fmt: skip
 

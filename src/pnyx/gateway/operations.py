@@ -262,6 +262,6 @@ ROWS: Final = (
         Row("debug|set-active-expire", 3, _ADMIN, "server", "1.0.0",
             "Accepted: keys go by the group's clock, always", local=_debug_accepted),
         Row("debug|sleep", 3, _ADMIN, "server", "1.0.0", "Answer late, to this client only",
-            local=_debug_sleep),
+            waits=True, local=_debug_sleep),
     ),
 )  # fmt: skip

@@ -88,9 +88,10 @@ class Row:
     complexity: str = "O(1)"
     waits: bool = False
     """A local command that must see what came before it: earlier ones are answered first."""
+    asks: bool = False
+    """Its `local` returns an `Ask`, which EXEC must put into the transaction."""
     is_write: bool = field(init=False)
-    is_plain: bool = field(init=False)
-    """Nothing but `parse`: the hot path needs to look no further."""
+    has_one_key: bool = field(init=False)
     least: int = field(init=False)
     most: int = field(init=False)
 
@@ -98,7 +99,8 @@ class Row:
         answers_here = self.local is not None or bool(self.subcommands)
         assert answers_here != (self.parse is not None), f"{self.name}: machine or here, not both"
         object.__setattr__(self, "is_write", "write" in self.flags.split())
-        object.__setattr__(self, "is_plain", self.parse is not None)
+        first, last, _step = self.keys
+        object.__setattr__(self, "has_one_key", first > 0 and first == last)
         object.__setattr__(self, "least", abs(self.arity))
         object.__setattr__(self, "most", self.arity if self.arity > 0 else 1 << 62)
 

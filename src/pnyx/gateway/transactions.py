@@ -1,6 +1,7 @@
 """MULTI, EXEC, DISCARD, WATCH, UNWATCH: a queue here, one atomic command for the machine."""
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from pnyx.gateway.client import Client, Queued, Transaction as OpenTransaction
 from pnyx.gateway.limits import (
@@ -33,9 +34,7 @@ def _discard(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
     return OK
 
 
-def queue(
-    client: Client, row: Row, words: list[bytes], command: AnyCommand | Refusal | None
-) -> Reply:
+def queue(client: Client, words: list[bytes], command: AnyCommand | Refusal | None) -> Reply:
     """Put a command behind MULTI; too many break the transaction."""
     transaction = client.transaction
     assert transaction is not None, "the caller saw MULTI"
@@ -50,7 +49,6 @@ def queue(
             f"and {TRANSACTION_BYTES_MAX} bytes"
         )
     transaction.queued.append(Queued(words, command))
-    assert row.name != "exec", "EXEC ends a queue"
     return QUEUED
 
 
@@ -67,14 +65,16 @@ def take(client: Client) -> tuple[list[Queued], tuple[tuple[bytes, int], ...]] |
     return transaction.queued, watched
 
 
-def run(
-    queued: list[Queued], watched: tuple[tuple[bytes, int], ...], locals_: list[Ask | Reply | None]
-) -> Ask | Reply:
-    """Return what EXEC must submit; `locals_` has one member a queued command, None for plain."""
+Own: TypeAlias = Ask | Callable[[], Reply] | None
+"""What the node itself does for a queued command: asks, answers when EXEC does, or nothing."""
+
+
+def run(queued: list[Queued], watched: tuple[tuple[bytes, int], ...], own: list[Own]) -> LocalReply:
+    """Return what EXEC must submit; `own` has one member a queued command."""
     commands: list[AnyCommand] = []
-    for member, own in zip(queued, locals_, strict=True):
-        if isinstance(own, Ask):
-            commands.append(own.command)
+    for member, mine in zip(queued, own, strict=True):
+        if isinstance(mine, Ask):
+            commands.append(mine.command)
         elif member.command is not None and not isinstance(member.command, Refusal):
             commands.append(member.command)
 
@@ -83,21 +83,22 @@ def run(
             return result
         assert isinstance(result, Values), "a transaction gives values"
         answers = iter(result.members)
-        replies: list[Reply] = []
-        for member, own in zip(queued, locals_, strict=True):
-            if isinstance(own, Ask):
-                replies.append(own.shape(next(answers)))
-            elif member.command is None:
-                replies.append(own)
-            elif isinstance(member.command, Refusal):
-                replies.append(member.command)
-            else:
-                replies.append(next(answers))
-        return Rows(tuple(replies))
+        pairs = zip(queued, own, strict=True)
+        return Rows(tuple(_reply(member, mine, answers) for member, mine in pairs))
 
     if not commands and not watched:
         return merge(Values(()))
     return Ask(Transaction(tuple(commands), watched), merge)
+
+
+def _reply(member: Queued, own: Own, answers: Iterator[Result]) -> Reply:
+    if isinstance(own, Ask):
+        return own.shape(next(answers))
+    if own is not None:
+        return own()
+    if isinstance(member.command, Refusal):
+        return member.command
+    return next(answers)
 
 
 def _watch(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:

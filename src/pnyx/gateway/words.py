@@ -1,5 +1,6 @@
 """Reading a command's words as Redis reads them: integers, floats, expiry times, options."""
 
+import re
 from typing import Final
 
 from pnyx.machine.commands import Expiry
@@ -10,7 +11,12 @@ INTEGER_MIN: Final = -(2**63)
 
 SYNTAX: Final = Refusal("ERR syntax error")
 NOT_INTEGER: Final = Refusal("ERR value is not an integer or out of range")
-NOT
+NOT_FLOAT: Final = Refusal("ERR value is not a valid float")
+
+NOW_MS_LEAST: Final = 1_700_000_000_000
+"""A moment that has passed; a relative time that overflows from here overflows from any stamp."""
+
+_INTEGER: Final = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z")
 
 
 def integer(word: bytes) -> int | None:

@@ -9,13 +9,14 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from pnyx.errors import PnyxError
-from pnyx.harness import files, page
+from pnyx.harness import page
+from pnyx.harness.files import write_all
 from pnyx.harness.health import Asked, Health, Word, ask_all, judge
 from pnyx.harness.ports import Ports, out_of_the_way
 from pnyx.harness.process import NodeProcess
@@ -41,12 +42,12 @@ class Cluster:
         *,
         count: int = 3,
         ports: Sequence[Ports] | None = None,
-        settings: files.Chosen | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         """Write the settings files; nothing is started.
 
-        Without a `directory` the data is temporary and goes with the cluster. `settings` are keys
-        of a settings file that all nodes get, besides their names and addresses.
+        Without a `directory` the data is temporary and goes with the cluster. `settings` by
+        dotted name are what all nodes get besides their names and addresses.
         """
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="pnyx-"))
@@ -64,7 +65,7 @@ class Cluster:
                 settings_path=self.directory / f"{label}.toml",
                 log_path=self.directory / f"{label}.log",
             )
-        files.write_all(self.directory, list(self.nodes.values()), settings or {})
+        write_all(self.directory, list(self.nodes.values()), settings or {})
         self._cuts: set[str] = set()
         atexit.register(self.close)
 

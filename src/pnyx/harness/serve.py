@@ -21,6 +21,9 @@ import uvloop
 
 from pnyx.errors import DiskFailed, PnyxError, SettingsWrong
 from pnyx.gateway.server import Gateway
+from pnyx.node.disk import open_disk
+from pnyx.node.http import Page
+from pnyx.node.logger import set_up
 from pnyx.node.node import Node
 from pnyx.node.settings import Settings
 from pnyx.node.sources import load
@@ -100,10 +103,12 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
         loop.add_signal_handler(number, stop_wanted.set)
     if until_input_ends:
         loop.add_reader(sys.stdin.fileno(), stop_wanted.set)
-    node = Node(settings)
+    node = Node(settings, await asyncio.to_thread(open_disk, settings))
+    gateway, page = Gateway(node), Page(node)
     failure = asyncio.create_task(node.failed())
+    # The page first: whoever waits for this node learns from it what it waits for.
+    await page.start()
     await node.start()
-    gateway = Gateway(node)
     await gateway.start()
     gc.collect()
     gc.freeze()
@@ -119,9 +124,12 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
         async with asyncio.timeout(settings.drain_ms / 1_000):
             await gateway.stop()
             await node.stop()
+            await page.stop()
     except TimeoutError:
-        # Nothing that was acknowledged depends on the rest of the drain.
+        # Nothing that was acknowledged depends on the rest of the drain, and what hangs in a
+        # worker thread would hold up the loop's own end.
         _log.warning("drain took too long", drain_ms=settings.drain_ms)
+        _end(STOPPED, None)
 
 
 def _raise_failure(error: BaseException) -> NoReturn:
@@ -138,21 +146,7 @@ def _prepare_process(settings: Settings) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer()
-            if settings.events.format == "json"
-            else structlog.processors.LogfmtRenderer(
-                key_order=["timestamp", "level", "event"], bool_as_flag=False
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(settings.events.level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    set_up(settings.events)
 
 
 def _end(status: int, error: PnyxError | None) -> NoReturn:

@@ -57,7 +57,10 @@ def _fitted(wanted: int, step: BitStep) -> int | None:
     if step.overflow == "fail":
         return None
     if step.overflow == "sat":
-        return low if wanted < low else high
+        # What SET puts far below a signed field Redis 7.0 takes for too large: it computes
+        # `high - wanted` in 64 bits, and that overflows.
+        wraps = step.signed and step.action == "set" and high - wanted >= 1 << 63
+        return low if wanted < low and not wraps else high
     return (wanted - low) % (1 << step.bits) + low
 
 

@@ -122,7 +122,8 @@ class Group:
         """Make the installed rows the state, atomically, and delete the state before."""
         assert self._installation is not None, "an install has begun"
         assert mark.index > self.applied.index, "a snapshot never takes the state back"
-        meta = Meta(self._installation.generation, mark, membership, self._installation.totals())
+        totals = self._installation.totals()
+        meta = Meta(self._installation.generation, mark, membership, totals, installed=mark)
         old = group_prefix(self._group, self._generation)
         self.space.write(
             {self._meta_key: encode_row(meta)},
@@ -143,4 +144,5 @@ class Group:
         self._keyspace = Keyspace(self.space, prefix, meta.totals)
 
     def _meta(self) -> Meta:
-        return Meta(self._generation, self.applied, self.membership, self._keyspace.totals)
+        totals = self._keyspace.totals
+        return Meta(self._generation, self.applied, self.membership, totals, self.installed)

@@ -71,6 +71,9 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     applied: Mark = Mark()
     membership: Membership | None = None
     totals: Totals = Totals()
+    installed: Mark = Mark()
+    """The last snapshot this state came from. If the state is ahead of the log exactly there, a
+    crash came before the log's mark, and recovery restarts the log at it."""
 
 
 encode_row = msgspec.msgpack.Encoder().encode

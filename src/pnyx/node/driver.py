@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pnyx.consensus.raft.messages import AppendEntries
@@ -162,8 +163,8 @@ class Driver:
                 # win one term, or a commit vanish (dissertation §3.8).
                 self._delayed.append((write_id, outbound))
         if effects.flush is not None:
-            task = self._loop.run_in_executor(None, self._space.flush)
-            task.add_done_callback(lambda done, number=effects.flush: self._flushed(number, done))
+            flush = self._loop.run_in_executor(None, self._space.flush)
+            flush.add_done_callback(partial(self._flushed, effects.flush))
         self._answer(effects)
 
     def _answer(self, effects: Effects) -> None:

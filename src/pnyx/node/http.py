@@ -108,10 +108,11 @@ class Page:
         return application
 
     @web.middleware
-    async def _guard(self, request: web.Request, answer: _Answer) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: _Answer) -> web.StreamResponse:
         if not _is_own(request.host, self._node.settings):
-            return web.Response(status=403, text="this is not a name of this node\n")
-        return await answer(request)
+            text = "this node does not know that name; ask by address, or by its host setting\n"
+            return web.Response(status=403, text=text)
+        return await handler(request)
 
     async def _livez(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -6,18 +6,20 @@ campaigns only once its cluster has formed; requests that come earlier wait like
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from typing import Final
 
 import structlog
 
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.raft.raft import Raft
-from pnyx.consensus.ready import HardState, Mark
+from pnyx.errors import SettingsWrong
 from pnyx.ids import Index, NodeId, Term
 from pnyx.node.batching import Batcher
-from pnyx.node.disk import GROUP, Disk
+from pnyx.node.disk import GROUP, open_disk
 from pnyx.node.driver import Driver, now
 from pnyx.node.forming import Forming
+from pnyx.node.http import Page
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings
 from pnyx.node.status import LogPosition, Member, Topology
@@ -32,26 +34,49 @@ from pnyx.transport.peers import Peers
 EARLY_COUNT_MAX: Final = 10_000
 """Requests that may wait for the cluster to form."""
 EARLY_CHECK_S: Final = 0.1
+READY_BEHIND_MAX: Final = 10_000
+"""A node with more committed entries to apply than this is catching up, not serving."""
 DRAIN_CHECK_S: Final = 0.01
 
 _log = structlog.get_logger("pnyx.node")
 
 
 class Node:
-    """A node, from its opened disk to its end."""
+    """A node, from its settings to its end."""
 
-    def __init__(self, settings: Settings, disk: Disk) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.boot: Final = secrets.randbits(63)
-        self.me: Final = disk.node
         self.metrics = Metrics()
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[BaseException] = self._loop.create_future()
-        self._disk = disk
+        self._page = Page(self)
+        self._driver: Driver | None = None
+        self._early: list[tuple[int, Request]] = []
+        self._early_timer: asyncio.TimerHandle | None = None
+        self._last_leader: NodeId | None = None
+        self._upkeep: asyncio.Future[None] | None = None
+
+    # Life.
+
+    async def start(self) -> None:
+        """Open the data directory, listen for peers and dial them; there is no leader yet.
+
+        Raises:
+            WrongDirectory: the data belongs to another node, cluster or process.
+            LostDisk: durable bytes are gone; nothing was overwritten.
+            DiskFailed: the data cannot be read or written.
+            AddressTaken: another process listens on the peer or http port.
+            SettingsWrong: the host is not an address of this machine.
+        """
+        settings = self.settings
+        self._disk = disk = await asyncio.to_thread(open_disk, settings)
+        self.me = disk.node
         self._batcher = Batcher(disk.wal, self._loop, written=self._written, failed=self._fail)
         self._peers = self._make_peers()
+        self._watch()
         formation = Formation(
-            settings.name, self.me, tuple(sorted(settings.nodes)), recorded=disk.recovered.formed
+            settings.name, self.me, tuple(sorted(settings.nodes)), recorded=disk.formed
         )
         self._is_new = not formation.complete
         self._forming = Forming(
@@ -61,21 +86,7 @@ class Node:
             complete=self._formed,
             stopped=self._fail,
         )
-        self._driver: Driver | None = None
-        self._early: list[tuple[int, Request]] = []
-        self._early_timer: asyncio.TimerHandle | None = None
-        self._last_leader: NodeId | None = None
-        self._spare: asyncio.Future[None] | None = None
-
-    # Life.
-
-    async def start(self) -> None:
-        """Listen for peers and dial them. Returns before there is a leader.
-
-        Raises:
-            AddressTaken: another process listens on the peer port.
-            SettingsWrong: the host is not an address of this machine.
-        """
+        await self._page.start()
         await self._peers.start()
         self._forming.carry_out()
         self._check_early()
@@ -88,7 +99,7 @@ class Node:
             driver.replica.transfer_leadership(None, now())
             driver.wake()
             while not _drained(driver.replica) and self._loop.time() < deadline:
-                await asyncio.sleep(DRAIN_CHECK_S)
+                await asyncio.sleep(DRAIN_CHECK_S)  # noqa: ASYNC110 - a rare, short wait
         if driver is not None:
             driver.stop()
         if self._early_timer is not None:
@@ -96,10 +107,11 @@ class Node:
         for _, request in self._early:
             request.ticket.answered(NotDone(Reason.STOPPING))
         await self._peers.close()
+        await self._page.stop()
         if not self._failure.done():
             await asyncio.to_thread(self._batcher.stop)
-            if self._spare is not None:
-                await self._spare
+            if self._upkeep is not None:
+                await self._upkeep
             await asyncio.to_thread(self._disk.close)
 
     async def failed(self) -> BaseException:
@@ -163,7 +175,35 @@ class Node:
 
     def disk_bytes(self) -> int:
         """Return what the data directory holds."""
-        return self._disk.bytes_used()
+        return self._disk.bytes_held()
+
+    def ready(self) -> tuple[bool, str]:
+        """Return whether this node serves, and if not, why."""
+        if self._driver is None:
+            return False, self._forming.waits_for
+        replica = self._driver.replica
+        if replica.consensus.leader is None:
+            return False, "no leader is known: an election is under way, or there is no quorum"
+        behind = replica.consensus.commit_index - replica.group.applied.index
+        if behind > READY_BEHIND_MAX:
+            return False, f"{behind} committed entries are not applied yet"
+        return True, ""
+
+    def cut_from(self, labels: Collection[str]) -> None:
+        """Cut the links to exactly these nodes, both ways; to none: heal.
+
+        Raises:
+            SettingsWrong: one of them is not another node of this cluster.
+        """
+        strangers = set(labels) - (self.settings.nodes.keys() - {self.settings.name})
+        if strangers:
+            raise SettingsWrong(
+                f"cannot cut the links to {', '.join(sorted(strangers))}; nothing changed",
+                cause=f"the other nodes are {', '.join(sorted(self.settings.nodes))}",
+                next_step="name some of them",
+            )
+        self._peers.heal()
+        self._peers.cut_from(labels)
 
     @property
     def leader(self) -> NodeId | None:
@@ -213,8 +253,14 @@ class Node:
         listen = (own.host, own.peer_port)
         return Peers(identity, listen, others, self, self.clock_ms)
 
+    def _watch(self) -> None:
+        metrics = self.metrics
+        metrics.watch("wal", self._disk.wal.counters)
+        metrics.watch("links", self._peers.counts)
+        metrics.gauge("links_up", "Links to other nodes, two a node.", lambda: self._peers.links_up)
+
     def _node_recorded(self, label: str) -> NodeId | None:
-        formed = self._disk.recovered.formed
+        formed = self._disk.formed
         return None if formed is None else dict(formed.nodes).get(label)
 
     def _formed(self, formed: Formed) -> None:
@@ -222,17 +268,17 @@ class Node:
         self._peers.expect({label: node for label, node in formed.nodes if node != self.me})
         disk = self._disk
         moment = now()
-        log = disk.recovered.groups.get(GROUP)
+        disk.formed = formed
         consensus = Raft(
             me=self.me,
-            membership=disk.membership(formed),
+            membership=disk.adopt_membership(formed),
             settings=self.settings.raft_settings,
             prng=Prng(secrets.randbits(63)),
             now_ms=moment.mono_ms,
             boot=self.boot,
-            hard_state=HardState() if log is None else log.hard_state,
-            entries=() if log is None else log.entries,
-            compacted=Mark() if log is None else log.compacted,
+            hard_state=disk.log.hard_state,
+            entries=disk.log.entries,
+            compacted=disk.log.compacted,
             applied=disk.group.applied.index,
         )
         replica = Replica(
@@ -242,6 +288,8 @@ class Node:
             group=disk.group,
             limits=self.settings.replica_limits,
         )
+        self.metrics.watch("replica", replica.counters)
+        self.metrics.gauge("parked", "Requests that wait.", lambda: replica.parked_count)
         self._driver = Driver(
             group=GROUP,
             replica=replica,
@@ -267,12 +315,20 @@ class Node:
         if writes and self._driver is not None:
             self._driver.written(writes)
         self._batcher.start()
-        if self._spare is None and self._disk.wal.wants_spare():
-            self._spare = self._loop.run_in_executor(None, self._disk.wal.make_spare)
-            self._spare.add_done_callback(self._spare_made)
+        wal = self._disk.wal
+        if self._upkeep is None and (wal.wants_spare() or wal.wants_removal()):
+            self._upkeep = self._loop.run_in_executor(None, self._tend_segments)
+            self._upkeep.add_done_callback(self._tended)
 
-    def _spare_made(self, done: "asyncio.Future[None]") -> None:
-        self._spare = None
+    def _tend_segments(self) -> None:
+        wal = self._disk.wal
+        if wal.wants_spare():
+            wal.make_spare()
+        if wal.wants_removal():
+            wal.remove_segments()
+
+    def _tended(self, done: "asyncio.Future[None]") -> None:
+        self._upkeep = None
         error = done.exception()
         if error is not None:
             self._fail(error)

@@ -6,7 +6,6 @@ passed over: container platforms set names like PNYX_PORT_6379_TCP by themselves
 """
 
 import difflib
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,28 +37,25 @@ class _Value(NamedTuple):
 
 def load(
     path: Path,
-    flags: Mapping[str, object] | None = None,
-    *,
     environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings of the file at `path`, overridden by `environ` and then by `flags`.
 
     Args:
         path: a TOML file; a relative `data` starts from its directory.
+        environ: variables, of which those that begin with PREFIX count; None: there are none.
         flags: dotted names and values, as the command line got them; None values are left out.
-        environ: variables, of which those with PREFIX count; None: those of this process.
 
     Raises:
         SettingsWrong: with key, value, range and origin of the first thing wrong.
     """
-    if environ is None:
-        environ = os.environ
     tree = _parsed(path)
     written = [_Value(where, value, str(path)) for where, value in _leaves(tree, ())]
     for value in written:
         _refuse_unknown(value)
     origins = {value.name: value.origin for value in written}
-    for value in (*_from_environment(environ), *_from_flags(flags or {})):
+    for value in (*_from_environment(environ or {}), *_from_flags(flags or {})):
         table = tree
         for step in value.path[:-1]:
             table = table.setdefault(step, {})

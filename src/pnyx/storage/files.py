@@ -4,7 +4,7 @@ Rule 1: bytes are durable after `sync` of their file, a name after `sync_directo
 Rule 2: an `OSError` leaves here as it is. What it means is decided by the caller, who knows whether
 somebody was going to be told that the write had happened.
 
-The other implementation, `MemoryFiles` (storage/faults.py), forgets and fails on purpose.
+The other implementation, `MemoryFiles` (storage/simulated.py), forgets and fails on purpose.
 """
 
 import os

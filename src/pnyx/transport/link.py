@@ -6,7 +6,7 @@ greeting and takes the parcels.
 
 import asyncio
 import socket
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from pnyx.transport.codec import BadParcel, Parcel, decode_body
 from pnyx.transport.frames import FRAME_BYTES_MAX, BadFrame, FrameReader, frame
@@ -91,8 +91,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handshake's patience."""
-        assert isinstance(transport, asyncio.Transport), "links are stream connections"
-        self._transport = transport
+        # uvloop's transports do not inherit from asyncio's: this is for the type checker alone.
+        self._transport = transport = cast("asyncio.Transport", transport)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -92,9 +92,11 @@ class Stage:
             f"{labels:<42} {time.monotonic() - began_s:.1f} s",
         )
         seen = self._reach(lambda seen: seen.leader is not None)
+        if self._is_ending():
+            return False
         self._ok("group g1", f"leader {seen.leader}   {SLOT_COUNT}/{SLOT_COUNT} slots served")
         seen = self._reach(lambda seen: seen.word is Word.HEALTHY)
-        if self._ending is not None:
+        if self._is_ending():
             return False
         self._seen = seen
         word = self._terminal.coloured("HEALTHY", GREEN)
@@ -125,6 +127,9 @@ class Stage:
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._ending = 0 if number == signal.SIGTERM else 130
+
+    def _is_ending(self) -> bool:
+        return self._ending is not None
 
     def _drain_wakeups(self) -> None:
         self._wake_out.recv(4096)
@@ -214,8 +219,8 @@ class Stage:
 def data_label(directory: Path, *, ephemeral: bool) -> str:
     """Return what the first line says of the data."""
     if ephemeral:
-        return f"data: {directory} (dropped at the end)"
+        return f" data: {directory} (dropped at the end)"
     shown = str(directory)
     with contextlib.suppress(ValueError, RuntimeError):
         shown = f"~/{directory.relative_to(Path.home())}"
-    return f"data: {shown} (kept; --ephemeral drops it)"
+    return f" data: {shown} (kept; --ephemeral drops it)"

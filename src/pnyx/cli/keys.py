@@ -1,0 +1,192 @@
+"""get, put, append, del, scan: the store from a shell, through any node's gateway port."""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Any, TypeAlias
+
+from cyclopts import Parameter
+
+from pnyx.cli import running
+from pnyx.cli.output import Form, show, show_bytes, text_fields
+from pnyx.errors import SettingsWrong
+from pnyx.harness.resp import Connection, Refused, Unreachable
+
+FOUND = 0
+NO_QUORUM = 4
+NOT_FOUND = 5
+
+Address: TypeAlias = Annotated[str | None, Parameter(name="--addr")]
+Password: TypeAlias = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
+
+
+def get(
+    key: str, *, addr: Address = None, password: Password = None, output: Form = "table"
+) -> int:
+    """Print the value of a key; exit status 5 if there is none.
+
+    Args:
+        key: the key's name.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+        output: plain prints the bytes alone; table ends them with a new line.
+    """
+    with connect(addr, password) as connection:
+        value = call(connection, "GET", key)
+    if value is None:
+        print(f"no such key: {key}", file=sys.stderr)
+        return NOT_FOUND
+    match output:
+        case "table":
+            show_bytes(value + b"\n")
+        case "plain":
+            show_bytes(value)
+        case _:
+            show([text_fields("key", key.encode()) | text_fields("value", value)], (), output)
+    return FOUND
+
+
+def put(
+    key: str,
+    value: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    addr: Address = None,
+    password: Password = None,
+) -> int:
+    """Set a key; returns once a majority holds the value on disk.
+
+    Args:
+        key: the key's name.
+        value: the value; - reads it from standard input.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+    """
+    with connect(addr, password) as connection:
+        call(connection, "SET", key, _given(value))
+    return FOUND
+
+
+def append(
+    key: str,
+    value: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    addr: Address = None,
+    password: Password = None,
+) -> int:
+    """Append to the value of a key and print its new length in bytes.
+
+    Args:
+        key: the key's name; one that does not exist counts as empty.
+        value: what to append; - reads it from standard input.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+    """
+    with connect(addr, password) as connection:
+        print(call(connection, "APPEND", key, _given(value)))
+    return FOUND
+
+
+def delete(*keys: str, addr: Address = None, password: Password = None) -> int:
+    """Delete keys and print how many there were; exit status 5 if none.
+
+    Args:
+        keys: the keys' names.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+    """
+    if not keys:
+        raise SettingsWrong("nothing to delete", next_step="name at least one key")
+    with connect(addr, password) as connection:
+        count = call(connection, "DEL", *keys)
+    print(count)
+    return FOUND if count else NOT_FOUND
+
+
+def scan(
+    pattern: str = "*",
+    *,
+    limit: int | None = None,
+    addr: Address = None,
+    password: Password = None,
+    output: Form = "plain",
+) -> int:
+    """Print the keys that match a glob pattern, in no order.
+
+    Args:
+        pattern: a Redis glob, for example 'user:*'.
+        limit: stop after so many keys.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+        output: plain and jsonl print each key as it comes.
+    """
+    with connect(addr, password) as connection:
+        keys = islice(_keys(connection, pattern), limit)
+        show((text_fields("key", key) for key in keys), ("key",), output)
+    return FOUND
+
+
+def connect(addr: str | None, password: str | None) -> Connection:
+    """Return a connection to the given gateway, or to the first that answers of a running demo.
+
+    Raises:
+        Unreachable: none answers.
+        SettingsWrong: `addr` is no address.
+    """
+    if addr is not None:
+        return Connection(*parsed(addr), password=password)
+    found = running.find()
+    if found is None:
+        return Connection("127.0.0.1", 6379, password=password)
+    refusal: Unreachable | None = None
+    for node in found.nodes:
+        try:
+            return Connection(
+                node.host, node.gateway_port, password=password or found.password or None
+            )
+        except Unreachable as error:
+            refusal = error
+    assert refusal is not None, "a demo has nodes"
+    raise refusal
+
+
+def call(connection: Connection, *words: bytes | str | int) -> Any:
+    """Return the reply to one command; without a quorum the program ends with status 4."""
+    try:
+        return connection.call(*words)
+    except Refused as error:
+        if error.effect.startswith("CLUSTERDOWN"):
+            print(
+                f"{error.explain()}\n  next    `pnyx health` shows which nodes are missing",
+                file=sys.stderr,
+            )
+            sys.exit(NO_QUORUM)
+        raise
+
+
+def parsed(addr: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT.
+
+    Raises:
+        SettingsWrong: it is not of that form.
+    """
+    host, _, port = addr.rpartition(":")
+    if not host or not port.isdigit():
+        raise SettingsWrong(
+            f"{addr} is no address", next_step="write HOST:PORT, for example 127.0.0.1:6379"
+        )
+    return host.strip("[]"), int(port)
+
+
+def _given(value: str) -> bytes:
+    if value == "-":
+        return sys.stdin.buffer.read()
+    return value.encode(errors="surrogateescape")
+
+
+def _keys(connection: Connection, pattern: str) -> Iterator[bytes]:
+    cursor = b"0"
+    while True:
+        cursor, keys = call(connection, "SCAN", cursor, "MATCH", pattern, "COUNT", 1_000)
+        yield from keys
+        if cursor == b"0":
+            return

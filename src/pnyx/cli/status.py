@@ -1,0 +1,151 @@
+"""status and health: every node is asked, and every node is shown, whether it answers or not."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from cyclopts import Parameter
+
+from pnyx.cli import running
+from pnyx.cli.keys import parsed
+from pnyx.cli.output import Form, console, show
+from pnyx.harness.health import Asked, Health, Word, ask_all, judge
+from pnyx.node.sources import load
+
+COLUMNS: Final = (
+    "node",
+    "role",
+    "state",
+    "gateway",
+    "cluster",
+    "http",
+    "term",
+    "commit",
+    "applied",
+)
+WATCH_S: Final = 1.0
+DEFAULT_PAGE: Final = ("127.0.0.1", 8301)
+
+
+def status(
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    watch: Annotated[bool, Parameter(negative=())] = False,
+    output: Form = "table",
+) -> int:
+    """Show every node of a cluster and what it knows; exit status 0, 3 or 4 as `pnyx health`.
+
+    Args:
+        config: a node's settings file: it names all nodes.
+        http: HOST:PORT of one node's http page, which names the others.
+        watch: show it again each second until interrupted.
+        output: table, json, jsonl or plain.
+    """
+    while True:
+        asked = ask_all(_pages(config, http))
+        seen = judge(asked)
+        if watch:
+            console().clear()
+        show((_row(one, seen) for one in asked), COLUMNS, output)
+        if output == "table":
+            print(_advice(seen))
+        if not watch:
+            return seen.exit_code
+        time.sleep(WATCH_S)
+
+
+def health(
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
+    output: Form = "table",
+) -> int:
+    """Say in one word how the cluster is; exit status 0 healthy, 3 degraded, 4 no quorum.
+
+    Args:
+        config: a node's settings file: it names all nodes.
+        http: HOST:PORT of one node's http page, which names the others.
+        quiet: print nothing; the exit status says it.
+        output: table prints a sentence; json, jsonl and plain the same as fields.
+    """
+    seen = judge(ask_all(_pages(config, http)))
+    if quiet:
+        return seen.exit_code
+    if output == "table":
+        print(_advice(seen))
+        return seen.exit_code
+    row = {
+        "health": seen.word.value,
+        "leader": seen.leader,
+        "slots_served": seen.slots_served,
+        "may_lose": seen.may_lose,
+        "up": list(seen.up) if output != "plain" else ",".join(seen.up),
+        "down": dict(seen.down) if output != "plain" else ",".join(name for name, _ in seen.down),
+    }
+    show([row], tuple(row), output)
+    return seen.exit_code
+
+
+def _pages(config: Path | None, http: str | None) -> dict[str, tuple[str, int]]:
+    if config is not None:
+        settings = load(config)
+        return {
+            label: (node.host, node.http_port) for label, node in sorted(settings.nodes.items())
+        }
+    found = running.find() if http is None else None
+    if found is not None:
+        return {node.label: (node.host, node.http_port) for node in found.nodes}
+    seed = parsed(http) if http is not None else DEFAULT_PAGE
+    (asked,) = ask_all({f"{seed[0]}:{seed[1]}": seed})
+    if asked.report is None:
+        return {asked.label: seed}
+    members = _document(asked)["members"]
+    return {member["label"]: (member["host"], member["http_port"]) for member in members}
+
+
+def _row(asked: Asked, seen: Health) -> dict[str, object]:
+    if asked.report is None:
+        return {"node": asked.label, "state": asked.error, "http": asked.address}
+    document = _document(asked)
+    own = next((m for m in document["members"] if m["label"] == asked.label), {})
+    reasons = dict(seen.down)
+    return {
+        "node": asked.label,
+        "role": "leader" if asked.label == seen.leader else "follower",
+        "state": reasons.get(asked.label) or document.get("why_not_ready") or "up",
+        "gateway": f"{own.get('host')}:{own.get('gateway_port')}",
+        "cluster": f"{own.get('host')}:{own.get('cluster_port')}",
+        "http": asked.address,
+        "term": asked.report.term,
+        "commit": document.get("commit_index"),
+        "applied": document.get("applied_index"),
+    }
+
+
+def _document(asked: Asked) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = msgspec.json.decode(asked.document)
+    return document
+
+
+def _advice(seen: Health) -> str:
+    sentence = seen.sentence()
+    if seen.word is Word.HEALTHY:
+        return sentence
+    is_demo = running.find() is not None
+    cut = [label for label, reason in seen.down if "cut off" in reason]
+    silent = [label for label, _ in seen.down if label not in cut]
+    if silent:
+        step = (
+            f"pnyx demo restart {silent[0]}"
+            if is_demo
+            else f"pnyx server --config {silent[0]}.toml"
+        )
+    elif cut:
+        step = "pnyx demo heal" if is_demo else f"mend the network between {cut[0]} and the others"
+    else:
+        step = "pnyx status --watch: a leader is being elected"
+    return f"{sentence}\n  next    {step}"

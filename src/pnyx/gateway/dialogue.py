@@ -1,0 +1,388 @@
+"""One client's commands in order: which go to the store together, and what is said to them.
+
+A run is what can be answered together: consecutive commands up to the first whose outcome changes
+what the next one means (WATCH, HELLO, INFO after writes). A run that has commands for the machine
+becomes one `Request`; local commands in it are answered at their place.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from pnyx.gateway import transactions
+from pnyx.gateway.client import Client, Mute, Queued
+from pnyx.gateway.limits import RUN_BYTES_MAX, RUN_COMMANDS_MAX
+from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.outcomes import (
+    CROSSSLOT,
+    LEADER_CHANGED,
+    NOT_DONE,
+    READONLY,
+    UNKNOWN,
+    moved,
+)
+from pnyx.gateway.rows import SILENCE, Ask, Drop, LocalReply, Pause, Row, wrong_arity
+from pnyx.gateway.table import QUICK, TABLE
+from pnyx.gateway.words import text_of
+from pnyx.machine.commands import AnyCommand
+from pnyx.machine.results import OK, Refusal, Status
+from pnyx.machine.slots import slot_of
+from pnyx.node.status import Member
+from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone
+from pnyx.transport.resp import Reply, encode_error, encode_reply
+
+RUN_COMMANDS_FIRST: Final = 4
+"""A run grows only while replies are small: many GETs of large values must not meet in memory."""
+
+REPLY_BYTES_SMALL: Final = 256 * 1024
+"""Replies of a run up to this let the next run be larger."""
+
+_CROSS_PROTOCOL: Final = frozenset({b"POST", b"HOST:"})
+"""A browser was made to talk to us: hang up (Redis does the same)."""
+
+_NOAUTH: Final = Refusal("NOAUTH Authentication required.")
+_NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
+_OK_REPLY: Final = b"+OK\r\n"
+
+Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
+"""A command that waits for its result."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Commands to answer together, in order."""
+
+    plan: list[bytes | Place] = field(default_factory=list)
+    """Finished replies, and places for results in the order of `commands`."""
+    commands: list[AnyCommand] = field(default_factory=list)
+    by_log: bool = False
+    stale_role_ok: bool = False
+    muted: set[int] = field(default_factory=set)
+    """Places in the plan whose reply the client does not want."""
+    pause: Pause | None = None
+    """What follows the plan, later."""
+    is_last: bool = False
+    """Hang up after it."""
+    drops: bool = False
+    """Hang up now, say nothing more."""
+    is_full: bool = False
+
+    def add(self, place: Place, command: AnyCommand) -> None:
+        """Add a command for the machine."""
+        self.plan.append(place)
+        self.commands.append(command)
+        if command.writes:
+            self.by_log = True
+
+
+class Dialogue:
+    """What one connection says and hears; no socket."""
+
+    def __init__(self, lobby: Lobby, client: Client) -> None:
+        self._lobby = lobby
+        self._client = client
+        self._commands_max = RUN_COMMANDS_FIRST
+
+    def next_run(self, pending: deque[list[bytes]], *, is_small: bool) -> Run:
+        """Take the next run off `pending`; `is_small` if all of it is below the byte limit."""
+        run = Run()
+        plan, commands = run.plan, run.commands
+        spelled = QUICK.get
+        room = self._commands_max
+        size = 0
+        is_plain, any_key = self._hot_path()
+        while pending and room:
+            words = pending.popleft()
+            if not is_small:
+                size += sum(map(len, words))
+                if size > RUN_BYTES_MAX and commands:
+                    pending.appendleft(words)
+                    break
+            room -= 1
+            row = spelled(words[0])
+            if (
+                is_plain
+                and row is not None
+                and row.parse is not None
+                and row.least <= len(words) <= row.most
+                and (any_key or row.has_one_key)
+            ):
+                command = row.parse(words)
+                if command.__class__ is not Refusal:
+                    plan.append((row, words, None))
+                    commands.append(command)  # type: ignore[arg-type]
+                    if command.writes:  # type: ignore[union-attr]
+                        run.by_log = True
+                    continue
+                self._say(run, command)
+                continue
+            if not self._take(run, row, words):
+                pending.appendleft(words)
+                break
+            if run.is_full:
+                break
+            is_plain, any_key = self._hot_path()
+        return run
+
+    def replies(self, run: Run, answer: Answer | None) -> list[bytes]:
+        """Return the bytes of all replies of a run; `answer` is None if nothing was submitted."""
+        if answer.__class__ is Done:
+            said = self._done(run, answer)  # type: ignore[arg-type]
+        else:
+            said = [
+                item if item.__class__ is bytes else self._undone(item, answer)  # type: ignore[arg-type]
+                for item in run.plan
+            ]
+        if run.muted:
+            said = [reply for at, reply in enumerate(said) if at not in run.muted]
+        return said
+
+    def _done(self, run: Run, answer: Done) -> list[bytes]:
+        protocol = self._client.protocol
+        results = iter(answer.results)
+        said: list[bytes] = []
+        size = 0
+        for item in run.plan:
+            if item.__class__ is bytes:
+                said.append(item)  # type: ignore[arg-type]
+                continue
+            result: Reply = next(results)
+            ask = item[2]
+            if ask is not None:
+                result = ask.shape(result)  # type: ignore[union-attr, arg-type]
+            kind = result.__class__
+            if kind is Status and result.text == b"OK":  # type: ignore[union-attr]
+                said.append(_OK_REPLY)
+                continue
+            if kind is Refusal:
+                self._lobby.count_error(result.text)  # type: ignore[union-attr]
+            reply = encode_reply(result, protocol)
+            size += len(reply)
+            said.append(reply)
+        if size > REPLY_BYTES_SMALL:
+            self._commands_max = max(RUN_COMMANDS_FIRST, self._commands_max // 4)
+        elif len(run.plan) == self._commands_max < RUN_COMMANDS_MAX:
+            self._commands_max *= 4
+        return said
+
+    def _undone(self, place: Place, answer: Answer | None) -> bytes:
+        row, words, ask = place
+        if ask is not None and ask.otherwise is not None:
+            return encode_reply(ask.otherwise(), self._client.protocol)
+        refusal = self._reason(row, words, answer)
+        self._lobby.count_error(refusal.text)
+        return encode_error(refusal.text)
+
+    def _reason(self, row: Row, words: list[bytes], answer: Answer | None) -> Refusal:
+        if isinstance(answer, NotDone):
+            return NOT_DONE[answer.reason]
+        if isinstance(answer, Elsewhere):
+            leader = self._lobby.store.topology().member(answer.leader)
+            if not self._client.speaks_cluster or leader is None:
+                return LEADER_CHANGED
+            keys = row.keys_of(words)
+            if not keys:
+                return READONLY if row.is_write else LEADER_CHANGED
+            return moved(slot_of(keys[0]), leader.host, leader.cluster_port)
+        return UNKNOWN
+
+    def _hot_path(self) -> tuple[bool, bool]:
+        """Return whether most rows need no further look, and whether they may have any keys."""
+        client = self._client
+        if (
+            not client.is_authenticated
+            or client.transaction is not None
+            or client.mute is not Mute.SPEAKING
+        ):
+            return False, False
+        if not client.speaks_cluster:
+            return True, True
+        return self._lobby.store.can_lead_here(), False
+
+    def _say(self, run: Run, reply: Reply) -> None:
+        if isinstance(reply, Refusal):
+            self._lobby.count_error(reply.text)
+        run.plan.append(encode_reply(reply, self._client.protocol))
+
+    def _take(self, run: Run, row: Row | None, words: list[bytes]) -> bool:
+        """Add one command to the run; False if what came before must be answered first."""
+        client = self._client
+        row = self._row(words) if row is None or row.subcommands else row
+        if isinstance(row, Refusal):
+            if words[0].upper() in _CROSS_PROTOCOL:
+                run.drops = run.is_full = True
+                return True
+        elif row.waits and run.commands:
+            return False
+        before = len(run.plan)
+        wrong = row if isinstance(row, Refusal) else self._wrong(row, words)
+        if wrong is not None:
+            if client.transaction is not None:
+                client.transaction.is_broken = True
+            self._say(run, wrong)
+        else:
+            assert isinstance(row, Row), "a refusal is wrong"
+            if not self._obey(run, row, words):
+                return False
+        if client.mute in {Mute.SILENT, Mute.SKIPPING}:
+            run.muted.update(range(before, len(run.plan)))
+        if client.mute is Mute.SKIPPING:
+            client.mute = Mute.SPEAKING
+        elif client.mute is Mute.SKIPPING_NEXT:
+            client.mute = Mute.SKIPPING
+        return True
+
+    def _row(self, words: list[bytes]) -> Row | Refusal:
+        row = TABLE.get(words[0].upper())
+        if row is None:
+            return unknown_command(words)
+        if row.subcommands and len(words) > 1:
+            member = row.subcommands.get(words[1].lower())
+            if member is None:
+                return unknown_subcommand(row, words)
+            return member
+        return row
+
+    def _wrong(self, row: Row, words: list[bytes]) -> Refusal | None:
+        if not row.least <= len(words) <= row.most:
+            return wrong_arity(row.name)
+        if not self._client.is_authenticated and "no_auth" not in row.flags:
+            return _NOAUTH
+        if self._client.speaks_cluster and row.name != "exec":
+            return self._misrouted(row.keys_of(words), row)
+        return None
+
+    def _misrouted(self, keys: list[bytes], row: Row) -> Refusal | None:
+        """Return why the cluster port does not do this here."""
+        leader = self._other_leader()
+        if not keys:
+            writes = row.is_write and row.parse is not None
+            return READONLY if writes and leader is not None else None
+        slots = {slot_of(key) for key in keys}
+        if len(slots) > 1:
+            return CROSSSLOT
+        if leader is None or (self._client.reads_here and not row.is_write):
+            return None
+        return moved(slots.pop(), leader.host, leader.cluster_port)
+
+    def _other_leader(self) -> Member | None:
+        store = self._lobby.store
+        if store.can_lead_here():
+            return None
+        topology = store.topology()
+        if topology.leader is None or not topology.quorum or topology.leader == topology.me:
+            return None
+        return topology.member(topology.leader)
+
+    def _obey(self, run: Run, row: Row, words: list[bytes]) -> bool:
+        client = self._client
+        if client.transaction is not None and row.name not in transactions.NEVER_QUEUED:
+            if row.name == "client|reply":
+                self._say(run, _NOT_IN_MULTI)
+                return True
+            command = None if row.parse is None else row.parse(words)
+            self._say(run, transactions.queue(client, words, command))
+            return True
+        if row.parse is not None:
+            command = row.parse(words)
+            if isinstance(command, Refusal):
+                self._say(run, command)
+                return True
+            return self._submit(run, (row, words, None), command)
+        if row.name == "exec":
+            reply: LocalReply = self._exec(row)
+        else:
+            assert row.local is not None, "a container's bare name has the wrong arity"
+            reply = row.local(self._lobby, client, words)
+        return self._perform(run, row, words, reply)
+
+    def _submit(self, run: Run, place: Place, command: AnyCommand) -> bool:
+        row, words, _ask = place
+        stale = (
+            self._client.speaks_cluster
+            and not command.writes
+            and (self._client.reads_here or not row.keys_of(words))
+            and not self._lobby.store.can_lead_here()
+        )
+        if run.commands and stale != run.stale_role_ok:
+            return False
+        run.stale_role_ok = stale
+        run.add(place, command)
+        return True
+
+    def _perform(self, run: Run, row: Row, words: list[bytes], reply: LocalReply) -> bool:
+        if isinstance(reply, Ask):
+            if not self._submit(run, (row, words, reply), reply.command):
+                return False
+            run.is_full = run.is_full or reply.ends_run
+        elif isinstance(reply, Pause):
+            run.pause = reply
+            run.is_full = True
+        elif isinstance(reply, Drop):
+            run.drops = run.is_full = True
+        elif reply is not SILENCE:
+            self._say(run, reply)
+        if self._client.is_closing:
+            run.is_last = run.is_full = True
+        return True
+
+    def _exec(self, row: Row) -> LocalReply:
+        client = self._client
+        transaction = client.transaction
+        if client.speaks_cluster and transaction is not None and not transaction.is_broken:
+            wrong = self._misrouted(self._queued_keys(transaction.queued), row)
+            if wrong is not None:
+                client.transaction = None
+                client.watched.clear()
+                return wrong
+        taken = transactions.take(client)
+        if isinstance(taken, Refusal):
+            return taken
+        queued, watched = taken
+        return transactions.run(queued, watched, [self._own(member) for member in queued])
+
+    def _queued_keys(self, queued: list[Queued]) -> list[bytes]:
+        rows = ((self._row(member.words), member.words) for member in queued)
+        return [key for row, words in rows if isinstance(row, Row) for key in row.keys_of(words)]
+
+    def _own(self, member: Queued) -> Ask | Callable[[], Reply] | None:
+        """Return what this node itself does for a queued command."""
+        if member.command is not None:
+            return None
+        row = self._row(member.words)
+        assert isinstance(row, Row), "only known commands are queued"
+        local = row.local
+        assert local is not None, "queued without a command"
+
+        def perform() -> Reply:
+            reply = local(self._lobby, self._client, member.words)
+            if isinstance(reply, Ask | Pause | Drop):
+                return _NOT_IN_MULTI
+            return OK if reply is SILENCE else reply
+
+        if not row.asks:
+            return perform
+        reply = local(self._lobby, self._client, member.words)
+        if isinstance(reply, Ask):
+            return reply
+        assert not isinstance(reply, Pause | Drop) and reply is not SILENCE, "rows that ask answer"
+        return lambda: reply
+
+
+def unknown_command(words: list[bytes]) -> Refusal:
+    """Return Redis' error, which shows the first 128 bytes of the arguments."""
+    shown = ""
+    for word in words[1:]:
+        if len(shown) >= 128:
+            break
+        shown += f"'{text_of(word[: 128 - len(shown)])}' "
+    name = text_of(words[0][:128])
+    return Refusal(f"ERR unknown command '{name}', with args beginning with: {shown}")
+
+
+def unknown_subcommand(row: Row, words: list[bytes]) -> Refusal:
+    """Return Redis' error, which names the container."""
+    return Refusal(
+        f"ERR unknown subcommand '{text_of(words[1][:128])}'. Try {row.name.upper()} HELP."
+    )

@@ -1,0 +1,205 @@
+"""The page of a node, asked over a real socket."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Collection, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pnyx.errors import AddressTaken, SettingsWrong
+from pnyx.ids import Index, NodeId, Term
+from pnyx.node.http import Page
+from pnyx.node.metrics import Metrics
+from pnyx.node.settings import NodeAddress, Settings
+from pnyx.node.status import LogPosition, Member, Topology
+from pnyx.transport.counts import Counts
+
+HOST = "127.0.0.1"
+
+
+class Observed:
+    """A node that only tells."""
+
+    boot = 7
+
+    def __init__(self, port: int, *, faults: bool) -> None:
+        nodes = {"n1": NodeAddress(host=HOST, http_port=port), "n2": NodeAddress(host="127.0.0.2")}
+        self.settings = Settings(
+            name="n1",
+            cluster_id="ab" * 16,
+            data=Path("d"),
+            nodes=nodes,
+            faults=faults,
+        )
+        self.metrics = Metrics()
+        self.leader: NodeId | None = NodeId(1)
+        self.cut: Collection[str] = ()
+
+    def ready(self) -> tuple[bool, str]:
+        return (True, "") if self.leader else (False, "no leader is known")
+
+    def topology(self) -> Topology:
+        member = Member(NodeId(1), "n1", HOST, 1, 2, 3, 4, reachable=True)
+        return Topology(NodeId(1), self.leader, Term(3), self.leader is not None, (member,))
+
+    def position(self) -> LogPosition:
+        return LogPosition(3, Index(9), Index(8), 1)
+
+    def disk_bytes(self) -> int:
+        return 4_096
+
+    def cut_from(self, labels: Collection[str]) -> None:
+        if set(labels) - {"n2"}:
+            raise SettingsWrong("cannot cut links to them")
+        self.cut = labels
+
+
+class Asking:
+    """A page on a port of its own, and requests to it."""
+
+    def __init__(self, *, faults: bool = False) -> None:
+        with socket.create_server((HOST, 0)) as sock:
+            self.port: int = sock.getsockname()[1]
+        self.node = Observed(self.port, faults=faults)
+        self.page = Page(self.node)
+
+    async def __aenter__(self) -> "Asking":
+        await self.page.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.page.stop()
+
+    async def ask(
+        self, path: str, body: str | None = None, host: str | None = None
+    ) -> tuple[int, str]:
+        reader, writer = await asyncio.open_connection(HOST, self.port)
+        method = "GET" if body is None else "POST"
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host or f'{HOST}:{self.port}'}\r\n"
+        content = (body or "").encode()
+        head += f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+        writer.write(head.encode() + content)
+        answer = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        return int(answer.split(" ")[1]), answer.partition("\r\n\r\n")[2]
+
+
+def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(story())
+
+
+def test_a_node_without_leader_is_alive_but_not_ready_and_says_why() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            assert await asking.ask("/readyz") == (200, "ok\n")
+            asking.node.leader = None
+            assert await asking.ask("/readyz") == (503, "no leader is known\n")
+            assert await asking.ask("/livez") == (200, "ok\n")
+
+    run(story)
+
+
+def test_status_tells_leader_members_and_indexes() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            status, body = await asking.ask("/v1/status")
+            told = json.loads(body)
+            assert status == 200
+            assert (told["label"], told["me"], told["leader"], told["quorum"]) == ("n1", 1, 1, True)
+            assert (told["commit_index"], told["applied_index"], told["disk_bytes"]) == (9, 8, 4096)
+            assert told["members"][0]["label"] == "n1"
+            assert told["members"][0]["reachable"] is True
+
+    run(story)
+
+
+def test_metrics_show_gauges_counters_and_histograms() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            counts = Counts(bad_frames=2)
+            asking.node.metrics.watch("transport", counts)
+            asking.node.metrics.gauge("clients", "Connected clients.", lambda: 5)
+            asking.node.metrics.synced(0.000_15)
+            asking.node.metrics.synced(9.0)
+            _, body = await asking.ask("/metrics")
+            lines = set(body.splitlines())
+            assert {
+                "pnyx_leads 1.0",
+                "pnyx_clients 5.0",
+                "pnyx_transport_bad_frames_total 2.0",
+                'pnyx_sync_seconds_bucket{le="0.0001"} 0.0',
+                'pnyx_sync_seconds_bucket{le="0.0002"} 1.0',
+                'pnyx_sync_seconds_bucket{le="+Inf"} 2.0',
+                "pnyx_sync_seconds_count 2.0",
+            } <= lines
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("body", "cut"), [('{"cut": true}', ["n2"]), ('{"cut": ["n2"]}', ["n2"]), ('{"cut": []}', [])]
+)
+def test_a_fault_request_cuts_and_heals(body: str, cut: list[str]) -> None:
+    async def story() -> None:
+        async with Asking(faults=True) as asking:
+            asking.node.cut = ["before"]
+            assert await asking.ask("/v1/faults", body) == (200, json.dumps({"cut": cut}))
+            assert asking.node.cut == cut
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", '{"cut": 1}', '{"cut": [1]}', '{"cut": [], "x": 1}', '{"cut": ["n9"]}']
+)
+def test_a_fault_request_that_cannot_be_meant_changes_nothing(body: str) -> None:
+    async def story() -> None:
+        async with Asking(faults=True) as asking:
+            status, text = await asking.ask("/v1/faults", body)
+            assert status == 400
+            assert text.startswith("error[PX0101]")
+            assert asking.node.cut == ()
+
+    run(story)
+
+
+def test_without_faults_there_are_no_fault_requests() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            status, _ = await asking.ask("/v1/faults", '{"cut": true}')
+            assert status == 404
+            assert asking.node.cut == ()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example", 403),
+        ("evil.example:8301", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost:8301", 200),
+        ("10.1.2.3", 200),
+        ("[::1]:8301", 200),
+    ],
+)
+def test_a_name_of_somebody_else_is_refused(host: str, status: int) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            assert (await asking.ask("/v1/status", host=host))[0] == status
+
+    run(story)
+
+
+def test_a_taken_http_port_is_said_so() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            with pytest.raises(AddressTaken, match="is taken"):
+                await Page(asking.node).start()
+
+    run(story)
