@@ -130,9 +130,7 @@ class World:
         self.committed: dict[int, Entry] = {}
         self.read_floors: dict[tuple[NodeId, int], int] = {}
         self.tickets = 0
-        self.members = {
-            node: Member(node, Disk(membership=self.membership)) for node in nodes
-        }
+        self.members = {node: Member(node, Disk(membership=self.membership)) for node in nodes}
         for node in nodes:
             self.restart(node)
 

@@ -133,13 +133,15 @@ def test_garbage_instead_of_a_greeting_is_counted_and_closed(first: bytes) -> No
     run(story())
 
 
-def test_a_crowd_that_never_greets_is_bounded() -> None:
+def test_a_crowd_that_never_greets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "HANDSHAKE_MS", 500)
+
     async def story() -> None:
         async with Meeting(2) as meeting:
             await meeting.join("n2")
             crowd = [await Stranger.dial(meeting.ports["n2"]) for _ in range(80)]
             waiting = [asyncio.create_task(one.bodies()) for one in crowd]
-            await asyncio.wait(waiting, timeout=0.5)
+            await asyncio.wait(waiting, timeout=0.3)
             assert sum(one.done() for one in waiting) == 16
             await asyncio.gather(*waiting)
 
@@ -164,5 +166,5 @@ def test_nothing_passes_before_the_dialler_has_welcomed_us() -> None:
 
 
 def test_a_refusal_survives_the_wire() -> None:
-    refused = Refused(Reason.FULL, "too many")
+    refused = Refused(Reason.LABEL, "who?")
     assert decode_greeting(encode_greeting(refused)) == refused

@@ -5,10 +5,19 @@ import asyncio
 import pytest
 
 from pnyx.consensus.formation import Ask, Report
-from pnyx.errors import AddressTaken
-from pnyx.ids import GroupId, NodeId
+from pnyx.consensus.raft.messages import AppendEntries, Heartbeat
+from pnyx.consensus.ready import Entry, EntryKind
+from pnyx.errors import AddressTaken, SettingsWrong
+from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.transport import peers as peers_module
-from pnyx.transport.codec import FORMATION, Packet, encode_packets, encode_parcel
+from pnyx.transport.codec import (
+    FORMATION,
+    Packet,
+    Parcel,
+    decode_body,
+    encode_packets,
+    encode_parcel,
+)
 from pnyx.transport.frames import frame
 from pnyx.transport.lane import BUFFERED_BYTES_MAX, Lane
 from transport.meeting import HOST, Meeting, Stranger, ask, identity, node_of, run, until
@@ -182,6 +191,59 @@ def test_a_peer_that_takes_nothing_costs_one_buffer_and_no_more() -> None:
             assert taken * 256_000 > BUFFERED_BYTES_MAX[Lane.RAFT]
             assert n2.counts.dropped_full == 1
             stranger.close()
+
+    run(story())
+
+
+def test_a_heartbeat_passes_while_the_bulk_lane_is_full() -> None:
+    async def story() -> None:
+        async with Meeting(2) as meeting:
+            n2 = await meeting.join("n2")
+            raft, bulk = [await Stranger.dial(meeting.ports["n2"]) for _ in Lane]
+            await raft.meet(identity("n1"), Lane.RAFT)
+            await bulk.meet(identity("n1"), Lane.BULK)
+            await until(lambda: n2.reachable(node_of("n1")))
+            entry = Entry(Index(1), Term(1), EntryKind.COMMANDS, bytes(1 << 20))
+            append = AppendEntries(Term(1), Index(0), Term(0), (entry,), Index(0))
+            packets = [Packet(GroupId(1), append)]
+            await until(lambda: not n2.send(node_of("n1"), Lane.BULK, packets))
+            heartbeat = Packet(GroupId(1), Heartbeat(Term(1), 1, Index(0), Term(0)))
+            assert n2.send(node_of("n1"), Lane.RAFT, [heartbeat])
+            parcel = decode_body(await raft.first_body())
+            assert isinstance(parcel, Parcel)
+            assert parcel.packets == (heartbeat,)
+            raft.close()
+            bulk.close()
+
+    run(story())
+
+
+def test_a_cut_from_a_stranger_is_refused_and_changes_nothing() -> None:
+    async def story() -> None:
+        async with Meeting(2) as meeting:
+            n1 = await meeting.join("n1")
+            await meeting.join("n2")
+            await until(meeting.all_up)
+            with pytest.raises(SettingsWrong, match="n9"):
+                n1.cut_from(["n2", "n9"])
+            assert n1.cut_off == ()
+            assert meeting.all_up()
+
+    run(story())
+
+
+def test_a_new_cut_replaces_the_one_before() -> None:
+    async def story() -> None:
+        async with Meeting(3) as meeting:
+            for label in ("n1", "n2", "n3"):
+                await meeting.join(label)
+            await until(meeting.all_up)
+            n1 = meeting.peers["n1"]
+            n1.cut_from(["n2"])
+            n1.cut_from(["n3"])
+            await until(lambda: n1.reachable(node_of("n2")))
+            assert not n1.reachable(node_of("n3"))
+            assert n1.cut_off == ("n3",)
 
     run(story())
 

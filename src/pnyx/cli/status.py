@@ -111,7 +111,7 @@ def _row(asked: Asked, seen: Health) -> dict[str, object]:
     if asked.report is None:
         return {"node": asked.label, "state": asked.error, "http": asked.address}
     document = _document(asked)
-    own = next((m for m in document["members"] if m["label"] == asked.label), {})
+    own: dict[str, Any] = next((m for m in document["members"] if m["label"] == asked.label), {})
     reasons = dict(seen.down)
     return {
         "node": asked.label,

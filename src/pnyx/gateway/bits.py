@@ -68,20 +68,14 @@ def _bitpos(words: list[bytes]) -> AnyCommand | Refusal:
         return NOT_INTEGER
     if bit not in {0, 1}:
         return Refusal("ERR The bit argument must be 1 or 0.")
-    bounds: list[int | None] = [None, None]
-    by_bit: bool | None = False
-    if len(words) > 3:
-        bounds[0] = integer(words[3])
-        if bounds[0] is None:
-            return NOT_INTEGER
-    if len(words) > 4:
-        by_bit = _UNITS.get(words[5].upper()) if len(words) == 6 else False
-        if by_bit is None or len(words) > 6:
-            return SYNTAX
-        bounds[1] = integer(words[4])
-        if bounds[1] is None:
-            return NOT_INTEGER
-    return BitPos(words[1], bit, bounds[0], bounds[1], by_bit)
+    by_bit = _UNITS.get(words[5].upper()) if len(words) > 5 else False
+    if by_bit is None or len(words) > 6:
+        return SYNTAX
+    bounds = [integer(word) for word in words[3:5]]
+    if None in bounds:
+        return NOT_INTEGER
+    start, stop = (*bounds, None, None)[:2]
+    return BitPos(words[1], bit, start, stop, by_bit)
 
 
 _OPERATIONS: Final = {b"AND": "and", b"OR": "or", b"XOR": "xor", b"NOT": "not"}

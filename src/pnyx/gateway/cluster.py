@@ -228,7 +228,7 @@ def _help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     )  # fmt: skip
 
 
-def _member(
+def _member(  # noqa: PLR0917 - a row reads across
     name: str, arity: int, since: str, summary: str, local: Callable[..., LocalReply],
     flags: str = "stale", tips: str = "",
 ) -> Row:  # fmt: skip

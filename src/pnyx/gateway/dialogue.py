@@ -22,7 +22,15 @@ from pnyx.gateway.outcomes import (
     UNKNOWN,
     moved,
 )
-from pnyx.gateway.rows import SILENCE, Ask, Drop, LocalReply, Pause, Row, wrong_arity
+from pnyx.gateway.rows import (
+    Ask,
+    Drop,
+    LocalReply,
+    Pause,
+    Row,
+    Silence,
+    wrong_arity,
+)
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.gateway.words import text_of
 from pnyx.machine.commands import AnyCommand
@@ -109,15 +117,15 @@ class Dialogue:
                 and (any_key or row.has_one_key)
             ):
                 command = row.parse(words)
-                if command.__class__ is not Refusal:
-                    plan.append((row, words, None))
-                    commands.append(command)  # type: ignore[arg-type]
-                    if command.writes:  # type: ignore[union-attr]
-                        run.by_log = True
+                if isinstance(command, Refusal):
+                    self._say(run, command)
                     continue
-                self._say(run, command)
+                plan.append((row, words, None))
+                commands.append(command)
+                if command.writes:
+                    run.by_log = True
                 continue
-            if not self._take(run, row, words):
+            if not self._take(run, words):
                 pending.appendleft(words)
                 break
             if run.is_full:
@@ -127,12 +135,11 @@ class Dialogue:
 
     def replies(self, run: Run, answer: Answer | None) -> list[bytes]:
         """Return the bytes of all replies of a run; `answer` is None if nothing was submitted."""
-        if answer.__class__ is Done:
-            said = self._done(run, answer)  # type: ignore[arg-type]
+        if isinstance(answer, Done):
+            said = self._done(run, answer)
         else:
             said = [
-                item if item.__class__ is bytes else self._undone(item, answer)  # type: ignore[arg-type]
-                for item in run.plan
+                item if isinstance(item, bytes) else self._undone(item, answer) for item in run.plan
             ]
         if run.muted:
             said = [reply for at, reply in enumerate(said) if at not in run.muted]
@@ -144,20 +151,18 @@ class Dialogue:
         said: list[bytes] = []
         size = 0
         for item in run.plan:
-            if item.__class__ is bytes:
-                said.append(item)  # type: ignore[arg-type]
+            if isinstance(item, bytes):
+                said.append(item)
                 continue
-            result: Reply = next(results)
+            result = next(results)
             ask = item[2]
-            if ask is not None:
-                result = ask.shape(result)  # type: ignore[union-attr, arg-type]
-            kind = result.__class__
-            if kind is Status and result.text == b"OK":  # type: ignore[union-attr]
+            shaped: Reply = result if ask is None else ask.shape(result)
+            if isinstance(shaped, Status) and shaped.text == b"OK":
                 said.append(_OK_REPLY)
                 continue
-            if kind is Refusal:
-                self._lobby.count_error(result.text)  # type: ignore[union-attr]
-            reply = encode_reply(result, protocol)
+            if isinstance(shaped, Refusal):
+                self._lobby.count_error(shaped.text)
+            reply = encode_reply(shaped, protocol)
             size += len(reply)
             said.append(reply)
         if size > REPLY_BYTES_SMALL:
@@ -205,15 +210,15 @@ class Dialogue:
             self._lobby.count_error(reply.text)
         run.plan.append(encode_reply(reply, self._client.protocol))
 
-    def _take(self, run: Run, row: Row | None, words: list[bytes]) -> bool:
+    def _take(self, run: Run, words: list[bytes]) -> bool:
         """Add one command to the run; False if what came before must be answered first."""
         client = self._client
-        row = self._row(words) if row is None or row.subcommands else row
+        row = self._row(words)
         if isinstance(row, Refusal):
             if words[0].upper() in _CROSS_PROTOCOL:
                 run.drops = run.is_full = True
                 return True
-        elif row.waits and run.commands:
+        elif run.commands and (row.waits or self._may_part(row)):
             return False
         before = len(run.plan)
         wrong = row if isinstance(row, Refusal) else self._wrong(row, words)
@@ -222,7 +227,7 @@ class Dialogue:
                 client.transaction.is_broken = True
             self._say(run, wrong)
         else:
-            assert isinstance(row, Row), "a refusal is wrong"
+            assert not isinstance(row, Refusal), "a refusal is wrong"
             if not self._obey(run, row, words):
                 return False
         if client.mute in {Mute.SILENT, Mute.SKIPPING}:
@@ -232,6 +237,12 @@ class Dialogue:
         elif client.mute is Mute.SKIPPING_NEXT:
             client.mute = Mute.SKIPPING
         return True
+
+    def _may_part(self, row: Row) -> bool:
+        """May this local command need a request of another kind (READONLY reads)?"""
+        if row.parse is not None or not self._client.speaks_cluster:
+            return False
+        return not self._lobby.store.can_lead_here()
 
     def _row(self, words: list[bytes]) -> Row | Refusal:
         row = TABLE.get(words[0].upper())
@@ -321,7 +332,7 @@ class Dialogue:
             run.is_full = True
         elif isinstance(reply, Drop):
             run.drops = run.is_full = True
-        elif reply is not SILENCE:
+        elif not isinstance(reply, Silence):
             self._say(run, reply)
         if self._client.is_closing:
             run.is_last = run.is_full = True
@@ -359,14 +370,14 @@ class Dialogue:
             reply = local(self._lobby, self._client, member.words)
             if isinstance(reply, Ask | Pause | Drop):
                 return _NOT_IN_MULTI
-            return OK if reply is SILENCE else reply
+            return OK if isinstance(reply, Silence) else reply
 
         if not row.asks:
             return perform
         reply = local(self._lobby, self._client, member.words)
         if isinstance(reply, Ask):
             return reply
-        assert not isinstance(reply, Pause | Drop) and reply is not SILENCE, "rows that ask answer"
+        assert not isinstance(reply, Pause | Drop | Silence), "rows that ask answer"
         return lambda: reply
 
 

@@ -81,18 +81,13 @@ def _auth(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
     return _judged(lobby, client, user, words[-1], lambda: OK)
 
 
-def _hello(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
-    protocol = client.protocol
-    if len(words) > 1:
-        asked = integer(words[1])
-        if asked is None:
-            return Refusal("ERR Protocol version is not an integer or out of range")
-        if asked not in {2, 3}:
-            return Refusal("NOPROTO unsupported protocol version")
-        protocol = asked
+def _hello_options(
+    words: list[bytes],
+) -> tuple[tuple[bytes, bytes] | None, bytes | None] | Refusal:
+    """Return the user and password, and the name."""
     credentials: tuple[bytes, bytes] | None = None
     name: bytes | None = None
-    at = 2
+    at = 0
     while at < len(words):
         option = words[at].upper()
         left = len(words) - at - 1
@@ -106,6 +101,22 @@ def _hello(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
             at += 2
         else:
             return Refusal(f"ERR Syntax error in HELLO option '{text_of(words[at])}'")
+    return credentials, name
+
+
+def _hello(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+    protocol = client.protocol
+    if len(words) > 1:
+        asked = integer(words[1])
+        if asked is None:
+            return Refusal("ERR Protocol version is not an integer or out of range")
+        if asked not in {2, 3}:
+            return Refusal("NOPROTO unsupported protocol version")
+        protocol = asked
+    options = _hello_options(words[2:])
+    if isinstance(options, Refusal):
+        return options
+    credentials, name = options
 
     def greet() -> Reply:
         if not client.is_authenticated:

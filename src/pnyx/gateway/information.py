@@ -232,11 +232,14 @@ def _keyspace_line(stats: Result) -> str:
     if not isinstance(stats, Values) or stats.members[0] == 0:
         return ""
     keys, expires = stats.members
+    assert isinstance(keys, int), "a count"
+    assert isinstance(expires, int), "a count"
     return f"db0:keys={keys},expires={expires},avg_ttl=0\r\n"
 
 
 ROWS: Final = (
-    Row("info", -1, "loading stale", "server", "1.0.0", "Describe this node", local=_info, asks=True,
+    Row("info", -1, "loading stale", "server", "1.0.0", "Describe this node", local=_info,
+        asks=True,
         categories="dangerous", waits=True,
         tips="nondeterministic_output request_policy:all_shards response_policy:special"),
 )  # fmt: skip

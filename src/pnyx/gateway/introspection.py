@@ -161,7 +161,7 @@ def rows(table: Table) -> tuple[Row, ...]:
     def local(answer: Callable[[Table, list[bytes]], LocalReply]) -> Callable[..., LocalReply]:
         return lambda _lobby, _client, words: answer(table, words)
 
-    def whole(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    def whole(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
         return Rows(tuple(describe(row) for row in table.values()))
 
     def usage(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:

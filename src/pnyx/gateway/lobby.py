@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Protocol
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.limits import Limits
@@ -30,6 +31,21 @@ class Counters:
     """Error replies by prefix; at most ERROR_PREFIXES_MAX of them."""
 
 
+class Connected(Protocol):
+    """A client's socket, as far as others than itself use it."""
+
+    @property
+    def is_busy(self) -> bool: ...
+
+    def held_bytes(self) -> tuple[int, int]: ...
+
+    def check(self, now: float) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 class Lobby:
     """Shared by both ports of a node; everything happens on its loop."""
 
@@ -37,6 +53,12 @@ class Lobby:
         self.store = store
         self.limits = Limits.of(store.settings.limits)
         self.clients: dict[int, Client] = {}
+        self.connections: dict[int, Connected] = {}
+        self.held_bytes = 0
+        """Of requests and replies of all clients, as far as they have been counted."""
+        self.is_stopping = False
+        self.now_ms = store.clock_ms()
+        """The wall clock, about a second fine: enough for ages and idle times."""
         self.counters = Counters()
         self.slow_log = SlowLog()
         self.throttle = Throttle()
@@ -65,6 +87,24 @@ class Lobby:
         """Return an id that no client of this start had."""
         self._last_id += 1
         return self._last_id
+
+    def shed(self) -> None:
+        """Drop the largest holders until all clients together fit the budget again (T2)."""
+        if self.held_bytes <= self.limits.held_bytes_max:
+            return
+        holders = sorted(
+            ((sum(one.held_bytes()), number) for number, one in self.connections.items()),
+            reverse=True,
+        )
+        excess = self.held_bytes - self.limits.held_bytes_max
+        for size, number in holders:
+            if excess <= 0 or size == 0:
+                return
+            if self.clients[number].no_evict:
+                continue
+            self.counters.evicted_clients += 1
+            self.connections[number].abort()
+            excess -= size
 
     def count_error(self, text: str) -> None:
         """Count an error reply for INFO errorstats."""

@@ -43,40 +43,66 @@ def _get(words: list[bytes]) -> AnyCommand:
     return Get(words[1])
 
 
+class _SetOptions:
+    """The options of SET, taken one by one."""
+
+    def __init__(self) -> None:
+        self.condition = Condition.ALWAYS
+        self.comparand: bytes | None = None
+        self.time: tuple[bytes, bytes] | None = None
+        self.keep_ttl = False
+        self.get = False
+
+    def take(self, option: bytes, following: bytes | None) -> int:
+        """Return how many words the option took, 0 if it cannot be meant."""
+        if option in _CONDITIONS and self.condition in {Condition.ALWAYS, _CONDITIONS[option]}:
+            self.condition = _CONDITIONS[option]
+            return 1
+        if option == b"GET":
+            self.get = True
+            return 1
+        if option == b"KEEPTTL" and self.time is None:
+            self.keep_ttl = True
+            return 1
+        return 0 if following is None else self._take_two(option, following)
+
+    def _take_two(self, option: bytes, following: bytes) -> int:
+        if option in UNITS and not self.keep_ttl and (self.time or (option,))[0] == option:
+            self.time = (option, following)
+            return 2
+        if option in _COMPARISONS and self.condition is Condition.ALWAYS:
+            self.condition, self.comparand = _COMPARISONS[option], following
+            return 2
+        return 0
+
+
 def _set(words: list[bytes]) -> AnyCommand | Refusal:
     if len(words) == 3:
         return Set(words[1], words[2])
-    condition = Condition.ALWAYS
-    comparand: bytes | None = None
-    time: tuple[bytes, bytes] | None = None
-    keep_ttl = get = False
+    options = _SetOptions()
     at = 3
     while at < len(words):
-        option = words[at].upper()
         following = words[at + 1] if at + 1 < len(words) else None
-        at += 1
-        if option in _CONDITIONS and condition in {Condition.ALWAYS, _CONDITIONS[option]}:
-            condition = _CONDITIONS[option]
-        elif option == b"GET":
-            get = True
-        elif option == b"KEEPTTL" and time is None:
-            keep_ttl = True
-        elif following is None:
+        taken = options.take(words[at].upper(), following)
+        if not taken:
             return SYNTAX
-        elif option in UNITS and not keep_ttl and (time is None or time[0] == option):
-            time = (option, following)
-            at += 1
-        elif option in _COMPARISONS and condition is Condition.ALWAYS:
-            condition, comparand = _COMPARISONS[option], following
-            at += 1
-        else:
-            return SYNTAX
-    expiry: Expiry | Refusal | None = None
-    if time is not None:
-        expiry = positive_expiry(time[1], UNITS[time[0]], "set")
-        if isinstance(expiry, Refusal):
-            return expiry
-    return Set(words[1], words[2], expiry, condition, comparand, keep_ttl, get)
+        at += taken
+    expiry: Expiry | None = None
+    if options.time is not None:
+        unit, number = options.time
+        read = positive_expiry(number, UNITS[unit], "set")
+        if isinstance(read, Refusal):
+            return read
+        expiry = read
+    return Set(
+        words[1],
+        words[2],
+        expiry,
+        options.condition,
+        options.comparand,
+        options.keep_ttl,
+        options.get,
+    )
 
 
 def _setnx(words: list[bytes]) -> AnyCommand:

@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -91,7 +92,9 @@ def run(settings: Settings, *, until_input_ends: bool = False) -> NoReturn:
     except PnyxError as error:
         _end(FAILED, error)
     except Exception:
-        _log.exception("a bug in pnyx stopped this node")
+        # For a person to read: a trace inside a one-line event is of no use to anybody.
+        traceback.print_exc()
+        _log.error("a bug in pnyx stopped this node")
         _end(FAILED, None)
     _end(STOPPED, None)
 

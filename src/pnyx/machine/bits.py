@@ -13,8 +13,9 @@ from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.results import Refusal, Result
 from pnyx.machine.strings import TOO_LONG
 
-BITOP_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Bytes of all sources of one BITOP together: more would hold the loop too long."""
+BITOP_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of all sources of one BITOP together, two values of the largest default size: about 25 ms,
+and more would hold the loop too long."""
 
 BITOP_REFUSED: Final = Refusal(f"ERR BITOP takes at most {BITOP_BYTES_MAX} bytes of sources")
 

@@ -58,8 +58,10 @@ def parse_decimal(text: bytes) -> LongDouble | None:
     sign, whole, fraction, power = match.groups(default=b"")
     if not whole + fraction:
         return INVALID
-    digits = int(whole + fraction, base)
-    magnitude = _scaled(digits, len(fraction), int(power or b"0"), base)
+    # Hexadecimal digits know no limit; those of ten are read in pieces.
+    digits = _integer(whole + fraction) if base == 10 else int(whole + fraction, base)
+    exponent = -_integer(power[1:]) if power[:1] == b"-" else _integer(power.lstrip(b"+"))
+    magnitude = _scaled(digits, len(fraction), exponent, base)
     if magnitude is INVALID or sign != b"-":
         return magnitude
     return LongDouble(-magnitude.mantissa, magnitude.exponent)
@@ -135,12 +137,23 @@ def _printed(magnitude: LongDouble, *, negative: bool) -> bytes:
     return b"-" + text if negative and units else text
 
 
+# Python refuses to read or print an int of more than 4300 digits at once: in pieces, then.
+_PIECE_DIGITS: Final = 1_000
+_PIECE: Final = 10**_PIECE_DIGITS
+
+
+def _integer(digits: bytes) -> int:
+    number = 0
+    for start in range(0, len(digits), _PIECE_DIGITS):
+        piece = digits[start : start + _PIECE_DIGITS]
+        number = number * 10 ** len(piece) + int(piece)
+    return number
+
+
 def _digits(whole: int) -> bytes:
-    # In pieces: Python refuses to print an int of more than 4300 digits at once.
-    piece = 10**1000
     pieces: list[bytes] = []
-    while whole >= piece:
-        whole, low = divmod(whole, piece)
-        pieces.append(b"%01000d" % low)
-    pieces.append(b"%d" % whole)
-    return b"".join(reversed(pieces))
+    while whole >= _PIECE:
+        whole, low = divmod(whole, _PIECE)
+        pieces.append(b"%d" % (low + _PIECE))
+    pieces.append(b"1%d" % whole)
+    return b"".join([piece[1:] for piece in reversed(pieces)])

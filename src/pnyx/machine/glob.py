@@ -19,6 +19,9 @@ _STAR: Final = b"*"
 def matcher(pattern: bytes) -> Callable[[bytes], Any]:
     """Return a function that gives None for a key which does not match."""
     assert len(pattern) <= PATTERN_BYTES_MAX, "the caller refuses longer ones"
+    if pattern.startswith(b"**") and not pattern.strip(_STAR):
+        # Redis' loop does not begin with an empty key; only a single star is a case of its own.
+        return re.compile(b".", re.DOTALL).match
     parts: list[list[bytes]] = [[]]
     at = 0
     while at < len(pattern):
@@ -64,10 +67,20 @@ def _class(pattern: bytes, at: int) -> tuple[bytes, int]:
             members.add(pattern[at])
             at += 1
     # An unclosed class ends with the pattern, as in Redis.
-    inside = b"".join(b"\\x%02x" % member for member in sorted(members))
     if not members:
         return (b"." if negated else b"(?!)"), at + 1
-    return (b"[^" if negated else b"[") + inside + b"]", at + 1
+    return (b"[^" if negated else b"[") + _runs(sorted(members)) + b"]", at + 1
+
+
+def _runs(members: list[int]) -> bytes:
+    """Return members as ranges: a class of 256 bytes then compiles as fast as one of two."""
+    runs: list[list[int]] = []
+    for member in members:
+        if runs and runs[-1][1] == member - 1:
+            runs[-1][1] = member
+        else:
+            runs.append([member, member])
+    return b"".join([b"\\x%02x-\\x%02x" % (low, high) for low, high in runs])
 
 
 def _range(first: int, last: int) -> list[int]:

@@ -3,7 +3,8 @@
 Rule 1. Data, expiries and the meta row {generation, applied, membership, totals} change in the
         same write, so whatever a crash leaves is the state after some entry, and says which.
 Rule 2. The state is a function of the entries alone: not of how they are batched, nor of the
-        process, its clock or its hash seeds. Equal entries give equal bytes.
+        process, its clock or its hash seeds. Equal entries give equal bytes, but for the number
+        of the generation and what `installed` says: those tell where the state came from.
 Rule 3. Due keys are swept at the start of an entry, before its commands. Their results do not
         depend on it, for a due key is gone either way; but DBSIZE and the like, which count rows,
         are then as near to the truth as the sweep's limit allows.
@@ -42,6 +43,8 @@ class Group:
         self._keyspace: Keyspace
         self.applied: Mark
         """The last entry applied."""
+        self.installed: Mark
+        """Where the last installed snapshot stood; index 0 if the log alone made this state."""
         self.membership: Membership | None
         """Of the last MEMBERSHIP entry applied; before one, what the group's founder puts here."""
         self._take_over(meta)
@@ -139,6 +142,7 @@ class Group:
     def _take_over(self, meta: Meta) -> None:
         self._generation = meta.generation
         self.applied = meta.applied
+        self.installed = meta.installed
         self.membership = meta.membership
         prefix = group_prefix(self._group, meta.generation)
         self._keyspace = Keyspace(self.space, prefix, meta.totals)

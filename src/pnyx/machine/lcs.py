@@ -39,16 +39,21 @@ def longest_common(first: bytes, second: bytes, command: Lcs) -> Result:
 def _rows(first: bytes, second: bytes) -> list[int]:
     """Return a row of bits for every prefix of `first`, the empty one included."""
     full = (1 << len(second)) - 1
-    places: dict[int, int] = {}
-    for j, byte in enumerate(second):
-        places[byte] = places.get(byte, 0) | 1 << j
+    places = {byte: _places(byte, second) for byte in dict.fromkeys(first)}
     row = full
     rows = [row]
     for byte in first:
-        hits = row & places.get(byte, 0)
+        hits = row & places[byte]
         row = ((row + hits) | (row - hits)) & full
         rows.append(row)
     return rows
+
+
+def _places(byte: int, text: bytes) -> int:
+    """Return bit j set for every j where `text` has `byte`."""
+    digits = bytearray(b"0" * 256)
+    digits[byte] = 0x31
+    return int(text[::-1].translate(digits) or b"0", 2)
 
 
 def _path(first: bytes, second: bytes, rows: list[int]) -> list[tuple[int, int]]:

@@ -9,6 +9,6 @@ This floor knows nothing of sockets, clocks or event loops. The log, its formats
 run over the small `Files` interface and are handed every random number, so the Lab runs the real
 ones on a simulated disk. Whoever calls `Wal.append` owns the thread it blocks.
 
-Read in this order: files, simulated, record, segment, groups, recovery, wal, identity, memory, rocks,
-inspection. The format, byte by byte: docs/reference/on-disk-format.md.
+Read in this order: files, simulated, record, segment, groups, replay, recovery, wal, identity,
+memory, rocks, inspection. The format, byte by byte: docs/reference/on-disk-format.md.
 """

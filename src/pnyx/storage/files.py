@@ -1,6 +1,6 @@
 """A directory of files as the write-ahead log needs it, and the real one.
 
-Rule 1: bytes are durable after `sync` of their file, a name after `sync_directory`; nothing else is.
+Rule 1: bytes are durable after `sync` of their file, a name after `sync_directory`, else nothing.
 Rule 2: an `OSError` leaves here as it is. What it means is decided by the caller, who knows whether
 somebody was going to be told that the write had happened.
 

@@ -65,7 +65,7 @@ class Record(NamedTuple):
     type: RecordType
     kind: int
     group: GroupId
-    index: Index
+    index: Index  # type: ignore[assignment]  # a tuple's own method, which nobody needs here
     term: Term
     node: int
     payload: bytes

@@ -25,8 +25,9 @@ from pnyx.errors import LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, NodeId
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files
-from pnyx.storage.groups import Groups, GroupState
+from pnyx.storage.groups import Groups
 from pnyx.storage.record import Malformed, Record, RecordType
+from pnyx.storage.replay import Replay, encode_checkpoint, restated, trim
 from pnyx.storage.segment import BLOCK_BYTES, Batch, Broken, SegmentHeader
 
 
@@ -95,19 +96,20 @@ class Recovery:
     lost: LostDisk | None
 
 
-def recover(files: Files, cluster: str, node: NodeId, applied: Mapping[GroupId, Index]) -> Recovery:
+def recover(
+    files: Files, cluster: str, node: NodeId, applied: Mapping[GroupId, Index] | None
+) -> Recovery:
     """Read the log of `node`, changing nothing.
 
-    `applied` is each group's durable applied index: entries at or below it may be damaged.
+    `applied` is each group's durable applied index: entries at or below it may be damaged, and the
+    log must not start above it. None is not known: then only compacted entries may be damaged.
 
     Raises:
         WrongDirectory: an intact segment belongs to another cluster or node.
         OSError: a file cannot be read.
     """
     found = sorted(
-        sequence
-        for name in files.names()
-        if (sequence := segments.sequence_of(name)) is not None
+        sequence for name in files.names() if (sequence := segments.sequence_of(name)) is not None
     )
     owner = (segments.cluster_digest(cluster), node)
     headers = [_header(files, sequence, owner) for sequence in found]
@@ -166,9 +168,7 @@ class _Walk:
     """Reads segments in order, folding batches into the groups' state."""
 
     def __init__(self) -> None:
-        self._groups = Groups()
-        self._entries: dict[GroupId, list[Entry]] = {}
-        self._formed: Formed | None = None
+        self._replay = Replay()
         self._decisions: list[Decision] = []
         self._number = 0
         self._chain = segments.NO_CHAIN
@@ -244,12 +244,12 @@ class _Walk:
             found = _records(batch)
             self._fold_pending()
             checkpoint = found[: batch.checkpoint_count]
-            groups, formed = _restated(checkpoint)
+            stated = restated(checkpoint)
             if self._adrift:
-                self._groups, self._formed, self._entries = groups, formed, {}
+                self._replay.adopt(stated)
                 self._adrift = False
-            elif not self._agrees(groups, formed):
-                raise Malformed("the checkpoint disagrees with the log before it")
+            else:
+                self._replay.require_same(stated)
         except (Broken, Malformed) as error:
             self._suspect(place, str(error))
             return None
@@ -297,9 +297,7 @@ class _Walk:
         """Decide between the log's end, a tear and damage where no batch could be read."""
         here = segments.batch_number(content, place.offset, header.nonce) or 0
         beyond = place.offset + BLOCK_BYTES
-        later = max(
-            here - 1, segments.last_written_number(content, beyond, header.nonce)
-        )
+        later = max(here - 1, segments.last_written_number(content, beyond, header.nonce))
         if not newest:
             # Not yet damage: if the next segment counts no batch from here on, it was void.
             if not blank or later > self._number:
@@ -309,9 +307,7 @@ class _Walk:
         elif not blank:
             self._decisions.append(place.decision(Verdict.TORN, why))
 
-    def _take(
-        self, place: _Position, batch: Batch, found: list[Record], body: bytes
-    ) -> None:
+    def _take(self, place: _Position, batch: Batch, found: list[Record], body: bytes) -> None:
         self._pending = _Pending(place, self._number, self._chain, found, body)
         self._number, self._chain = batch.number, batch.chain
         self._decisions.append(place.decision(Verdict.VALID, f"{batch.record_count} records"))
@@ -319,19 +315,6 @@ class _Walk:
     def _suspect(self, place: _Position, why: str) -> None:
         self._suspects.append(len(self._decisions))
         self._decisions.append(place.decision(Verdict.LOST, why))
-
-    def _agrees(self, groups: Groups, formed: Formed | None) -> bool:
-        own, theirs = self._groups, groups
-        return (
-            formed == self._formed
-            and own.destroyed == theirs.destroyed
-            and own.alive.keys() == theirs.alive.keys()
-            and all(
-                state.term_at(state.last_index) is not None
-                and state.checkpoint() == theirs.alive[group].checkpoint()
-                for group, state in own.alive.items()
-            )
-        )
 
     def _fold_pending(self, sequence: int | None = None) -> None:
         """Fold the batch read before; its entries stand in `sequence`, or where it was read.
@@ -342,42 +325,14 @@ class _Walk:
         pending, self._pending = self._pending, None
         if pending is not None:
             for record in pending.records:
-                self._fold(record, sequence or pending.place.segment)
+                self._replay.fold(record, sequence or pending.place.segment)
 
-    def _fold(self, record: Record, sequence: int) -> None:
-        if record.type is RecordType.FORMATION:
-            self._formed = records.formed_of(record)
-            return
-        if record.type is RecordType.GROUP:
-            self._groups.destroyed.pop(record.group, None)
-            self._groups.alive[record.group] = GroupState.restated(records.checkpoint_of(record))
-            return
-        state = self._groups.alive.get(record.group)
-        if state is None:
-            raise Malformed(f"a record of group {record.group}, which was never created")
-        entries = self._entries.setdefault(record.group, [])
-        match record.type:
-            case RecordType.ENTRY:
-                _fold_entry(state, entries, records.entry_of(record), sequence)
-            case RecordType.HARD_STATE:
-                state.hard_state = records.hard_state_of(record)
-            case RecordType.COMPACTED | RecordType.RESTARTED:
-                mark = Mark(record.index, record.term)
-                move = state.compact if record.type is RecordType.COMPACTED else state.restart
-                move(mark)
-                _trim(state, entries)
-            case RecordType.DESTROYED:
-                del self._groups.alive[record.group], self._entries[record.group]
-                self._groups.destroyed[record.group] = records.hard_state_of(record)
-            case _:
-                raise Malformed(f"a {record.type.name} record, which Raft does not write")
-
-    def finish(self, applied: Mapping[GroupId, Index]) -> Recovery:
+    def finish(self, applied: Mapping[GroupId, Index] | None) -> Recovery:
         """Fold the last batch and judge what was skipped."""
         repeat = Repeat(self._number, self._chain)
         if self._pending is not None and not self._suspects:
             pending = self._pending
-            checkpoint = encode_checkpoint(self._groups, self._formed)
+            checkpoint = encode_checkpoint(self._replay.groups, self._replay.formed)
             repeat = Repeat(
                 pending.number, pending.chain, checkpoint, pending.body, len(pending.records)
             )
@@ -390,67 +345,41 @@ class _Walk:
             if lost is None:
                 decision = self._decisions[position]
                 self._decisions[position] = decision._replace(verdict=Verdict.IGNORED)
-        alive = self._groups.alive
+        alive = self._replay.groups.alive
         recovered = Recovered(
             {
                 group: RecoveredGroup(
-                    state.hard_state, state.compacted, self._entries.get(group, [])
+                    state.hard_state, state.compacted, self._replay.entries.get(group, [])
                 )
                 for group, state in sorted(alive.items())
             },
-            dict(self._groups.destroyed),
-            self._formed,
+            dict(self._replay.groups.destroyed),
+            self._replay.formed,
             self._decisions,
         )
-        return Recovery(recovered, self._groups, repeat, self._sequence, lost)
+        return Recovery(recovered, self._replay.groups, repeat, self._sequence, lost)
 
-    def _lost(self, applied: Mapping[GroupId, Index], repeat: Repeat) -> LostDisk | None:
+    def _lost(self, applied: Mapping[GroupId, Index] | None, repeat: Repeat) -> LostDisk | None:
         if self._suspects:
             return _lost_disk(self._decisions[self._suspects[0]])
-        for group, state in sorted(self._groups.alive.items()):
-            missing = state.missing
-            if not missing:
-                continue
-            if not state.forgive_missing(applied.get(group, Index(0))):
-                where = self._decisions[self._excused[0]] if self._excused else self._decisions[0]
+        for group, state in sorted(self._replay.groups.alive.items()):
+            reached = state.compacted.index if applied is None else applied.get(group, Index(0))
+            missing, why = state.missing, ""
+            if reached < state.compacted.index:
+                # The entries in between are nowhere: silently starting later would lose them.
+                why = f"the log of group {group} starts after entry {state.compacted.index}"
+            elif missing and not state.forgive_missing(reached):
                 why = f"{self._base}; group {group} needs its entries up to {missing}"
-                why += f", only {applied.get(group, 0)} are applied durably"
+            if why:
+                where = self._decisions[self._excused[0] if self._excused else 0]
+                why += f", the space durably holds only those up to {reached}"
                 return _lost_disk(where._replace(why=why))
-            _trim(state, self._entries.get(group, []))
-            # Made durable with the repeated batch, so that the next start need not forgive again.
-            repeat.body += records.encode_mark(RecordType.COMPACTED, group, state.compacted)
-            repeat.record_count += 1
+            if missing:
+                trim(state, self._replay.entries.get(group, []))
+                # Durable with the repeated batch, so that the next start need not forgive again.
+                repeat.body += records.encode_mark(RecordType.COMPACTED, group, state.compacted)
+                repeat.record_count += 1
         return None
-
-
-def encode_checkpoint(groups: Groups, formed: Formed | None) -> list[bytes]:
-    """Return the records that restate everything but entries."""
-    parts = [records.encode_formed(formed)] if formed is not None else []
-    parts += [
-        records.encode_hard_state(group, hard_state, RecordType.DESTROYED)
-        for group, hard_state in sorted(groups.destroyed.items())
-    ]
-    parts += [
-        records.encode_group(group, state.checkpoint())
-        for group, state in sorted(groups.alive.items())
-    ]
-    return parts
-
-
-def _restated(checkpoint: list[Record]) -> tuple[Groups, Formed | None]:
-    groups, formed = Groups(), None
-    for record in checkpoint:
-        match record.type:
-            case RecordType.FORMATION:
-                formed = records.formed_of(record)
-            case RecordType.DESTROYED:
-                groups.destroyed[record.group] = records.hard_state_of(record)
-            case RecordType.GROUP:
-                state = GroupState.restated(records.checkpoint_of(record))
-                groups.alive[record.group] = state
-            case _:
-                raise Malformed(f"a {record.type.name} record in a checkpoint")
-    return groups, formed
 
 
 def _records(batch: Batch) -> list[Record]:
@@ -463,24 +392,6 @@ def _records(batch: Batch) -> list[Record]:
     if len(found) != batch.record_count or batch.checkpoint_count > len(found):
         raise Malformed(f"{len(found)} records where {batch.record_count} belong")
     return found
-
-
-def _fold_entry(state: GroupState, entries: list[Entry], entry: Entry, sequence: int) -> None:
-    if not state.compacted.index < entry.index <= state.last_index + 1:
-        raise Malformed(f"entry {entry.index} after {state.last_index} does not fit the log")
-    if entry.index <= state.last_index:
-        kept = max(0, entry.index - entries[0].index) if entries else 0
-        del entries[kept:]
-    state.append((entry,), sequence)
-    entries.append(entry)
-
-
-def _trim(state: GroupState, entries: list[Entry]) -> None:
-    """Drop the entries that a mark made void or unwanted."""
-    if entries and entries[-1].index != state.last_index:
-        entries.clear()
-    if entries and entries[0].index <= state.compacted.index:
-        del entries[: state.compacted.index - entries[0].index + 1]
 
 
 def _lost_disk(decision: Decision) -> LostDisk:

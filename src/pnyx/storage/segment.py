@@ -137,14 +137,18 @@ def batch_bytes(body_bytes: int) -> int:
 
 
 def encode_batch(
-    nonce: int, number: int, chain: int, body: bytes, record_count: int, checkpoint_count: int = 0
+    nonce: int,
+    number: int,
+    chain: int,
+    body: bytes,
+    *,
+    record_count: int,
+    checkpoint_count: int = 0,
 ) -> tuple[bytes, int]:
     """Return a batch, padded, and its chain. `chain` is the previous batch's."""
     chain = chain_after(chain, nonce, number, body)
     length = len(body)
-    rest = _BATCH.pack(
-        _BATCH_MAGIC, 0, record_count, number, length, chain, checkpoint_count, 0
-    )
+    rest = _BATCH.pack(_BATCH_MAGIC, 0, record_count, number, length, chain, checkpoint_count, 0)
     crc = _crc32c(_U64.pack(nonce) + rest)
     padding = bytes(-(BATCH_HEADER_BYTES + length) % BLOCK_BYTES)
     header = b"".join((rest[:8], crc.to_bytes(4, "little"), rest[12:]))
@@ -185,6 +189,13 @@ def decode_batch(segment: bytes, offset: int, nonce: int, number: int, chain: in
         raise Broken("the batch fails its chain")
     end = offset + batch_bytes(length)
     return Batch(number, said, record_count, checkpoint_count, body, end)
+
+
+def body_at(segment: bytes, offset: int) -> bytes:
+    """Return the records of the batch at `offset`, which was found whole before."""
+    start = offset + BATCH_HEADER_BYTES
+    length: int = _U64.unpack_from(segment, offset + 24)[0]
+    return segment[start : start + length]
 
 
 def is_blank(segment: bytes, offset: int) -> bool:

@@ -74,7 +74,7 @@ class MemoryFiles:
         return bytes(self._file(name).visible[offset : offset + length])
 
     def create(self, name: str, size: int) -> None:
-        self._begin(Step.CREATE, name)
+        self.begin(Step.CREATE, name)
         assert name not in self._files, "a file is created once"
         room = min(size, self.free_bytes())
         self._files[name] = _Content(bytearray(room), bytearray(room))
@@ -87,20 +87,20 @@ class MemoryFiles:
         return _MemoryFile(self, name, self._file(name))
 
     def rename(self, name: str, to: str) -> None:
-        self._begin(Step.RENAME, name)
+        self.begin(Step.RENAME, name)
         self._files[to] = self._files.pop(name)
         self._names_changed()
         self.trace.append(Traced(Step.RENAME, name, to=to))
 
     def unlink(self, name: str) -> None:
-        self._begin(Step.UNLINK, name)
+        self.begin(Step.UNLINK, name)
         self._file(name)
         del self._files[name]
         self._names_changed()
         self.trace.append(Traced(Step.UNLINK, name))
 
     def sync_directory(self) -> None:
-        self._begin(Step.SYNC_DIRECTORY, "")
+        self.begin(Step.SYNC_DIRECTORY, "")
         self._durable_names = dict(self._files)
         self._renamings.clear()
         self.trace.append(Traced(Step.SYNC_DIRECTORY, ""))
@@ -156,7 +156,8 @@ class MemoryFiles:
             raise OSError(ENOENT, "no such simulated file", name)
         return self._files[name]
 
-    def _begin(self, step: Step, name: str) -> None:
+    def begin(self, step: Step, name: str) -> None:
+        """Let a fault happen before `step`."""
         if self.before is not None:
             self.before(step, name)
 
@@ -171,7 +172,7 @@ class _MemoryFile:
         self._content = content
 
     def write(self, offset: int, content: bytes) -> int:
-        self._files._begin(Step.WRITE, self._name)
+        self._files.begin(Step.WRITE, self._name)
         if self._files.write_bytes_max is not None:
             content = content[: self._files.write_bytes_max]
         end = offset + len(content)
@@ -184,7 +185,7 @@ class _MemoryFile:
     def sync(self) -> None:
         pending = self._content.pending
         try:
-            self._files._begin(Step.SYNC, self._name)
+            self._files.begin(Step.SYNC, self._name)
         except OSError:
             pending.clear()
             raise

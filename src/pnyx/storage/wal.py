@@ -23,7 +23,8 @@ from pnyx.storage.files import Files, OpenFile, write_whole
 from pnyx.storage.groups import GroupState
 from pnyx.storage.identity import Identity
 from pnyx.storage.record import RecordType
-from pnyx.storage.recovery import Recovered, Recovery, encode_checkpoint, recover
+from pnyx.storage.recovery import Recovered, Recovery, recover
+from pnyx.storage.replay import encode_checkpoint
 from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 
 SPARE_AFTER_BYTES: Final = 256 * 1024
@@ -183,7 +184,7 @@ class Wal:
             if active.offset + needed <= active.size:
                 self._apply(writes, formed, destroyed, active.sequence)
                 batch, self._chain = segments.encode_batch(
-                    active.nonce, self._number + 1, self._chain, body, count
+                    active.nonce, self._number + 1, self._chain, body, record_count=count
                 )
                 write_whole(active.file, active.offset, batch)
                 active.file.sync()
@@ -287,9 +288,7 @@ class Wal:
                     self._closed.append(sequence)
             self.counters.segments = len(self._closed)
             repeat = recovery.repeat
-            self._switch(
-                recovery.sequence + 1, repeat.checkpoint, repeat.body, repeat.record_count
-            )
+            self._switch(recovery.sequence + 1, repeat.checkpoint, repeat.body, repeat.record_count)
         except OSError as error:
             raise self._fail("the write-ahead log cannot be opened", error) from error
         self._retire()
@@ -302,8 +301,8 @@ class Wal:
             self._number + 1,
             self._chain,
             b"".join(checkpoint) + body,
-            len(checkpoint) + count,
-            len(checkpoint),
+            record_count=len(checkpoint) + count,
+            checkpoint_count=len(checkpoint),
         )
         header = segments.encode_segment_header(
             SegmentHeader(
@@ -375,6 +374,7 @@ class Wal:
                 count += 1
             count += _encode_write(group, write, parts)
         for group in destroyed:
+            assert all(group != written for written, _ in writes), "its last write came before"
             hard_state = self._groups.alive[group].hard_state
             parts.append(records.encode_hard_state(group, hard_state, RecordType.DESTROYED))
             count += 1

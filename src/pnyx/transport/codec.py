@@ -26,6 +26,11 @@ PIECE_BYTES_MAX: Final = FRAME_BYTES_MAX - 64
 Message: TypeAlias = RaftMessage | ReplicaMessage | FormationMessage
 
 
+NO_MESSAGE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+"""What msgspec raises for bytes that are not the type asked for; text that is no UTF-8 is a plain
+ValueError."""
+
+
 class BadParcel(Exception):
     """A whole, intact frame that is no message of ours. The link is closed."""
 
@@ -97,5 +102,5 @@ def decode_body(body: bytes) -> Parcel | Pulse:
     """
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NO_MESSAGE as error:
         raise BadParcel(str(error)) from error

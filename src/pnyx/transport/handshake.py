@@ -38,8 +38,6 @@ class Reason(Enum):
     """The cluster formed with another NodeId under this label."""
     DIRECTION = "direction"
     """The node whose label sorts first dials; this was the other one."""
-    FULL = "full"
-    """Too many connections are shaking hands."""
 
 
 class Announced(msgspec.Struct, frozen=True, array_like=True):
@@ -107,7 +105,7 @@ def decode_greeting(body: bytes) -> Greeting:
     """
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadHello(str(error)) from error
 
 

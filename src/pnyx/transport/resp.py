@@ -253,7 +253,7 @@ def _unescaped(piece: bytes) -> bytes:
     if len(piece) == 1:
         return piece
     if len(piece) == 4:
-        return bytes([int(piece[2:], 16)])
+        return bytes.fromhex(piece[2:].decode())
     return _ESCAPES.get(piece[1:], piece[1:])
 
 
@@ -293,18 +293,17 @@ Reply: TypeAlias = Result | Verbatim | Unordered | Rows | Map
 
 def encode_reply(reply: Reply, protocol: int) -> bytes:
     """Return the reply as exactly one RESP value of the protocol version, 2 or 3."""
-    kind = reply.__class__
-    if kind is bytes:
-        return b"$%d\r\n%b\r\n" % (len(reply), reply)  # type: ignore[arg-type, str-bytes-safe]
-    if kind is Status:
-        return b"+%b\r\n" % reply.text  # type: ignore[union-attr]
-    if kind is int:
-        return b":%d\r\n" % reply  # type: ignore[str-bytes-safe]
+    if isinstance(reply, bytes):
+        return b"$%d\r\n%b\r\n" % (len(reply), reply)
+    if isinstance(reply, Status):
+        return b"+%b\r\n" % reply.text
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
     if reply is None:
         return b"_\r\n" if protocol == 3 else b"$-1\r\n"
-    if kind is Refusal:
-        return encode_error(reply.text)  # type: ignore[union-attr]
-    return _COMPOSITES[kind](reply, protocol)
+    if isinstance(reply, Refusal):
+        return encode_error(reply.text)
+    return _COMPOSITES[reply.__class__](reply, protocol)
 
 
 _ONE_LINE: Final = str.maketrans("\r\n", "  ")

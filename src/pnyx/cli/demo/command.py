@@ -15,6 +15,7 @@ from pnyx.harness.cluster import Cluster
 from pnyx.harness.ports import Bases, Moved, plan
 
 demo = App(
+    name="demo",
     help="Run a cluster of real nodes on this machine, or do something to the running one.",
     help_epilogue="Keys on a terminal: k kill the leader, r restart, p partition, h heal, "
     "l load on/off, q quit. Without one the demo runs until SIGTERM.",

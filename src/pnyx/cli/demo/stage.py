@@ -13,12 +13,12 @@ from typing import Final
 
 from pnyx.cli.demo import faults
 from pnyx.cli.demo.control import Asked, ControlSocket
-from pnyx.cli.demo.load import Load
 from pnyx.cli.demo.terminal import GREEN, RED, YELLOW, Terminal
 from pnyx.cli.running import Running, RunningNode, announce, withdraw
 from pnyx.errors import PnyxError
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.health import Health, Word
+from pnyx.harness.load import Load
 from pnyx.ids import SLOT_COUNT
 
 LOOK_S: Final = 0.5

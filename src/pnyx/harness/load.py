@@ -1,4 +1,4 @@
-"""The [l] key: one client that writes as fast as it is answered, and counts what it sees."""
+"""A steady writer: one client that writes as fast as it is answered, and counts what it sees."""
 
 import threading
 import time

@@ -1,0 +1,323 @@
+"""One socket: bytes in, runs down to the store, replies out. At most one request is under way."""
+
+import asyncio
+import time
+from collections import deque
+from typing import Final, cast
+
+from pnyx.gateway.client import Client
+from pnyx.gateway.dialogue import Dialogue, Run
+from pnyx.gateway.framing import Framing
+from pnyx.gateway.limits import (
+    PENDING_BYTES_MAX,
+    RUN_BYTES_MAX,
+    WRITE_STALL_SECONDS,
+)
+from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.rows import Pause
+from pnyx.replica.requests import Answer, Request
+from pnyx.transport.resp import BEFORE_AUTH, encode_error, encode_reply
+
+SETTLE_BYTES: Final = 4096
+"""Bytes a client may hold before they are counted into the node's budget."""
+
+FULL: Final = b"-ERR max number of clients reached\r\n"
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of both ports, and the `Waiter` of its requests."""
+
+    def __init__(self, lobby: Lobby, *, speaks_cluster: bool) -> None:
+        self._lobby = lobby
+        self._store = lobby.store
+        self._speaks_cluster = speaks_cluster
+        self._forward = not speaks_cluster
+        self._pending: deque[list[bytes]] = deque()
+        self._pending_bytes = 0
+        self._run: Run | None = None
+        """Submitted, or pausing; nothing else starts until it is over."""
+        self._started = 0.0
+        self._is_reading = True
+        self._stalled_at: float | None = None
+        """Since when the client reads too slowly, on the monotonic clock."""
+        self._stalled_bytes = 0
+        self._over_soft_at: float | None = None
+        self._held_in = 0
+        self._held_out = 0
+        self._unsettled = 0
+        self._is_over = False
+        """No more bytes of this client count: hung up, or about to."""
+        self._has_ended = False
+        """The client has sent its last byte (half-closed)."""
+
+    # The socket.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        lobby = self._lobby
+        self._transport = cast("asyncio.Transport", transport)
+        if len(lobby.clients) >= lobby.limits.clients_max or lobby.is_stopping:
+            lobby.counters.refused_connections += 1
+            self._is_over = True
+            self._transport.write(FULL)
+            self._transport.close()
+            return
+        self._client = Client(
+            id=lobby.next_client_id(),
+            address=_address(transport.get_extra_info("peername")),
+            local_address=_address(transport.get_extra_info("sockname")),
+            speaks_cluster=self._speaks_cluster,
+            connected_ms=lobby.now_ms,
+            close=self.abort,
+            held_bytes=self.held_bytes,
+            is_authenticated=not lobby.wants_password,
+            last_ms=lobby.now_ms,
+        )
+        self._framing = Framing(
+            lobby.limits.requests() if self._client.is_authenticated else BEFORE_AUTH
+        )
+        self._dialogue = Dialogue(lobby, self._client)
+        lobby.counters.connections += 1
+        lobby.clients[self._client.id] = self._client
+        lobby.connections[self._client.id] = self
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._is_over = True
+        self._pending.clear()
+        if not hasattr(self, "_client"):
+            return
+        lobby = self._lobby
+        lobby.held_bytes -= self._held_in + self._held_out
+        self._held_in = self._held_out = 0
+        lobby.clients.pop(self._client.id, None)
+        lobby.connections.pop(self._client.id, None)
+
+    def eof_received(self) -> bool:
+        """Answer what came before the client's last byte, then hang up."""
+        self._has_ended = True
+        if not self._is_over and self._run is None:
+            self._pump()
+        return not self._is_over
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        client = self._client
+        self._lobby.counters.bytes_in += len(data)
+        client.last_ms = self._lobby.now_ms
+        self._pending_bytes += len(data)
+        self._unsettled += len(data)
+        if client.is_authenticated:
+            self._pending.extend(self._framing.feed(data))
+        else:
+            self._framing.add(data)
+        if self._run is None:
+            self._pump()
+        if self._pending_bytes > PENDING_BYTES_MAX and self._is_reading and self._waits():
+            self._is_reading = False
+            self._transport.pause_reading()
+        if self._unsettled > SETTLE_BYTES:
+            self._settle()
+
+    def pause_writing(self) -> None:
+        self._stalled_at = time.monotonic()
+        self._stalled_bytes = self._transport.get_write_buffer_size()
+        if not self._client.is_authenticated:
+            # CVE-2025-21605: strangers do not get replies stored for them.
+            self._lobby.counters.output_limit_disconnections += 1
+            self.abort()
+
+    def resume_writing(self) -> None:
+        self._stalled_at = None
+        self._over_soft_at = None
+        self._settle()
+        if self._run is None and not self._is_over:
+            self._pump()
+
+    # Runs.
+
+    def answered(self, answer: Answer) -> None:
+        """Say what the store answered, then go on."""
+        run = self._run
+        assert run is not None, "an answer belongs to a request"
+        self._run = None
+        if self._is_over:
+            return
+        self._note_time(run)
+        self._write(run, self._dialogue.replies(run, answer))
+        if not self._is_over:
+            self._pump()
+
+    def _pump(self) -> None:
+        """Start runs until one must wait, the client must, or nothing is left."""
+        while self._run is None and self._stalled_at is None and not self._is_over:
+            if not self._pending and not self._find_more():
+                return
+            is_small = self._pending_bytes <= RUN_BYTES_MAX
+            run = self._dialogue.next_run(self._pending, is_small=is_small)
+            self._lobby.counters.commands += len(run.plan)
+            if not self._pending:
+                self._pending_bytes = 0
+            if run.drops:
+                self.abort()
+                return
+            if run.commands:
+                self._run = run
+                self._started = time.monotonic()
+                self._store.submit(
+                    Request(self, run.commands, run.by_log, self._forward, run.stale_role_ok)
+                )
+                return
+            self._write(run, self._dialogue.replies(run, None))
+
+    def _find_more(self) -> bool:
+        """Put what the parser still holds into `pending`; False if there is nothing to do."""
+        framing = self._framing
+        if self._client.is_authenticated:
+            framing.set_limits(self._lobby.limits.requests())
+            if framing.buffered_bytes:
+                self._pending.extend(framing.feed(b""))
+        else:
+            framing.set_limits(BEFORE_AUTH)
+            # One at a time: AUTH among them changes what the next may be.
+            command = framing.next_command()
+            if command is not None:
+                self._pending.append(command)
+        if self._pending:
+            return True
+        self._pending_bytes = 0
+        self._resume_reading()
+        if framing.fault is not None:
+            self._lobby.counters.protocol_faults += 1
+            self._hang_up(encode_error(f"ERR {framing.fault}"))
+        elif self._has_ended:
+            self._hang_up(b"")
+        return False
+
+    def _write(self, run: Run, replies: list[bytes]) -> None:
+        said = replies[0] if len(replies) == 1 else b"".join(replies)
+        self._lobby.counters.bytes_out += len(said)
+        if run.is_last:
+            self._hang_up(said)
+            return
+        if said:
+            self._transport.write(said)
+        if run.pause is not None:
+            self._run = run
+            asyncio.get_running_loop().call_later(run.pause.seconds, self._resume, run.pause)
+        if self._stalled_at is not None or self._unsettled > SETTLE_BYTES:
+            self._settle()
+            self._check_output()
+
+    def _resume(self, pause: Pause) -> None:
+        self._run = None
+        if self._is_over:
+            return
+        self._transport.write(encode_reply(pause.reply(), self._client.protocol))
+        self._pump()
+
+    def _note_time(self, run: Run) -> None:
+        micros = int((time.monotonic() - self._started) * 1_000_000)
+        log = self._lobby.slow_log
+        words = next((place[1] for place in run.plan if place.__class__ is tuple), [])
+        self._client.last_words = words[:2]
+        if 0 <= log.slower_than_micros < micros:
+            client = self._client
+            log.note(micros, words, self._lobby.now_ms // 1000, client.address, client.name)
+
+    # Limits.
+
+    def _waits(self) -> bool:
+        return self._run is not None or self._stalled_at is not None
+
+    def _resume_reading(self) -> None:
+        if not self._is_reading and not self._is_over:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    def held_bytes(self) -> tuple[int, int]:
+        """Return the bytes of requests and of replies that wait here."""
+        return self._pending_bytes + self._framing.buffered_bytes, self._unread_bytes()
+
+    def _unread_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def _settle(self) -> None:
+        """Count what this client holds into the node's budget, and shed if that is too much."""
+        lobby = self._lobby
+        self._unsettled = 0
+        held_in, held_out = self.held_bytes()
+        lobby.held_bytes += held_in + held_out - self._held_in - self._held_out
+        self._held_in, self._held_out = held_in, held_out
+        lobby.shed()
+
+    def _check_output(self) -> None:
+        limits = self._lobby.limits
+        unread = self._unread_bytes()
+        if unread > limits.output_bytes_max:
+            self._lobby.counters.output_limit_disconnections += 1
+            self.abort()
+
+    def check(self, now: float) -> None:
+        """Drop the client if it is too slow or too silent; called about once a second."""
+        if self._is_over:
+            return
+        limits, client = self._lobby.limits, self._client
+        silent = (self._lobby.now_ms - client.last_ms) / 1000
+        age = (self._lobby.now_ms - client.connected_ms) / 1000
+        if (not client.is_authenticated and age > limits.login_seconds and self._run is None) or (
+            limits.idle_seconds and silent > limits.idle_seconds and self._run is None
+        ):
+            self.abort()
+        elif self._stalled_at is not None:
+            self._check_stall(now, self._stalled_at)
+
+    def _check_stall(self, now: float, stalled_at: float) -> None:
+        limits = self._lobby.limits
+        unread = self._unread_bytes()
+        if unread < self._stalled_bytes:
+            self._stalled_at = stalled_at = now
+        self._stalled_bytes = unread
+        if unread <= limits.output_bytes_soft_max:
+            self._over_soft_at = None
+        elif self._over_soft_at is None:
+            self._over_soft_at = now
+        soft = self._over_soft_at is not None and (
+            now - self._over_soft_at > limits.output_soft_seconds
+        )
+        if soft or now - stalled_at > WRITE_STALL_SECONDS:
+            self._lobby.counters.output_limit_disconnections += 1
+            self.abort()
+
+    # The end.
+
+    @property
+    def is_busy(self) -> bool:
+        """Is a request under way?"""
+        return self._run is not None and not self._is_over
+
+    def _hang_up(self, last: bytes) -> None:
+        self._is_over = True
+        self._pending.clear()
+        if last:
+            self._transport.write(last)
+        self._transport.close()
+
+    def finish(self) -> None:
+        """Take no more commands; hang up now, or when the request under way is answered."""
+        self._pending.clear()
+        if self._run is None and not self._is_over:
+            self._hang_up(b"")
+
+    def abort(self) -> None:
+        """Hang up at once; what is under way gets no reply."""
+        self._is_over = True
+        self._pending.clear()
+        self._transport.abort()
+
+
+def _address(name: object) -> str:
+    """Return host:port as Redis writes it."""
+    if isinstance(name, tuple):
+        host, port = name[0], name[1]
+        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+    return "?:0"

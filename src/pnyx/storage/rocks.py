@@ -1,0 +1,213 @@
+"""The ordered map of bytes on disk: RocksDB with its own log switched off.
+
+The write-ahead log is what is durable, so RocksDB keeps none: a crash loses the newest writes,
+always a suffix of them and each as a whole, and they are applied again from the log. Memory is
+bounded by the named sizes below. RocksDB never blocks a write: its stalls are out of reach, and
+whoever writes asks `is_behind` and waits where waiting is harmless.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DbClosedError,
+    DBCompressionType,
+    Options,
+    Rdict,
+    RdictIter,
+    ReadOptions,
+    Snapshot,
+    WriteBatch,
+    WriteOptions,
+)
+
+from pnyx.errors import DiskFailed, LostDisk, PnyxError
+from pnyx.machine.space import View
+
+MEMTABLE_BYTES: Final = 16 * 1024 * 1024
+"""One table of unflushed writes. Two are usual; more only while a flush is slow."""
+MEMTABLE_COUNT_MAX: Final = 6
+CACHE_BYTES: Final = 64 * 1024 * 1024
+"""Blocks, indexes and filters read from disk."""
+OPEN_FILES_MAX: Final = 512
+BLOOM_BITS: Final = 10
+"""A key; one get in a hundred for a missing key reads a block in vain."""
+BACKGROUND_JOBS: Final = 2
+COMPACTION_DEBT_BYTES: Final = 1024 * 1024 * 1024
+"""With more than this waiting for compaction, writes should wait too."""
+
+_OUT_OF_REACH: Final = 1 << 30
+_LEVEL_BYTES: Final = 64 * 1024 * 1024
+_TABLE_BYTES: Final = 16 * 1024 * 1024
+_JOURNAL_BYTES: Final = 1024 * 1024
+_DEBT_PROPERTY: Final = "rocksdb.estimate-pending-compaction-bytes"
+
+
+class RocksSpace:
+    """A database of one column family."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database in `path`, making it if it is not there.
+
+        Raises:
+            LostDisk: it is damaged; nothing was changed.
+            DiskFailed: it cannot be read or written.
+        """
+        self._path = path
+        try:
+            self._database = Rdict(str(path), _options())
+        except Exception as error:
+            raise _storage_error(path, error) from error
+        written = WriteOptions()
+        # Declared as a method in the package's stubs; it is an attribute.
+        setattr(written, "disable_wal", True)  # noqa: B010
+        self._database.set_write_options(written)
+        self._written = written
+        self._get = self._database.get
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._get(key)
+        except Exception as error:
+            raise _storage_error(self._path, error) from error
+        return value
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows of ``start <= key < stop``, ascending, as they were at this call."""
+        return _scan(self._path, self._database, start, stop)
+
+    def write(
+        self, rows: Mapping[bytes, bytes | None], drops: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Atomically delete the ranges `drops`, then put `rows` (None deletes)."""
+        batch = WriteBatch(raw_mode=True)
+        for start, stop in drops:
+            if start < stop:
+                batch.delete_range(start, stop)
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch[key] = value
+        try:
+            self._database.write(batch, self._written)
+        except Exception as error:
+            raise _storage_error(self._path, error) from error
+
+    def view(self) -> View:
+        return _RocksView(self._path, self._database.snapshot())
+
+    def flush(self) -> None:
+        """Return when everything written before this call is durable. Safe in a worker thread."""
+        try:
+            self._database.flush(wait=True)
+        except Exception as error:
+            raise _storage_error(self._path, error) from error
+
+    def is_behind(self) -> bool:
+        """Should writes wait for compaction? Cheap enough to ask once a batch of thousands."""
+        debt = self._database.property_int_value(_DEBT_PROPERTY)
+        return (debt or 0) > COMPACTION_DEBT_BYTES
+
+    def close(self) -> None:
+        """Flush and close. No view or scan may be in use."""
+        try:
+            self._database.close()
+        except Exception as error:
+            raise _storage_error(self._path, error) from error
+
+
+class _RocksView:
+    def __init__(self, path: Path, snapshot: Snapshot) -> None:
+        self._path = path
+        self._snapshot: Snapshot | None = snapshot
+
+    def get(self, key: bytes) -> bytes | None:
+        # A snapshot's own lookup answers a missing key with a bare Exception, as it does damage.
+        row = next(self.scan(key, key + b"\0"), None)
+        return None if row is None else row[1]
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        assert self._snapshot is not None, "a view is not read after it was closed"
+        return _scan(self._path, self._snapshot, start, stop)
+
+    def close(self) -> None:
+        self._snapshot = None
+
+
+def _scan(
+    path: Path, source: Rdict | Snapshot, start: bytes, stop: bytes
+) -> Iterator[tuple[bytes, bytes]]:
+    if start >= stop:
+        return iter(())
+    bounds = ReadOptions()
+    bounds.set_iterate_upper_bound(stop)
+    rows = source.iter(bounds)
+    rows.seek(start)
+    return _rows(path, rows)
+
+
+def _rows(path: Path, rows: RdictIter) -> Iterator[tuple[bytes, bytes]]:
+    while rows.valid():
+        yield rows.key(), rows.value()
+        rows.next()
+    # Damage ends an iteration just as the last row does; only the status tells them apart.
+    try:
+        rows.status()
+    except Exception as error:
+        raise _storage_error(path, error) from error
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_paranoid_checks(True)
+    options.set_write_buffer_size(MEMTABLE_BYTES)
+    options.set_max_write_buffer_number(MEMTABLE_COUNT_MAX)
+    options.set_max_background_jobs(BACKGROUND_JOBS)
+    options.set_max_open_files(OPEN_FILES_MAX)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_target_file_size_base(_TABLE_BYTES)
+    options.set_max_bytes_for_level_base(_LEVEL_BYTES)
+    options.set_level_compaction_dynamic_level_bytes(True)
+    options.set_bytes_per_sync(_JOURNAL_BYTES)
+    options.set_level_zero_slowdown_writes_trigger(_OUT_OF_REACH)
+    options.set_level_zero_stop_writes_trigger(_OUT_OF_REACH)
+    options.set_soft_pending_compaction_bytes_limit(0)
+    options.set_hard_pending_compaction_bytes_limit(0)
+    # An idle node wakes up for nothing: no statistics, and a small journal of RocksDB's own.
+    options.set_stats_dump_period_sec(0)
+    options.set_stats_persist_period_sec(0)
+    options.set_max_log_file_size(_JOURNAL_BYTES)
+    options.set_keep_log_file_num(2)
+    tables = BlockBasedOptions()
+    tables.set_block_cache(Cache(CACHE_BYTES))
+    tables.set_cache_index_and_filter_blocks(True)
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    tables.set_bloom_filter(BLOOM_BITS, False)
+    options.set_block_based_table_factory(tables)
+    return options
+
+
+def _storage_error(path: Path, error: Exception) -> Exception:
+    """Return what an exception of RocksDB means to a node."""
+    if isinstance(error, DbClosedError | PnyxError):
+        return error
+    text = str(error)
+    # RocksDB reports a file that should be there as an I/O error; to us it is gone.
+    if "Corruption" in text or "No such file" in text:
+        return LostDisk(
+            f"the database in {path} is damaged",
+            cause=text,
+            next_step="move the node's data directory away and start it with an empty one: "
+            "it joins again under a new identity",
+        )
+    return DiskFailed(
+        f"the database in {path} cannot be used",
+        cause=text,
+        next_step="check the disk and its free space, then start the node again; "
+        "nothing that was acknowledged is lost",
+    )
