@@ -58,18 +58,21 @@ def _places(byte: int, text: bytes) -> int:
 
 def _path(first: bytes, second: bytes, rows: list[int]) -> list[tuple[int, int]]:
     """Return the matched places, last to first, as Redis walks back through its table."""
-    i, j = len(first), len(second)
+    j = len(second)
+    width = (j + 7) >> 3
     path: list[tuple[int, int]] = []
-    while i > 0 and j > 0:
-        if first[i - 1] == second[j - 1]:
-            i -= 1
+    for i in range(len(first), 0, -1):
+        # As bytes: a shift of the whole row would cost its length at every step.
+        row = rows[i].to_bytes(width, "little")
+        byte = first[i - 1]
+        # While the column before has the same length, Redis prefers to shorten `second`.
+        while j > 0 and byte != second[j - 1] and row[(j - 1) >> 3] >> ((j - 1) & 7) & 1:
             j -= 1
-            path.append((i, j))
-        elif rows[i] >> (j - 1) & 1:
-            # The column before has the same length: Redis prefers to shorten `second`.
+        if j == 0:
+            break
+        if byte == second[j - 1]:
             j -= 1
-        else:
-            i -= 1
+            path.append((i - 1, j))
     return path
 
 

@@ -83,10 +83,7 @@ def _open_in(directory: DataDirectory, settings: Settings) -> Disk:
     wal, recovered = Wal.open(
         DiskFiles(_made(directory.path / WAL_NAME)),
         directory.identity,
-        WalSettings(
-            segment_bytes=settings.storage.segment_bytes,
-            low_space_bytes=settings.storage.low_space_bytes,
-        ),
+        WalSettings(segment_bytes=settings.storage.segment_bytes),
         {GROUP: group.applied.index},
         lambda: secrets.randbits(64),
     )

@@ -1,7 +1,7 @@
 """One pnyx process without its client ports: data directory, log, space, peers, replica.
 
-Start order: identity and lock, space, log (recovery), peers, formation, replica. A node votes and
-campaigns only once its cluster has formed; requests that come earlier wait like parked ones.
+The disk is opened before (disk.py); then come peers, formation, replica. A node votes and campaigns
+only once its cluster has formed; requests that come earlier wait like parked ones.
 """
 
 import asyncio
@@ -16,10 +16,9 @@ from pnyx.consensus.raft.raft import Raft
 from pnyx.errors import SettingsWrong
 from pnyx.ids import Index, NodeId, Term
 from pnyx.node.batching import Batcher
-from pnyx.node.disk import GROUP, open_disk
+from pnyx.node.disk import GROUP, Disk
 from pnyx.node.driver import Driver, now
 from pnyx.node.forming import Forming
-from pnyx.node.http import Page
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings
 from pnyx.node.status import LogPosition, Member, Topology
@@ -42,39 +41,18 @@ _log = structlog.get_logger("pnyx.node")
 
 
 class Node:
-    """A node, from its settings to its end."""
+    """A node, from its opened disk to its end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, disk: Disk) -> None:
         self.settings = settings
         self.boot: Final = secrets.randbits(63)
+        self.me: Final = disk.node
         self.metrics = Metrics()
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[BaseException] = self._loop.create_future()
-        self._page = Page(self)
-        self._driver: Driver | None = None
-        self._early: list[tuple[int, Request]] = []
-        self._early_timer: asyncio.TimerHandle | None = None
-        self._last_leader: NodeId | None = None
-        self._upkeep: asyncio.Future[None] | None = None
-
-    # Life.
-
-    async def start(self) -> None:
-        """Open the data directory, listen for peers and dial them; there is no leader yet.
-
-        Raises:
-            WrongDirectory: the data belongs to another node, cluster or process.
-            LostDisk: durable bytes are gone; nothing was overwritten.
-            DiskFailed: the data cannot be read or written.
-            AddressTaken: another process listens on the peer or http port.
-            SettingsWrong: the host is not an address of this machine.
-        """
-        settings = self.settings
-        self._disk = disk = await asyncio.to_thread(open_disk, settings)
-        self.me = disk.node
+        self._disk = disk
         self._batcher = Batcher(disk.wal, self._loop, written=self._written, failed=self._fail)
         self._peers = self._make_peers()
-        self._watch()
         formation = Formation(
             settings.name, self.me, tuple(sorted(settings.nodes)), recorded=disk.formed
         )
@@ -86,7 +64,22 @@ class Node:
             complete=self._formed,
             stopped=self._fail,
         )
-        await self._page.start()
+        self._driver: Driver | None = None
+        self._early: list[tuple[int, Request]] = []
+        self._early_timer: asyncio.TimerHandle | None = None
+        self._last_leader: NodeId | None = None
+        self._upkeep: asyncio.Future[None] | None = None
+        self._watch()
+
+    # Life.
+
+    async def start(self) -> None:
+        """Listen for peers and dial them. Returns before there is a leader.
+
+        Raises:
+            AddressTaken: another process listens on the peer port.
+            SettingsWrong: the host is not an address of this machine.
+        """
         await self._peers.start()
         self._forming.carry_out()
         self._check_early()
@@ -98,8 +91,8 @@ class Node:
         if driver is not None and not self._failure.done():
             driver.replica.transfer_leadership(None, now())
             driver.wake()
-            while not _drained(driver.replica) and self._loop.time() < deadline:
-                await asyncio.sleep(DRAIN_CHECK_S)  # noqa: ASYNC110 - a rare, short wait
+            while not _drained(driver.replica) and self._loop.time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(DRAIN_CHECK_S)
         if driver is not None:
             driver.stop()
         if self._early_timer is not None:
@@ -107,7 +100,6 @@ class Node:
         for _, request in self._early:
             request.ticket.answered(NotDone(Reason.STOPPING))
         await self._peers.close()
-        await self._page.stop()
         if not self._failure.done():
             await asyncio.to_thread(self._batcher.stop)
             if self._upkeep is not None:

@@ -21,7 +21,8 @@ from pnyx.storage.record import Record, RecordType
 from pnyx.storage.recovery import Decision, Recovery, Verdict, recover
 
 
-class DumpRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DumpRow:
     """One record of the log, or one place where none could be read."""
 
     segment: int
