@@ -40,7 +40,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@exec $(BIN)/pnyx bench $(ARGS)
 
 docs: $(READY)
 	$(BIN)/python -m pnyx.cli.pages docs/reference

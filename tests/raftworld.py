@@ -8,7 +8,7 @@ Figure 3 are checked, and that nothing left a member before it was durable there
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
@@ -141,6 +141,13 @@ class World:
     def running(self) -> list[Member]:
         return [member for member in self.members.values() if member.raft is not None]
 
+    def adopt_term(self, term: int) -> None:
+        """Everybody has heard of this term, durably."""
+        for member in self.running:
+            self.crash(member.node)
+            member.disk.hard_state = HardState(Term(term))
+            self.restart(member.node)
+
     # Crashes.
 
     def crash(self, number: int) -> None:
@@ -200,6 +207,7 @@ class World:
             return None
         if ready.write is not None:
             member.outstanding.append(ready.write)
+            self._asked(member, ready.write)
         for envelope in ready.send:
             self._send(Flight(member.node, envelope.to, envelope.message))
         member.delayed.extend(ready.send_when_durable)
@@ -377,6 +385,9 @@ class World:
                 held = log.term_at(Index(index))
                 assert held == entry.term, f"Leader Completeness: {member.node} lacks {index}"
 
+    def _asked(self, member: Member, write: Write) -> None:
+        """For worlds that tell what happens."""
+
     def _apply(self, member: Member, entry: Entry) -> None:
         assert entry.index == len(member.applied) + 1, "entries are applied in order, once"
         first = self.committed.setdefault(entry.index, entry)
@@ -412,6 +423,9 @@ class World:
                 assert all(entry.term <= message.term for entry in entries)
 
 
+WorldT = TypeVar("WorldT", bound=World)
+
+
 def terms(raft: Raft) -> list[int]:
     """The terms of a log from its first entry held, e.g. [1, 1, 2]."""
     log = raft._state.log
@@ -429,9 +443,11 @@ def entries(*terms: int, after: int = 0) -> tuple[Entry, ...]:
     )
 
 
-def with_logs(*logs: list[int], settings: RaftSettings | None = None) -> World:
+def with_logs(
+    *logs: list[int], settings: RaftSettings | None = None, kind: type[WorldT] = World
+) -> WorldT:
     """A world whose members start from these logs, at the terms they end with."""
-    world = World(len(logs), settings=settings)
+    world = kind(len(logs), settings=settings)
     for number, log in enumerate(logs, start=1):
         world.crash(number)
         disk = world.members[NodeId(number)].disk

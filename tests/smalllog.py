@@ -8,14 +8,14 @@ from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.prng import Prng
+from pnyx.storage.files import Files
 from pnyx.storage.identity import Identity
 from pnyx.storage.recovery import Recovered
-from pnyx.storage.simulated import MemoryFiles
 from pnyx.storage.wal import GroupWrite, Wal, WalSettings
 
 BLOCK: Final = 4096
 IDENTITY: Final = Identity("a test cluster", "n1", NodeId(0x1234))
-SETTINGS: Final = WalSettings(segment_bytes=8 * BLOCK, first_segment_bytes=8 * BLOCK)
+SETTINGS: Final = WalSettings(segment_bytes=6 * BLOCK, first_segment_bytes=6 * BLOCK)
 GROUPS: Final = (GroupId(1), GroupId(2), GroupId(7))
 Applied = Mapping[GroupId, Index]
 
@@ -25,9 +25,7 @@ def nonces(seed: int) -> Callable[[], int]:
     return lambda: prng.below(1 << 64)
 
 
-def open_log(
-    files: MemoryFiles, applied: Applied | None = None, seed: int = 1
-) -> tuple[Wal, Recovered]:
+def open_log(files: Files, applied: Applied | None = None, seed: int = 1) -> tuple[Wal, Recovered]:
     return Wal.open(files, IDENTITY, SETTINGS, applied or {}, nonces(seed))
 
 
@@ -175,5 +173,5 @@ def _draw(prng: Prng, held: Account) -> Write:
 
 
 def _payload(prng: Prng) -> bytes:
-    size = 1 + prng.below(9000 if prng.below(8) == 0 else 60)
+    size = 1 + prng.below(9000 if prng.below(30) == 0 else 60)
     return (b"%016d" % prng.below(1 << 50)) * (size // 16 + 1)

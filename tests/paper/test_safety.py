@@ -51,11 +51,7 @@ FOLLOWERS = {
 @pytest.mark.parametrize("letter", FOLLOWERS)
 def test_figure_7_every_follower_ends_with_the_leader_s_log(letter: str) -> None:
     world = with_logs(LEADER, FOLLOWERS[letter], LEADER[:9])
-    for number in (1, 2, 3):
-        # Term 7 was somebody's; the leader leads in term 8.
-        world[number]._state.term = Term(7)
-        world[number]._state.writes.hard_state_changed = True
-    world.settle()
+    world.adopt_term(7)
     # With the logs of c and d the third vote decides, as in the figure.
     world.elect(1)
     world.run(100)
@@ -65,9 +61,7 @@ def test_figure_7_every_follower_ends_with_the_leader_s_log(letter: str) -> None
 @pytest.mark.parametrize("letter", FOLLOWERS)
 def test_figure_7_no_conflicting_term_is_probed_twice(letter: str) -> None:
     world = with_logs(LEADER, FOLLOWERS[letter], LEADER[:9])
-    for number in (1, 2, 3):
-        world[number]._state.term = Term(7)
-        world[number]._state.writes.hard_state_changed = True
+    world.adopt_term(7)
     probes: list[int] = []
 
     def watch(flight: object) -> bool:
@@ -77,7 +71,6 @@ def test_figure_7_no_conflicting_term_is_probed_twice(letter: str) -> None:
         return False
 
     world.drops = watch
-    world.settle()
     world.elect(1)
     conflicting = len(set(FOLLOWERS[letter]) - set(LEADER)) + 1
     assert len(probes) <= 1 + conflicting + 1, "one to find out, one a term, one that agrees"
@@ -105,10 +98,7 @@ def test_figure_8_an_entry_of_the_own_term_commits_the_old_one_with_it() -> None
 def test_figure_8_the_old_entry_can_still_be_overwritten() -> None:
     """(d): S5, whose entry 2 is of term 3, wins term 5 and overwrites entry 2 everywhere."""
     world = with_logs([1, 2], [1, 2], [1, 2], [1], [1, 3])
-    for number in (1, 2, 3, 4, 5):
-        world[number]._state.term = Term(4)
-        world[number]._state.writes.hard_state_changed = True
-    world.settle()
+    world.adopt_term(4)
     world.crash(1)
     world.elect(5)
     world.restart(1)

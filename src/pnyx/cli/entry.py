@@ -33,3 +33,7 @@ def _starts_demo(words: list[str]) -> bool:
     return words[:1] == ["demo"] and not (
         DEMO_VERBS.intersection(words[1:2]) or {"--help", "-h", "--version"}.intersection(words)
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -2,14 +2,11 @@
 
 import base64
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Table
 
 Form: TypeAlias = Annotated[
     Literal["table", "json", "jsonl", "plain"], Parameter(name=["--output", "-o"])
@@ -29,10 +26,18 @@ def show(rows: Iterable[Mapping[str, object]], columns: Sequence[str], form: For
         case "json":
             print(json.dumps(list(rows), indent=2))
         case "table":
-            table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-            for row in rows:
-                table.add_row(*(_word(row.get(column)) for column in columns))
-            console().print(table)
+            for line in aligned([[_word(row.get(c)) for c in columns] for row in rows], columns):
+                print(line)
+
+
+def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
+    """Return the lines of a table: each column as wide as its longest word, nothing cut off."""
+    whole = [list(columns), *rows]
+    widths = [max(len(row[place]) for row in whole) for place in range(len(columns))]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in whole
+    ]
 
 
 def show_bytes(value: bytes) -> None:
@@ -50,13 +55,6 @@ def text_fields(name: str, value: bytes) -> dict[str, str]:
         return {name: value.decode()}
     except UnicodeDecodeError:
         return {f"{name}_base64": base64.b64encode(value).decode()}
-
-
-def console() -> Console:
-    """Return a console on standard output that obeys NO_COLOR."""
-    return Console(
-        file=sys.stdout, no_color=bool(os.environ.get("NO_COLOR")), highlight=False, soft_wrap=True
-    )
 
 
 def _word(value: object) -> str:

@@ -1,5 +1,6 @@
 """status and health: every node is asked, and every node is shown, whether it answers or not."""
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 
 from pnyx.cli import running
 from pnyx.cli.keys import parsed
-from pnyx.cli.output import Form, console, show
+from pnyx.cli.output import Form, show
 from pnyx.harness.health import Asked, Health, Word, ask_all, judge
 from pnyx.node.sources import load
 
@@ -48,7 +49,7 @@ def status(
         asked = ask_all(_pages(config, http))
         seen = judge(asked)
         if watch:
-            console().clear()
+            print("\x1b[H\x1b[2J" if sys.stdout.isatty() else "", end="")
         show((_row(one, seen) for one in asked), COLUMNS, output)
         if output == "table":
             print(_advice(seen))

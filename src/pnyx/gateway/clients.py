@@ -138,11 +138,12 @@ def _kill(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
             return Refusal("ERR No such client")
         _drop(found, client)
         return OK
-    if len(words) % 2 == 1:
-        return SYNTAX
     skip_me = True
     tests: list[Callable[[Client], bool]] = []
-    for option, value in zip(words[2::2], words[3::2], strict=True):
+    for at in range(2, len(words), 2):
+        if at + 1 == len(words):
+            return SYNTAX
+        option, value = words[at], words[at + 1]
         if option.upper() == b"SKIPME":
             if value.lower() not in {b"yes", b"no"}:
                 return SYNTAX

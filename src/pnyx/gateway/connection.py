@@ -155,6 +155,7 @@ class Connection(asyncio.Protocol):
             is_small = self._pending_bytes <= RUN_BYTES_MAX
             run = self._dialogue.next_run(self._pending, is_small=is_small)
             self._lobby.counters.commands += len(run.plan)
+            self._client.last_words = run.last_words
             if not self._pending:
                 self._pending_bytes = 0
             if run.drops:
@@ -172,9 +173,12 @@ class Connection(asyncio.Protocol):
     def _find_more(self) -> bool:
         """Put what the parser still holds into `pending`; False if there is nothing to do."""
         framing = self._framing
+        if self._is_reading and not self._has_ended and framing.is_idle:
+            self._pending_bytes = 0
+            return False
         if self._client.is_authenticated:
             framing.set_limits(self._lobby.limits.requests())
-            if framing.buffered_bytes:
+            if framing.fault is None:
                 self._pending.extend(framing.feed(b""))
         else:
             framing.set_limits(BEFORE_AUTH)
@@ -216,13 +220,13 @@ class Connection(asyncio.Protocol):
         self._pump()
 
     def _note_time(self, run: Run) -> None:
-        micros = int((time.monotonic() - self._started) * 1_000_000)
+        micros = (time.monotonic() - self._started) * 1_000_000
         log = self._lobby.slow_log
-        words = next((place[1] for place in run.plan if place.__class__ is tuple), [])
-        self._client.last_words = words[:2]
         if 0 <= log.slower_than_micros < micros:
+            words = next(place[1] for place in run.plan if isinstance(place, tuple))
             client = self._client
-            log.note(micros, words, self._lobby.now_ms // 1000, client.address, client.name)
+            now_s = self._lobby.now_ms // 1000
+            log.note(int(micros), words, now_s, client.address, client.name)
 
     # Limits.
 

@@ -7,7 +7,6 @@ becomes one `Request`; local commands in it are answered at their place.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from pnyx.gateway import transactions
@@ -57,24 +56,39 @@ Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
 """A command that waits for its result."""
 
 
-@dataclass(slots=True)
 class Run:
     """Commands to answer together, in order."""
 
-    plan: list[bytes | Place] = field(default_factory=list)
-    """Finished replies, and places for results in the order of `commands`."""
-    commands: list[AnyCommand] = field(default_factory=list)
-    by_log: bool = False
-    stale_role_ok: bool = False
-    muted: set[int] = field(default_factory=set)
-    """Places in the plan whose reply the client does not want."""
-    pause: Pause | None = None
-    """What follows the plan, later."""
-    is_last: bool = False
-    """Hang up after it."""
-    drops: bool = False
-    """Hang up now, say nothing more."""
-    is_full: bool = False
+    __slots__ = (
+        "by_log",
+        "commands",
+        "drops",
+        "is_full",
+        "is_last",
+        "last_words",
+        "muted",
+        "pause",
+        "plan",
+        "stale_role_ok",
+    )
+
+    def __init__(self) -> None:
+        self.plan: list[bytes | Place] = []
+        """Finished replies, and places for results in the order of `commands`."""
+        self.commands: list[AnyCommand] = []
+        self.by_log = False
+        self.stale_role_ok = False
+        self.muted: frozenset[int] | None = None
+        """Places in the plan whose reply the client does not want."""
+        self.pause: Pause | None = None
+        """What follows the plan, later."""
+        self.is_last = False
+        """Hang up after it."""
+        self.drops = False
+        """Hang up now, say nothing more."""
+        self.is_full = False
+        self.last_words: list[bytes] = []
+        """Of the last command in it, at most two."""
 
     def add(self, place: Place, command: AnyCommand) -> None:
         """Add a command for the machine."""
@@ -100,6 +114,7 @@ class Dialogue:
         room = self._commands_max
         size = 0
         is_plain, any_key = self._hot_path()
+        words: list[bytes] = []
         while pending and room:
             words = pending.popleft()
             if not is_small:
@@ -131,6 +146,7 @@ class Dialogue:
             if run.is_full:
                 break
             is_plain, any_key = self._hot_path()
+        run.last_words = words[:2]
         return run
 
     def replies(self, run: Run, answer: Answer | None) -> list[bytes]:
@@ -141,8 +157,9 @@ class Dialogue:
             said = [
                 item if isinstance(item, bytes) else self._undone(item, answer) for item in run.plan
             ]
-        if run.muted:
-            said = [reply for at, reply in enumerate(said) if at not in run.muted]
+        muted = run.muted
+        if muted is not None:
+            said = [reply for at, reply in enumerate(said) if at not in muted]
         return said
 
     def _done(self, run: Run, answer: Done) -> list[bytes]:
@@ -223,20 +240,30 @@ class Dialogue:
         before = len(run.plan)
         wrong = row if isinstance(row, Refusal) else self._wrong(row, words)
         if wrong is not None:
-            if client.transaction is not None:
-                client.transaction.is_broken = True
-            self._say(run, wrong)
+            self._say(run, self._rejection(row, wrong))
         else:
             assert not isinstance(row, Refusal), "a refusal is wrong"
             if not self._obey(run, row, words):
                 return False
         if client.mute in {Mute.SILENT, Mute.SKIPPING}:
-            run.muted.update(range(before, len(run.plan)))
+            run.muted = (run.muted or frozenset()).union(range(before, len(run.plan)))
         if client.mute is Mute.SKIPPING:
             client.mute = Mute.SPEAKING
         elif client.mute is Mute.SKIPPING_NEXT:
             client.mute = Mute.SKIPPING
         return True
+
+    def _rejection(self, row: Row | Refusal, wrong: Refusal) -> Refusal:
+        """Return the error, after it has spoiled an open transaction."""
+        client = self._client
+        if isinstance(row, Row) and row.name == "exec":
+            client.transaction = None
+            client.watched.clear()
+            why = wrong.text.removeprefix("ERR ")
+            return Refusal(f"EXECABORT Transaction discarded because of: {why}")
+        if client.transaction is not None:
+            client.transaction.is_broken = True
+        return wrong
 
     def _may_part(self, row: Row) -> bool:
         """May this local command need a request of another kind (READONLY reads)?"""

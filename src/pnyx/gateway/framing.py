@@ -38,6 +38,11 @@ class Framing:
         """Bytes of an unfinished command."""
         return self._exact.buffered_bytes
 
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing held back, nor anything wrong?"""
+        return self._exact.is_idle and self.fault is None
+
     def set_limits(self, limits: RequestLimits) -> None:
         """Change what the next commands may be."""
         self._exact.limits = limits

@@ -98,7 +98,7 @@ def _info(table: Table, words: list[bytes]) -> LocalReply:
     if len(words) == 2:
         return Rows(tuple(describe(row) for row in table.values()))
     found = [_named(table, name) for name in words[2:]]
-    return Rows(tuple(Values(()) if row is None else describe(row) for row in found))
+    return Rows(tuple(None if row is None else describe(row) for row in found))
 
 
 def _docs(table: Table, words: list[bytes]) -> LocalReply:
@@ -177,9 +177,9 @@ def rows(table: Table) -> tuple[Row, ...]:
             local=local(lambda table, _words: len(table)), categories="connection"),
         Row("command|docs", -2, flags, "server", "7.0.0", "Describe commands for people",
             local=local(_docs), categories="connection", tips=order),
-        Row("command|getkeys", -3, flags, "server", "2.8.13", "Return the keys of a command",
+        Row("command|getkeys", -4, flags, "server", "2.8.13", "Return the keys of a command",
             local=local(_getkeys), categories="connection"),
-        Row("command|getkeysandflags", -3, flags, "server", "7.0.0",
+        Row("command|getkeysandflags", -4, flags, "server", "7.0.0",
             "Return the keys of a command and what is done to them",
             local=local(_getkeysandflags), categories="connection"),
         Row("command|help", 2, flags, "server", "5.0.0", "Show the subcommands", local=usage,

@@ -50,11 +50,12 @@ def _keys(words: list[bytes]) -> AnyCommand:
     return Keys(words[1])
 
 
-_CURSOR: Final = re.compile(rb"[0-9]{1,20}\Z")
+_CURSOR: Final = re.compile(rb"[0-9]{0,20}\Z")
 
 
 def _scan(words: list[bytes]) -> AnyCommand | Refusal:
-    if _CURSOR.match(words[1]) is None or int(words[1]) >= 2**64:
+    # Nothing at all is 0 to C's strtoul.
+    if _CURSOR.match(words[1]) is None or int(words[1] or b"0") >= 2**64:
         return Refusal("ERR invalid cursor")
     pattern: bytes | None = None
     type_name: bytes | None = None
@@ -74,7 +75,7 @@ def _scan(words: list[bytes]) -> AnyCommand | Refusal:
             if asked < 1:
                 return SYNTAX
             count = min(asked, COUNT_MAX)
-    return Scan(int(words[1]), pattern, count, type_name)
+    return Scan(int(words[1] or b"0"), pattern, count, type_name)
 
 
 def _randomkey(_words: list[bytes]) -> AnyCommand:
@@ -219,14 +220,15 @@ def _object_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalRe
 
 
 def _memory_usage(words: list[bytes]) -> AnyCommand | Refusal:
-    if len(words) == 3:
-        return MemoryUsage(words[2])
-    if len(words) != 5 or words[3].upper() != b"SAMPLES":
-        return SYNTAX
-    samples = integer(words[4])
-    if samples is None:
-        return NOT_INTEGER
-    return SYNTAX if samples < 0 else MemoryUsage(words[2])
+    for at in range(3, len(words), 2):
+        if words[at].upper() != b"SAMPLES" or at + 1 == len(words):
+            return SYNTAX
+        samples = integer(words[at + 1])
+        if samples is None:
+            return NOT_INTEGER
+        if samples < 0:
+            return SYNTAX
+    return MemoryUsage(words[2])
 
 
 def help_text(name: str, *lines: str) -> LocalReply:

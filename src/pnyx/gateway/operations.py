@@ -8,7 +8,7 @@ from pnyx.gateway.greeting import role_of
 from pnyx.gateway.information import held_bytes, resident_bytes
 from pnyx.gateway.keyspace import MEMORY_USAGE, help_text
 from pnyx.gateway.lobby import Lobby
-from pnyx.gateway.rows import LocalReply, Pause, Row, container
+from pnyx.gateway.rows import LocalReply, Pause, Row, container, wrong_subcommand
 from pnyx.gateway.words import NOT_INTEGER, integer
 from pnyx.machine.results import OK, Refusal, Values
 from pnyx.transport.resp import Map, Reply, Rows, Verbatim
@@ -85,7 +85,9 @@ def _slowlog_get(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalRepl
     count = 10
     if len(words) > 2:
         asked = integer(words[2])
-        if asked is None or asked < -1 or len(words) > 3:
+        if len(words) > 3:
+            return wrong_subcommand(words)
+        if asked is None or asked < -1:
             return Refusal("ERR count should be greater than or equal to -1")
         count = asked
     events: list[Reply] = [
@@ -158,28 +160,36 @@ def _memory_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalRe
     return help_text("MEMORY", "DOCTOR", "HELP", "PURGE", "STATS", "USAGE <key> [SAMPLES <count>]")
 
 
-def _debug_sleep(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+def _debug(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    """Answer DEBUG, which in Redis is one command with words of its own."""
+    member = words[1].upper()
+    if member == b"SLEEP" and len(words) == 3:
+        return _sleep(words[2])
+    if member == b"SET-ACTIVE-EXPIRE" and len(words) == 3:
+        return OK
+    if member == b"JMAP" and len(words) == 2:
+        return OK
+    if member == b"HELP" and len(words) == 2:
+        return help_text(
+            "DEBUG", "HELP", "JMAP", "SET-ACTIVE-EXPIRE <0|1>", "SLEEP <seconds> (this client only)"
+        )
+    return wrong_subcommand(words)
+
+
+def _sleep(word: bytes) -> LocalReply:
     try:
-        seconds = float(words[2])
+        seconds = float(word)
     except ValueError:
         seconds = 0.0
     if not 0 <= seconds <= SLEEP_SECONDS_MAX:
         return Refusal(f"ERR DEBUG SLEEP takes 0 to {SLEEP_SECONDS_MAX:.0f} seconds")
-    return Pause(seconds, lambda: OK)
-
-
-def _debug_accepted(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
-    return OK
-
-
-def _debug_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
-    return help_text(
-        "DEBUG", "HELP", "JMAP", "SET-ACTIVE-EXPIRE <0|1>", "SLEEP <seconds> (this client only)"
-    )
+    return Pause(seconds, lambda: OK) if seconds else OK
 
 
 def _function_flush(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
-    if len(words) > 3 or (len(words) == 3 and words[2].upper() not in {b"SYNC", b"ASYNC"}):
+    if len(words) > 3:
+        return wrong_subcommand(words)
+    if len(words) == 3 and words[2].upper() not in {b"SYNC", b"ASYNC"}:
         return Refusal("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     return OK
 
@@ -254,14 +264,5 @@ ROWS: Final = (
         Row("function|list", -2, "noscript", "scripting", "7.0.0", "Return nothing",
             local=_nothing, categories="scripting"),
     ),
-    container(
-        "debug", "server", "1.0.0", "For tests of clients",
-        Row("debug|help", 2, _ADMIN, "server", "1.0.0", "Show the subcommands",
-            local=_debug_help),
-        Row("debug|jmap", -2, _ADMIN, "server", "1.0.0", "Accepted", local=_debug_accepted),
-        Row("debug|set-active-expire", 3, _ADMIN, "server", "1.0.0",
-            "Accepted: keys go by the group's clock, always", local=_debug_accepted),
-        Row("debug|sleep", 3, _ADMIN, "server", "1.0.0", "Answer late, to this client only",
-            waits=True, local=_debug_sleep),
-    ),
+    Row("debug", -2, _ADMIN, "server", "1.0.0", "For tests of clients", local=_debug, waits=True),
 )  # fmt: skip

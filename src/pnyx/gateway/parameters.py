@@ -7,8 +7,8 @@ from typing import Final
 from pnyx.gateway.client import Client
 from pnyx.gateway.keyspace import help_text
 from pnyx.gateway.lobby import Counters, Lobby
-from pnyx.gateway.rows import LocalReply, Row, container, wrong_arity
-from pnyx.gateway.words import INTEGER_MAX, integer, text_of
+from pnyx.gateway.rows import LocalReply, Row, container
+from pnyx.gateway.words import INTEGER_MAX, SYNTAX, integer, text_of
 from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
 from pnyx.machine.results import OK, Pairs, Refusal, Result
 
@@ -100,7 +100,7 @@ PARAMETERS: Final[dict[bytes, Parameter]] = {
     b"cluster-announce-ip": Parameter(lambda lobby, _client: lobby.store.settings.me.host),
     b"cluster-enabled": Parameter(lambda _lobby, client: "yes" if client.speaks_cluster else "no"),
     b"cluster-require-full-coverage": _fixed("yes"),
-    b"databases": _fixed(1),
+    b"databases": Parameter(lambda _lobby, _client: 1),
     b"dir": Parameter(lambda lobby, _client: lobby.store.settings.data),
     b"hz": _fixed(10),
     b"lazyfree-lazy-user-del": _fixed("no"),
@@ -148,7 +148,7 @@ def _get(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
 
 def _set(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
     if len(words) % 2:
-        return wrong_arity("config|set")
+        return SYNTAX
     names = [name.lower() for name in words[2::2]]
     for name, spelled in zip(names, words[2::2], strict=True):
         if name not in PARAMETERS:

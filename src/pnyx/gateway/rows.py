@@ -134,6 +134,16 @@ def wrong_arity(name: str) -> Refusal:
     return Refusal(f"ERR wrong number of arguments for '{name}' command")
 
 
+def wrong_subcommand(words: list[bytes]) -> Refusal:
+    """Return Redis' error for a subcommand that fits its arity and still has too many words."""
+    member = words[1].decode("utf-8", "surrogateescape")
+    container_name = words[0].decode().upper()
+    return Refusal(
+        f"ERR unknown subcommand or wrong number of arguments for '{member}'. "
+        f"Try {container_name} HELP."
+    )
+
+
 def container(name: str, group: str, since: str, summary: str, *members: Row) -> Row:
     """Return the row that leads to `members`, e.g. CLIENT to CLIENT ID."""
     return Row(

@@ -13,7 +13,7 @@ from pnyx.machine.results import Pairs, Refusal, Result, Values
 
 LCS_CELLS_MAX: Final = 1_000_000
 """Cells of the table, one value's bytes times the other's."""
-LCS_BYTES_MAX: Final = 65_536
+LCS_BYTES_MAX: Final = 32_768
 """Bytes of either value: a narrow table has few cells and many rows."""
 
 TOO_LARGE: Final = Refusal(

@@ -44,6 +44,7 @@ class Traced(NamedTuple):
 class _Content:
     """A file: what is read, what a crash leaves at least, and which sectors are in between."""
 
+    name: str
     visible: bytearray
     durable: bytearray
     pending: set[int] = field(default_factory=set)
@@ -77,18 +78,19 @@ class MemoryFiles:
         self.begin(Step.CREATE, name)
         assert name not in self._files, "a file is created once"
         room = min(size, self.free_bytes())
-        self._files[name] = _Content(bytearray(room), bytearray(room))
+        self._files[name] = _Content(name, bytearray(room), bytearray(room))
         self._names_changed()
         if room < size:
             raise OSError(ENOSPC, "no space left on the simulated disk", name)
         self.trace.append(Traced(Step.CREATE, name, size))
 
     def open(self, name: str) -> OpenFile:
-        return _MemoryFile(self, name, self._file(name))
+        return _MemoryFile(self, self._file(name))
 
     def rename(self, name: str, to: str) -> None:
         self.begin(Step.RENAME, name)
-        self._files[to] = self._files.pop(name)
+        file = self._files[to] = self._files.pop(name)
+        file.name = to
         self._names_changed()
         self.trace.append(Traced(Step.RENAME, name, to=to))
 
@@ -115,7 +117,7 @@ class MemoryFiles:
         left = MemoryFiles(self.capacity_bytes)
         for name, file in sorted(names.items()):
             content = _after_crash(file, prng)
-            left._files[name] = _Content(content, bytearray(content))
+            left._files[name] = _Content(name, content, bytearray(content))
         left._durable_names = dict(left._files)
         return left
 
@@ -124,7 +126,7 @@ class MemoryFiles:
         left = MemoryFiles(self.capacity_bytes)
         for name, file in self._files.items():
             left._files[name] = _Content(
-                bytearray(file.visible), bytearray(file.durable), set(file.pending)
+                name, bytearray(file.visible), bytearray(file.durable), set(file.pending)
             )
         left._durable_names = dict(left._files)
         return left
@@ -166,26 +168,25 @@ class MemoryFiles:
 
 
 class _MemoryFile:
-    def __init__(self, files: MemoryFiles, name: str, content: _Content) -> None:
+    def __init__(self, files: MemoryFiles, content: _Content) -> None:
         self._files = files
-        self._name = name
         self._content = content
 
     def write(self, offset: int, content: bytes) -> int:
-        self._files.begin(Step.WRITE, self._name)
+        self._files.begin(Step.WRITE, self._content.name)
         if self._files.write_bytes_max is not None:
             content = content[: self._files.write_bytes_max]
         end = offset + len(content)
         assert end <= len(self._content.visible), "segments are written in place, never grown"
         self._content.visible[offset:end] = content
         self._content.pending.update(range(offset // SECTOR_BYTES, -(-end // SECTOR_BYTES)))
-        self._files.trace.append(Traced(Step.WRITE, self._name, offset, content))
+        self._files.trace.append(Traced(Step.WRITE, self._content.name, offset, content))
         return len(content)
 
     def sync(self) -> None:
         pending = self._content.pending
         try:
-            self._files.begin(Step.SYNC, self._name)
+            self._files.begin(Step.SYNC, self._content.name)
         except OSError:
             pending.clear()
             raise
@@ -193,7 +194,7 @@ class _MemoryFile:
             place = slice(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
             self._content.durable[place] = self._content.visible[place]
         pending.clear()
-        self._files.trace.append(Traced(Step.SYNC, self._name))
+        self._files.trace.append(Traced(Step.SYNC, self._content.name))
 
     def close(self) -> None:
         pass

@@ -30,7 +30,7 @@ from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 SPARE_AFTER_BYTES: Final = 256 * 1024
 """A segment this full is in use, so the next one is made ahead; an idle node keeps only one."""
 RESERVE_SEGMENTS: Final = 4
-"""Disk space is low when fewer free bytes than this many segments are left."""
+"""Without another setting, disk space is low when less than this many segments is free."""
 _SPARE_SUFFIX: Final = ".tmp"
 
 
@@ -42,17 +42,14 @@ class WalSettings:
     """A multiple of 4096. An entry may take at most half of it."""
     first_segment_bytes: int = 4 * 1024 * 1024
     """The size of a segment that somebody waits for: each start's first one."""
+    reserve_bytes: int | None = None
+    """Disk space is low with less than this free; None: four segments."""
 
     def __post_init__(self) -> None:
         """Check what the operator's settings promise."""
         for size in (self.segment_bytes, self.first_segment_bytes):
             assert size % BLOCK_BYTES == 0, "segments are whole blocks"
             assert size >= 2 * BLOCK_BYTES, "a header and a checkpoint must fit"
-
-    @property
-    def reserve_bytes(self) -> int:
-        """Below this many free bytes, disk space is low."""
-        return RESERVE_SEGMENTS * self.segment_bytes
 
 
 class GroupWrite(NamedTuple):
@@ -271,7 +268,10 @@ class Wal:
 
     def low_space(self) -> bool:
         """Is there too little disk space to take new entries?"""
-        return self._no_room or self._files.free_bytes() < self._settings.reserve_bytes
+        reserve = self._settings.reserve_bytes
+        if reserve is None:
+            reserve = RESERVE_SEGMENTS * self._settings.segment_bytes
+        return self._no_room or self._files.free_bytes() < reserve
 
     def close(self) -> None:
         """Give the file back. Everything acknowledged is durable already."""

@@ -122,7 +122,7 @@ class Redis:
 
     def _answers(self) -> bool:
         with contextlib.suppress(Unreachable), Connection("127.0.0.1", self._port) as connection:
-            return bool(connection.call("PING") == "PONG")
+            return bool(connection.call("PING") == b"PONG")
         return False
 
 

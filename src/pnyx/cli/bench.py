@@ -1,0 +1,99 @@
+"""bench: pnyx beside redis-server and etcd, in turns, in one run."""
+
+import datetime
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from pnyx import __version__
+from pnyx.errors import PnyxError
+from pnyx.harness.bench import faults, table, usage
+from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
+
+Part = Literal["table", "failover", "restart", "idle", "start"]
+PARTS: tuple[Part, ...] = ("table", "failover", "restart", "idle", "start")
+
+
+def bench(
+    *,
+    quick: Annotated[bool, Parameter(negative=())] = False,
+    only: tuple[Part, ...] = (),
+    rounds: int | None = None,
+    seconds: float | None = None,
+    markdown: Path | None = None,
+) -> int:
+    """Measure this checkout beside redis-server and etcd, where their packages are installed.
+
+    Takes about ten minutes and all cores. Only ratios taken in one run count.
+
+    Args:
+        quick: one short round and small numbers, about a minute: to see that it works.
+        only: table, failover, restart, idle or start; may be repeated.
+        rounds: how often the subjects take turns; 3, or 1 with --quick.
+        seconds: how long one figure is measured; 4, or 1 with --quick.
+        markdown: a file to write the tables to, besides standard output.
+    """
+    parts = only or PARTS
+    lines = [_where()]
+    if "table" in parts:
+        lines += ["", *_table(rounds or (1 if quick else 3), seconds or (1.0 if quick else 4.0))]
+    more = faults.summary(
+        faults.failover_s(2 if quick else 10, _say) if "failover" in parts else None,
+        faults.restart(20_000 if quick else 1_000_000, _say) if "restart" in parts else None,
+        faults.idle_share(3 if quick else 10, _say) if "idle" in parts else None,
+        faults.demo_start_s(1 if quick else 3, _say) if "start" in parts else None,
+    )
+    if set(parts) - {"table"}:
+        lines += ["", *more]
+    print("\n".join(lines))
+    if markdown is not None:
+        markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+def _table(rounds: int, seconds: float) -> list[str]:
+    subjects: list[Subject] = []
+    candidates: tuple[Subject, ...] = (Pnyx(), Etcd(), Redis())
+    for subject in candidates:
+        reason = missing(subject)
+        if reason:
+            _say(reason)
+        else:
+            subjects.append(subject)
+    if not any(subject.name == "pnyx" for subject in subjects):
+        raise PnyxError(
+            "nothing can be measured", next_step="apt-get install redis-tools, then try again"
+        )
+    try:
+        for subject in subjects:
+            subject.start()
+        cells = table.take_turns(subjects, rounds=rounds, seconds=seconds, say=_say)
+    finally:
+        for subject in subjects:
+            subject.stop()
+    settings = [f"- {subject.name}: {subject.setting}" for subject in subjects]
+    return [*table.markdown(cells, subjects), "", *_legend(rounds, seconds), *settings]
+
+
+def _legend(rounds: int, seconds: float) -> Sequence[str]:
+    return (
+        f"Medians of {rounds} alternating rounds of about {seconds:g} s; rate, then latency"
+        " p50 / p99 / p99.9 as the client waited. c = connections, one request in flight each",
+        "(P = so many). Values of 64 bytes, random ones of 100,000 keys, everything on loopback,",
+        "load generator on the same cores. CPU: leader + one follower, microseconds an operation.",
+        "",
+    )
+
+
+def _where() -> str:
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    disk = usage.file_system(Path(tempfile.gettempdir()))
+    return f"pnyx {__version__}, {today}, {usage.machine()}, {disk}, one group."
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
