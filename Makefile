@@ -43,7 +43,7 @@ bench: $(READY)
 	@exec $(BIN)/pnyx bench $(ARGS)
 
 docs: $(READY)
-	$(BIN)/python -m pnyx.cli.pages docs/reference
+	$(BIN)/python -c "from pnyx.cli.pages import write; write('docs/reference')"
 
 # uv resolves for Python 3.11-3.13 at once; it is installed apart, for it is no dependency of ours.
 lock:

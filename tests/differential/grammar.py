@@ -173,7 +173,7 @@ FORMS: tuple[tuple[object, ...], ...] = (
     (b"CLIENT", b"KILL", one_of(b"1.1.1.1:1", b"x")),
     (b"CLIENT", one_of(b"NO-EVICT", b"REPLY"), one_of(b"x", b"ON")),
     (b"SLOWLOG", b"GET", one_of(b"-2", b"x", b"0"), maybe(b"x")),
-    (b"COMMAND", b"INFO", b"nosuch"),
+    (b"COMMAND", b"INFO", b"nosuch", b"nosuch"),
     (b"COMMAND", b"LIST", one_of(b"FILTERBY", b"ZZ"), one_of(b"MODULE", b"ZZ"), b"x"),
     (b"MEMORY", b"USAGE", keys, b"SAMPLES", one_of(b"-1", b"x")),
     (b"FUNCTION", b"FLUSH", maybe(one_of(b"SYNC", b"ZZ"))),

@@ -2,8 +2,8 @@
 
 import pytest
 from hypothesis import given, strategies as st
-from machine.driving import LIMIT_BYTES, Driver
 
+from machine.driving import LIMIT_BYTES, Driver
 from pnyx.machine import commands as c
 from pnyx.machine.commands import BitStep
 
@@ -49,8 +49,8 @@ def test_a_signed_set_far_below_saturates_upwards_as_in_redis() -> None:
     low = -(1 << 63)
     steps = (put("i8", 0, low, "sat"), get("i8", 0), put("i8", 0, -1000, "sat"), get("i8", 0))
     assert Driver().one(c.BitField(b"k", steps)) == [0, 127, 127, -128]
-    steps = (add("i8", 0, low, "sat"), add("u8", 0, low, "sat"))
-    assert Driver().one(c.BitField(b"j", steps)) == [-128, 0]
+    added = (add("i8", 0, low, "sat"), add("u8", 0, low, "sat"))
+    assert Driver().one(c.BitField(b"j", added)) == [-128, 0]
 
 
 def test_reading_never_makes_a_key_or_an_answer_beyond_its_end() -> None:

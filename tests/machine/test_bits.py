@@ -1,8 +1,8 @@
 """Bit commands, against what Redis 7.0.15 answers."""
 
 import pytest
-from machine.driving import LIMIT_BYTES, Driver
 
+from machine.driving import LIMIT_BYTES, Driver
 from pnyx.machine import bits, commands as c
 from pnyx.machine.strings import TOO_LONG
 

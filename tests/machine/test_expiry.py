@@ -1,8 +1,8 @@
 """Expiry by committed clock: agreed, never undone, counted from the stamp."""
 
 import pytest
-from machine.driving import START_MS, Driver
 
+from machine.driving import START_MS, Driver
 from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition, Expiry
 from pnyx.machine.keyspace import SWEEP_COUNT_MAX

@@ -47,10 +47,17 @@ def test_the_largest_numbers_have_4933_digits_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b" 1", b"1 ", b".", b"1e", b"e5", b"nan", b"0x", b"0x.p1", b"1_0", b"1\0", b"abc"]
-    + [b"1.8e-4951", b"1e99999999999999999999", b"1e-99999", b"0x1p16384", b"1." + b"0" * 5118],
+    [b"", b" 1", b"1 ", b".", b"1e", b"e5", b"nan", b"0x", b"0x.p1", b"1_0", b"1\0", b"abc"],
 )
-def test_what_strtold_refuses_is_no_number(text: bytes) -> None:
+def test_what_strtold_does_not_read_is_no_number(text: bytes) -> None:
+    assert parse_decimal(text) is INVALID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"1.8e-4951", b"1e99999999999999999999", b"1e-99999", b"0x1p16384", b"1." + b"0" * 5118],
+)
+def test_what_strtold_says_is_out_of_range_is_no_number(text: bytes) -> None:
     assert parse_decimal(text) is INVALID
 
 

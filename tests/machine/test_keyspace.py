@@ -1,8 +1,8 @@
 """Changes over stored rows: the totals are those of the rows, always."""
 
 from hypothesis import given, strategies as st
-from machine.driving import dump
 
+from machine.driving import dump
 from pnyx.ids import GroupId
 from pnyx.machine import rows
 from pnyx.machine.keyspace import Keyspace

@@ -1,7 +1,6 @@
 """Commands on keys as such."""
 
 from machine.driving import Driver
-
 from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition, Expiry
 

@@ -1,8 +1,8 @@
 """LCS: the longest, Redis' choice among the longest, and the limit."""
 
 from hypothesis import given, strategies as st
-from machine.driving import Driver, plain
 
+from machine.driving import Driver, plain
 from pnyx.machine.commands import Lcs, Set
 from pnyx.machine.lcs import LCS_BYTES_MAX, TOO_LARGE, longest_common
 

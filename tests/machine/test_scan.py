@@ -1,8 +1,8 @@
 """Walking over keys: nothing twice, nothing missed, bounded pages."""
 
 import pytest
-from machine.driving import Driver
 
+from machine.driving import Driver
 from pnyx.machine import commands as c, scan
 from pnyx.machine.glob import PATTERN_BYTES_MAX
 from pnyx.machine.slots import slot_of
@@ -19,16 +19,17 @@ def filled() -> Driver:
 def page(driver: Driver, command: c.Scan) -> tuple[int, list[bytes]]:
     results = driver.read(command)
     assert results is not None
-    cursor, keys = results[0]  # type: ignore[misc]  # a page is a pair
+    result = results[0]
+    assert isinstance(result, list)
+    cursor, keys = result
     return int(cursor), keys
 
 
-def walked(driver: Driver, count: int, pattern: bytes | None = None) -> list[bytes]:
-    cursor, found = page(driver, c.Scan(0, pattern, count))
-    while cursor:
-        cursor, keys = page(driver, c.Scan(cursor, pattern, count))
-        found += keys
-    return found
+def walked(
+    driver: Driver, count: int, pattern: bytes | None = None, cursor: int = 0
+) -> list[bytes]:
+    following, found = page(driver, c.Scan(cursor, pattern, count))
+    return found + walked(driver, count, pattern, following) if following else found
 
 
 @pytest.mark.parametrize("count", [1, 7, 100, 1000])
@@ -42,9 +43,7 @@ def test_a_key_that_stays_is_returned_whatever_comes_and_goes() -> None:
     driver = filled()
     cursor, found = page(driver, c.Scan(0, count=10))
     driver.run(c.Del(tuple(found)), c.MSet(tuple((b"new:%d" % n, b"") for n in range(50))))
-    while cursor:
-        cursor, keys = page(driver, c.Scan(cursor, count=10))
-        found += keys
+    found += walked(driver, 10, cursor=cursor)
     assert set(KEYS) <= set(found)
     assert len(found) == len(set(found))
 

@@ -1,8 +1,8 @@
 """Commands on strings, against what Redis 7.0.15 answers."""
 
 import pytest
-from machine.driving import LIMIT_BYTES, START_MS, Driver
 
+from machine.driving import LIMIT_BYTES, START_MS, Driver
 from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition, Expiry
 from pnyx.machine.strings import integer_of

@@ -1,8 +1,8 @@
 """Transactions: in one piece, in order, without roll-back, and only if nothing watched changed."""
 
 import pytest
-from machine.driving import Driver
 
+from machine.driving import Driver
 from pnyx.machine import commands as c, transactions
 from pnyx.machine.commands import AnyCommand, Command, Condition, Expiry
 from pnyx.machine.results import NULL_ARRAY

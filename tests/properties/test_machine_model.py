@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings, strategies as st
-from machine.driving import Driver
 
+from machine.driving import Driver
 from pnyx.machine import commands as c
 from pnyx.machine.commands import AnyCommand, Condition, Expiry
 
@@ -200,7 +200,7 @@ class Model:
 setattr(Model, "del", lambda self, command: sum(self.delete(key) for key in command.keys))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(STORY)
 def test_the_machine_answers_what_the_model_answers(
     story: list[tuple[int, list[AnyCommand]]],

@@ -1,9 +1,8 @@
 """Equal entries give equal bytes: however they are batched, streamed or interrupted."""
 
 from hypothesis import given, settings, strategies as st
-from machine.driving import GROUP, LIMIT_BYTES, MEMBERS, dump, pair
-from properties.test_machine_model import COMMANDS
 
+from machine.driving import GROUP, LIMIT_BYTES, MEMBERS, dump, pair
 from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, Term
 from pnyx.machine import commands as c
@@ -11,6 +10,7 @@ from pnyx.machine.commands import AnyCommand, Batch
 from pnyx.machine.group import Group
 from pnyx.machine.results import Result
 from pnyx.storage.memory import MemorySpace
+from properties.test_machine_model import COMMANDS
 
 WATCHED = st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.integers(0, 9)), max_size=1)
 ANY = COMMANDS | st.builds(
@@ -38,7 +38,7 @@ def apply(group: Group, log: list[Batch], sizes: list[int]) -> list[list[Result]
     return results
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(LOG, st.lists(st.integers(1, 5), max_size=6))
 def test_any_batching_of_the_same_entries_gives_the_same_bytes(
     log: list[Batch], sizes: list[int]
@@ -49,7 +49,7 @@ def test_any_batching_of_the_same_entries_gives_the_same_bytes(
     assert dump(in_pieces) == dump(one_by_one)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(LOG, st.lists(st.integers(1, 5), max_size=6), st.integers(0, 12))
 def test_a_crash_at_any_write_leaves_a_state_from_which_replay_ends_the_same(
     log: list[Batch], sizes: list[int], kept: int
@@ -61,7 +61,7 @@ def test_a_crash_at_any_write_leaves_a_state_from_which_replay_ends_the_same(
     assert dump(left) == dump(space)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(LOG, st.integers(0, 12))
 def test_a_snapshot_anywhere_in_the_log_equals_replaying_it(log: list[Batch], cut: int) -> None:
     cut = min(cut, len(log))
@@ -81,7 +81,7 @@ def test_a_snapshot_anywhere_in_the_log_equals_replaying_it(log: list[Batch], cu
     ]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(LOG, st.lists(COMMANDS, max_size=5), st.sampled_from([0, 39, 60, 200]))
 def test_a_read_answers_what_the_log_would_or_leaves_it_to_the_log(
     log: list[Batch], questions: list[AnyCommand], later: int

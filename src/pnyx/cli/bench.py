@@ -81,10 +81,13 @@ def _table(rounds: int, seconds: float) -> list[str]:
 
 def _legend(rounds: int, seconds: float) -> Sequence[str]:
     return (
-        f"Medians of {rounds} alternating rounds of about {seconds:g} s; rate, then latency"
-        " p50 / p99 / p99.9 as the client waited. c = connections, one request in flight each",
-        "(P = so many). Values of 64 bytes, random ones of 100,000 keys, everything on loopback,",
-        "load generator on the same cores. CPU: leader + one follower, microseconds an operation.",
+        f"Medians of {rounds} alternating rounds of about {seconds:g} s: rate, then latency p50 /"
+        " p99 / p99.9",
+        "as the client waited. c = connections, one request in flight each (P = so many). Values of"
+        " 64 bytes,",
+        "random ones of 100,000 keys, everything on loopback, load generators on the same cores."
+        " CPU: leader +",
+        "one follower, microseconds an operation.",
         "",
     )
 

@@ -278,7 +278,8 @@ ROWS: Final = (
         _member("slots", 2, "3.0.0", "Describe who serves which slots", _slots, tips=_VARIES),
         *(
             _member(name, arity, since, "Refused: pnyx changes its clusters itself", _by_pnyx,
-                    _ADMIN)
+                    "admin noscript stale" if name == "reset" else _ADMIN,
+                    _VARIES if name == "bumpepoch" else "")
             for name, arity, since in _REFUSED
         ),
     ),

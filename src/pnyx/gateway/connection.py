@@ -76,6 +76,8 @@ class Connection(asyncio.Protocol):
             lobby.limits.requests() if self._client.is_authenticated else BEFORE_AUTH
         )
         self._dialogue = Dialogue(lobby, self._client)
+        self._is_known = self._client.is_authenticated
+        """For whom the framing's limits are now: who logged in, or a stranger."""
         lobby.counters.connections += 1
         lobby.clients[self._client.id] = self._client
         lobby.connections[self._client.id] = self
@@ -99,7 +101,7 @@ class Connection(asyncio.Protocol):
         return not self._is_over
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over:
+        if self._is_over or self._framing.fault is not None:
             return
         client = self._client
         self._lobby.counters.bytes_in += len(data)
@@ -173,15 +175,18 @@ class Connection(asyncio.Protocol):
     def _find_more(self) -> bool:
         """Put what the parser still holds into `pending`; False if there is nothing to do."""
         framing = self._framing
+        is_known = self._client.is_authenticated
+        if is_known is not self._is_known:
+            self._is_known = is_known
+            framing.set_limits(self._lobby.limits.requests() if is_known else BEFORE_AUTH)
         if self._is_reading and not self._has_ended and framing.is_idle:
             self._pending_bytes = 0
             return False
-        if self._client.is_authenticated:
-            framing.set_limits(self._lobby.limits.requests())
-            if framing.fault is None:
-                self._pending.extend(framing.feed(b""))
+        if framing.fault is not None:
+            pass
+        elif is_known:
+            self._pending.extend(framing.feed(b""))
         else:
-            framing.set_limits(BEFORE_AUTH)
             # One at a time: AUTH among them changes what the next may be.
             command = framing.next_command()
             if command is not None:

@@ -55,9 +55,9 @@ def describe(row: Row) -> Reply:
             Unordered(_statuses(row.flags)),
             *row.keys,
             Unordered(categories),
-            Rows(tuple(tip.encode() for tip in row.tips.split())),
-            Rows(tuple(_spec(spec) for spec in row.specs)),
-            Rows(tuple(describe(member) for member in row.subcommands.values())),
+            Unordered(tuple(tip.encode() for tip in row.tips.split())),
+            Unordered(tuple(_spec(spec) for spec in row.specs)),
+            Unordered(tuple(describe(member) for member in row.subcommands.values())),
         )
     )
 

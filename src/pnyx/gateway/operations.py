@@ -201,6 +201,10 @@ def _function_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> Local
 _ADMIN: Final = "admin noscript loading stale"
 _ANY: Final = "loading stale"
 _VARIES: Final = "nondeterministic_output"
+_EACH: Final = f"{_VARIES} request_policy:all_nodes response_policy:special"
+_EACH_SHARD: Final = f"{_VARIES} request_policy:all_shards response_policy:special"
+_ALL_NODES: Final = "request_policy:all_nodes response_policy:all_succeeded"
+_ALL_SHARDS: Final = "request_policy:all_shards response_policy:all_succeeded"
 _SLOWLOG: Final = "admin loading stale"
 
 ROWS: Final = (
@@ -228,41 +232,44 @@ ROWS: Final = (
             tips=f"request_policy:all_nodes response_policy:agg_sum {_VARIES}"),
         Row("slowlog|reset", 2, _SLOWLOG, "server", "2.2.12", "Forget them",
             local=_slowlog_reset,
-            tips="request_policy:all_nodes response_policy:all_succeeded"),
+            tips=_ALL_NODES),
     ),
     container(
         "latency", "server", "2.8.13", "Nothing is collected here: see /metrics",
         Row("latency|doctor", 2, _ADMIN, "server", "2.8.13", "Say where latencies are",
-            local=_latency_doctor, tips=_VARIES),
+            local=_latency_doctor, tips=_EACH),
         Row("latency|help", 2, _ANY, "server", "2.8.13", "Show the subcommands",
             local=_latency_help),
         Row("latency|histogram", -2, _ADMIN, "server", "7.0.0", "Return nothing",
-            local=_latency_histogram, tips=_VARIES),
+            local=_latency_histogram, tips=_EACH),
         Row("latency|history", 3, _ADMIN, "server", "2.8.13", "Return nothing", local=_nothing,
-            tips=_VARIES),
+            tips=_EACH),
         Row("latency|latest", 2, _ADMIN, "server", "2.8.13", "Return nothing", local=_nothing,
-            tips=_VARIES),
-        Row("latency|reset", -2, _ADMIN, "server", "2.8.13", "Return 0", local=_no_events),
+            tips=_EACH),
+        Row("latency|reset", -2, _ADMIN, "server", "2.8.13", "Return 0", local=_no_events,
+            tips=_ALL_NODES),
     ),
     container(
         "memory", "server", "4.0.0", "Look at memory",
         Row("memory|doctor", 2, "", "server", "4.0.0", "Say where values are",
-            local=_memory_doctor, tips=_VARIES),
+            local=_memory_doctor, tips=_EACH_SHARD),
         Row("memory|help", 2, _ANY, "server", "4.0.0", "Show the subcommands",
             local=_memory_help),
-        Row("memory|purge", 2, "", "server", "4.0.0", "Accepted", local=_memory_purge),
+        Row("memory|purge", 2, "", "server", "4.0.0", "Accepted", local=_memory_purge,
+            tips=_ALL_SHARDS),
         Row("memory|stats", 2, "", "server", "4.0.0", "Return what memory is used for",
-            local=_memory_stats, tips=_VARIES),
+            local=_memory_stats, tips=_EACH_SHARD),
         MEMORY_USAGE,
     ),
     container(
         "function", "scripting", "7.0.0", "There are no functions",
         Row("function|flush", -2, "write noscript", "scripting", "7.0.0", "Accepted",
-            local=_function_flush, categories="scripting"),
+            local=_function_flush, categories="scripting", tips=_ALL_SHARDS),
         Row("function|help", 2, _ANY, "scripting", "7.0.0", "Show the subcommands",
             local=_function_help, categories="scripting"),
         Row("function|list", -2, "noscript", "scripting", "7.0.0", "Return nothing",
-            local=_nothing, categories="scripting"),
+            local=_nothing, categories="scripting",
+            tips="nondeterministic_output_order"),
     ),
     Row("debug", -2, _ADMIN, "server", "1.0.0", "For tests of clients", local=_debug, waits=True),
 )  # fmt: skip

@@ -30,7 +30,7 @@ HEALTHY_S_MAX: Final = 20.0
 class NotInTime(PnyxError):
     """The cluster did not reach the state that was waited for."""
 
-    code = "PX0109"
+    code = "PX0406"
 
 
 class Cluster:
@@ -219,7 +219,17 @@ class Cluster:
 
     def _set_faults(self, node: NodeProcess, cut: Sequence[str]) -> None:
         body = json.dumps({"cut": list(cut)}).encode()
-        page.ask(node.host, node.ports.http, "/v1/faults", body=body)
+        deadline = time.monotonic() + HEALTHY_S_MAX
+        while True:
+            try:
+                page.ask(node.host, node.ports.http, "/v1/faults", body=body)
+            except page.NoAnswer:
+                # A node that was just started does not listen yet.
+                if not node.is_running() or time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
+            else:
+                return
 
     def _check_running(self) -> None:
         for node in self.nodes.values():

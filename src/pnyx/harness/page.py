@@ -13,7 +13,7 @@ ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 class NoAnswer(PnyxError):
     """The node's http page did not answer as it should."""
 
-    code = "PX0108"
+    code = "PX0405"
 
 
 def ask(

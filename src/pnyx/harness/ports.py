@@ -17,7 +17,7 @@ OUT_OF_THE_WAY_MAX: Final = 32_000
 class NoPort(PnyxError):
     """No free port was found. Nothing was started."""
 
-    code = "PX0106"
+    code = "PX0403"
 
 
 @dataclass(frozen=True, slots=True)

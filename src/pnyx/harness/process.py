@@ -21,7 +21,7 @@ LOG_TAIL_BYTES: Final = 16_384
 class StartFailed(PnyxError):
     """A node process ended or did not answer in time. Its data is untouched."""
 
-    code = "PX0107"
+    code = "PX0404"
 
 
 @dataclass(slots=True)
@@ -58,7 +58,8 @@ class NodeProcess:
         Ctrl-C in a terminal reaches the demo and not the nodes.
         """
         assert not self.is_running(), f"{self.label} runs already"
-        self.paused = False
+        # It may have ended by itself: nobody has closed our end of its input then.
+        self._reap(None)
         with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
                 [

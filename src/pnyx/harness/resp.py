@@ -20,13 +20,13 @@ READ_BYTES: Final = 65_536
 class Unreachable(PnyxError):
     """Nobody answers at the address, or the connection broke; a write's outcome is unknown."""
 
-    code = "PX0105"
+    code = "PX0401"
 
 
 class Refused(PnyxError):
     """The node answered with a RESP error; the text is its own."""
 
-    code = "PX0202"
+    code = "PX0402"
 
 
 class Connection:

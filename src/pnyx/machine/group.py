@@ -123,13 +123,14 @@ class Group:
 
     def finish_install(self, mark: Mark, membership: Membership) -> None:
         """Make the installed rows the state, atomically, and delete the state before."""
-        assert self._installation is not None, "an install has begun"
+        installation = self._installation
+        assert installation is not None, "an install has begun"
         assert mark.index > self.applied.index, "a snapshot never takes the state back"
-        totals = self._installation.totals()
-        meta = Meta(self._installation.generation, mark, membership, totals, installed=mark)
+        totals = installation.totals()
+        meta = Meta(installation.generation, mark, membership, totals, installed=mark)
         old = group_prefix(self._group, self._generation)
         self.space.write(
-            {self._meta_key: encode_row(meta)},
+            {self._meta_key: encode_row(meta), installation.totals_key: None},
             [(old, group_prefix(self._group, self._generation + 1))],
         )
         self._installation = None

@@ -38,6 +38,8 @@ def _type_of(keyspace: Keyspace, command: c.Type) -> Result:
 
 
 def _encoding(keyspace: Keyspace, command: c.Encoding) -> Result:
+    # What Redis says of a value just set. It also remembers how one came about (raw after APPEND),
+    # which is nothing that replicas should have to agree on.
     value = keyspace.value(command.key)
     if value is None:
         return None

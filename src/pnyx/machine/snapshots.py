@@ -53,6 +53,7 @@ class Installation:
         self.generation = generation
         self._space = space
         self._prefix = group_prefix(group, generation)
+        self.totals_key = self._prefix + KIND_META
 
     def put(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Write rows of the stream; writing one again does no harm."""
@@ -60,7 +61,7 @@ class Installation:
 
     def totals(self) -> Totals:
         """Return the totals that the stream began with."""
-        row = self._space.get(self._prefix + KIND_META)
+        row = self._space.get(self.totals_key)
         assert row is not None, "a stream begins with its totals"
         return decode_totals(row)
 

@@ -83,7 +83,10 @@ def _open_in(directory: DataDirectory, settings: Settings) -> Disk:
     wal, recovered = Wal.open(
         DiskFiles(_made(directory.path / WAL_NAME)),
         directory.identity,
-        WalSettings(segment_bytes=settings.storage.segment_bytes),
+        WalSettings(
+            segment_bytes=settings.storage.segment_bytes,
+            reserve_bytes=settings.storage.low_space_bytes,
+        ),
         {GROUP: group.applied.index},
         lambda: secrets.randbits(64),
     )

@@ -96,6 +96,8 @@ class Driver:
         for write in writes:
             if write.group == self._group:
                 self._durable = write.write.write_id
+        if self._stopped:
+            return
         self.replica.persisted(self._durable, now())
         delayed = self._delayed
         ready: list[Outbound] = []
@@ -110,6 +112,10 @@ class Driver:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._turn)
+
+    def halt(self) -> None:
+        """Turn no more and say nothing more: the node has failed."""
+        self._stopped = True
 
     def stop(self) -> None:
         """Answer whoever still waits, and turn no more."""
@@ -131,7 +137,6 @@ class Driver:
         try:
             self._crank()
         except BaseException as error:
-            self._stopped = True
             self._failed(error)
 
     def _crank(self) -> None:

@@ -5,15 +5,15 @@ only once its cluster has formed; requests that come earlier wait like parked on
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import structlog
 
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.raft.raft import Raft
-from pnyx.errors import SettingsWrong
 from pnyx.ids import Index, NodeId, Term
 from pnyx.node.batching import Batcher
 from pnyx.node.disk import GROUP, Disk
@@ -187,14 +187,6 @@ class Node:
         Raises:
             SettingsWrong: one of them is not another node of this cluster.
         """
-        strangers = set(labels) - (self.settings.nodes.keys() - {self.settings.name})
-        if strangers:
-            raise SettingsWrong(
-                f"cannot cut the links to {', '.join(sorted(strangers))}; nothing changed",
-                cause=f"the other nodes are {', '.join(sorted(self.settings.nodes))}",
-                next_step="name some of them",
-            )
-        self._peers.heal()
         self._peers.cut_from(labels)
 
     @property
@@ -210,23 +202,26 @@ class Node:
         """The newest term heard of."""
         return Term(0) if self._driver is None else self._driver.replica.consensus.term
 
-    # What the transport says.
+    # What the transport says. A bug met there must stop the node, not just close a link.
 
     def received(self, parcel: Parcel) -> None:
         """Take in a peer's parcel."""
-        if self._driver is not None:
-            self._driver.received(parcel)
-        self._forming.received(parcel)
+        with self._stopping_on_bugs():
+            if self._driver is not None:
+                self._driver.received(parcel)
+            self._forming.received(parcel)
 
     def link_up(self, label: str, node: NodeId, boot: int) -> None:
         """Both lanes to `node` are up."""
         _log.debug("link up", peer=label, boot=f"{boot:x}")
-        self._forming.connected(label, node)
+        with self._stopping_on_bugs():
+            self._forming.connected(label, node)
 
     def link_down(self, node: NodeId) -> None:
         """A lane to `node` broke."""
-        if self._driver is not None:
-            self._driver.link_lost(node)
+        with self._stopping_on_bugs():
+            if self._driver is not None:
+                self._driver.link_lost(node)
 
     # Inside.
 
@@ -300,7 +295,20 @@ class Node:
         self._early.clear()
         self._driver.wake()
 
+    @contextlib.contextmanager
+    def _stopping_on_bugs(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self._fail(error)
+
     def _written(self, writes: list[GroupWrite], formed: Formed | None, seconds: float) -> None:
+        with self._stopping_on_bugs():
+            self._take_written(writes, formed, seconds)
+
+    def _take_written(
+        self, writes: list[GroupWrite], formed: Formed | None, seconds: float
+    ) -> None:
         self.metrics.synced(seconds)
         if formed is not None:
             self._forming.recorded(formed)
@@ -335,6 +343,8 @@ class Node:
         self._early_timer = self._loop.call_later(EARLY_CHECK_S, self._check_early)
 
     def _fail(self, error: BaseException) -> None:
+        if self._driver is not None:
+            self._driver.halt()
         if not self._failure.done():
             self._failure.set_result(error)
 

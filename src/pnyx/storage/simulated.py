@@ -49,6 +49,11 @@ class _Content:
     durable: bytearray
     pending: set[int] = field(default_factory=set)
 
+    def copy(self) -> "_Content":
+        return _Content(
+            self.name, bytearray(self.visible), bytearray(self.durable), set(self.pending)
+        )
+
 
 class MemoryFiles:
     """`Files` with a crash."""
@@ -124,11 +129,14 @@ class MemoryFiles:
     def copy(self) -> "MemoryFiles":
         """Return the disk as a process that was killed leaves it: everything written is there."""
         left = MemoryFiles(self.capacity_bytes)
-        for name, file in self._files.items():
-            left._files[name] = _Content(
-                name, bytearray(file.visible), bytearray(file.durable), set(file.pending)
-            )
-        left._durable_names = dict(left._files)
+        copies: dict[int, _Content] = {}
+
+        def copied(names: dict[str, _Content]) -> dict[str, _Content]:
+            return {name: copies.setdefault(id(file), file.copy()) for name, file in names.items()}
+
+        left._files = copied(self._files)
+        left._durable_names = copied(self._durable_names)
+        left._renamings = [copied(names) for names in self._renamings]
         return left
 
     def damage(self, name: str, offset: int, content: bytes) -> None:

@@ -38,13 +38,13 @@ class Told(msgspec.Struct, frozen=True):
 class NoDemo(PnyxError):
     """There is no running demo to talk to. Nothing was done."""
 
-    code = "PX0110"
+    code = "PX0407"
 
 
 class DemoRefused(PnyxError):
     """The running demo could not do it."""
 
-    code = "PX0111"
+    code = "PX0408"
 
 
 class ControlSocket:

@@ -25,7 +25,7 @@ _OUTCOMES: Final = re.compile(r"requests: (\d+) total, .* (\d+) succeeded, (\d+)
 class LoadFailed(PnyxError):
     """A load generator did not finish its work; there is no figure."""
 
-    code = "PX0112"
+    code = "PX0409"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""What commands refuse before they do anything, and what init writes."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pnyx.cli import running
+from pnyx.cli.app import run
+from pnyx.cli.demo import control
+from pnyx.cli.demo.command import start
+from pnyx.cli.keys import parsed
+from pnyx.errors import SettingsWrong, WrongDirectory
+from pnyx.harness.serve import overrides
+
+THREE = "n1=10.77.0.1,n2=10.77.0.2,n3=10.77.0.3"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "pnyx"
+
+
+def test_init_writes_a_file_a_node_that_differ_in_name_and_data_only(tmp_path: Path) -> None:
+    assert run(["init", "--nodes", THREE, "--dir", str(tmp_path / "c"), "--insecure"]) == 0
+    files = [tomllib.loads((tmp_path / "c" / f"n{i}.toml").read_text()) for i in (1, 2, 3)]
+    assert [one.pop("name") for one in files] == ["n1", "n2", "n3"]
+    assert len({one.pop("data") for one in files}) == 3
+    assert files[0] == files[1] == files[2]
+    assert files[0]["nodes"]["n2"]["host"] == "10.77.0.2"
+
+
+def test_init_refuses_an_exposed_cluster_without_a_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--nodes", THREE, "--dir", str(tmp_path / "c")]) == 2
+    assert not (tmp_path / "c").exists()
+    assert "--insecure" in capsys.readouterr().err or "insecure" in capsys.readouterr().err
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    words = ["init", "--nodes", THREE, "--dir", str(tmp_path), "--insecure"]
+    assert run(words) == 0
+    before = (tmp_path / "n1.toml").read_bytes()
+    assert run(words) == 2
+    assert (tmp_path / "n1.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("nodes", ["n1", "n1=", "=h", "n1=a,n1=b", ""])
+def test_init_refuses_nodes_that_are_not_name_and_host(nodes: str, tmp_path: Path) -> None:
+    assert run(["init", "--nodes", nodes, "--dir", str(tmp_path / "c"), "--insecure"]) == 2
+    assert not (tmp_path / "c").exists()
+
+
+def test_more_than_one_group_is_refused_and_nothing_starts() -> None:
+    with pytest.raises(SettingsWrong, match="nothing was started"):
+        start(groups=3, ephemeral=True)
+
+
+def test_data_to_keep_and_to_drop_is_a_contradiction(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong, match="contradict"):
+        start(ephemeral=True, data=tmp_path)
+
+
+def test_a_demo_does_not_change_how_many_nodes_its_data_has(tmp_path: Path) -> None:
+    for label in ("n1", "n2", "n3"):
+        (tmp_path / f"{label}.toml").touch()
+    with pytest.raises(WrongDirectory, match="of 3 nodes, not 5"):
+        start(nodes="5", data=tmp_path)
+
+
+def test_asking_without_a_demo_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demo", "kill"]) == 1
+    assert "no demo is running" in capsys.readouterr().err
+
+
+def test_a_dead_demo_is_not_found(home: Path, tmp_path: Path) -> None:
+    # Process ids end below this on every Linux.
+    gone = running.Running(pid=2**22 + 1, directory=str(tmp_path), control="", nodes=())
+    running.announce(gone)
+    assert running.find() is None
+    with pytest.raises(control.NoDemo):
+        control.ask(running.find(), "status", None)
+
+
+@pytest.mark.parametrize("wrong", ["nohost", "host:", ":1", "host:port"])
+def test_an_address_without_host_or_port_is_refused(wrong: str) -> None:
+    with pytest.raises(SettingsWrong):
+        parsed(wrong)
+
+
+def test_an_override_without_a_value_is_refused() -> None:
+    assert overrides(["raft.heartbeat_ms=10", "a=b=c"]) == {"raft.heartbeat_ms": "10", "a": "b=c"}
+    with pytest.raises(SettingsWrong, match="heartbeat"):
+        overrides(["heartbeat"])

@@ -1,0 +1,90 @@
+"""The program itself: prints before it imports, and ends in an exit status."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+
+from pnyx import __version__
+from pnyx.cli import entry
+
+
+def pnyx(*words: str, python: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *python, "-m", "pnyx.cli.entry", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def run_with_fake_app(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    printed: list[str] = []
+    app = types.ModuleType("pnyx.cli.app")
+    app.run = lambda words: printed.append(capsys.readouterr().out) or 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pnyx.cli.app", app)
+    monkeypatch.setattr(sys, "argv", ["pnyx", *words])
+    with pytest.raises(SystemExit):
+        entry.main()
+    return printed[0]
+
+
+def test_the_demo_says_something_before_anything_else_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run_with_fake_app(["demo", "--ephemeral"], monkeypatch, capsys)
+    assert said == f"pnyx {__version__}  demo cluster\n"
+
+
+@pytest.mark.parametrize("words", [["demo", "kill", "n1"], ["demo", "--help"], ["status"], []])
+def test_other_commands_print_nothing_of_their_own_first(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_with_fake_app(words, monkeypatch, capsys) == ""
+
+
+def test_an_unknown_command_is_a_usage_error_without_a_trace() -> None:
+    done = pnyx("staus")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "status" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreadable_settings_file_is_a_usage_error_with_effect_and_next_step() -> None:
+    done = pnyx("server", "--config", "nowhere.toml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[PX0101]")
+    assert "next" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_where_an_error_came_from() -> None:
+    assert "Traceback" in pnyx("server", "--config", "nowhere.toml", "--debug").stderr
+
+
+def test_nothing_runs_without_assertions() -> None:
+    done = pnyx("version", python=("-O",))
+    assert done.returncode != 0
+    assert "python -O" in done.stderr
+
+
+def test_nobody_listening_is_a_failure_that_names_the_address() -> None:
+    done = pnyx("get", "key", "--addr", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m pnyx.cli.entry --help | head -1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,25 @@
+"""Generated pages and the page of error codes are fresh."""
+
+from pathlib import Path
+
+from pnyx.cli.demo import control
+from pnyx.cli.pages import PAGE_NAME, command_line
+from pnyx.harness import cluster, page, ports, process, resp
+from pnyx.harness.bench import loads
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def test_the_page_of_commands_is_the_one_that_the_code_makes() -> None:
+    assert (REFERENCE / PAGE_NAME).read_text() == command_line(), "run: make docs"
+
+
+def test_every_error_of_the_tools_has_a_row_with_its_code() -> None:
+    table = (REFERENCE / "errors.md").read_text().partition("## The tools' own")[2]
+    classes = [
+        resp.Unreachable, resp.Refused, ports.NoPort, process.StartFailed, page.NoAnswer,
+        cluster.NotInTime, control.NoDemo, control.DemoRefused, loads.LoadFailed,
+    ]  # fmt: skip
+    for one in classes:
+        promise = (one.__doc__ or "").removesuffix(".")
+        assert f"| `{one.code}` | `{one.__name__}` | {promise}. |" in table

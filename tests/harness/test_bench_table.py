@@ -1,0 +1,33 @@
+"""How rounds become a table."""
+
+from pnyx.harness.bench.loads import Measured, Workload, put_request
+from pnyx.harness.bench.subjects import Etcd, Pnyx
+from pnyx.harness.bench.table import Cell, markdown
+
+
+def cell(*rates: float) -> Cell:
+    return Cell([Measured(rate, 1.0, 2.0, 3.0, 100) for rate in rates])
+
+
+def test_the_table_shows_medians_and_their_ratio() -> None:
+    name = Workload("SET", 50).name
+    cells = {(name, "pnyx"): cell(900, 1000, 9000), (name, "etcd"): cell(400, 500, 100)}
+    row = markdown(cells, [Pnyx(), Etcd()])[-1]
+    assert row.startswith("| SET c=50 | 1,000/s, 1.00 / 2.0 / 3.0 ms | 400/s")
+    assert "| 2.50x |" in row
+
+
+def test_a_workload_that_a_peer_cannot_do_leaves_a_dash() -> None:
+    name = Workload("SET", 50, pipeline=16).name
+    row = markdown({(name, "pnyx"): cell(1000)}, [Pnyx(), Etcd()])[-1]
+    assert row.count(" - ") == 2
+
+
+def test_cpu_is_told_apart_for_the_leader_and_a_follower() -> None:
+    measured = cell(1000)
+    measured.cpu_us = {"leader": [38.0, 40.0], "n2": [18.0], "n3": [20.0]}
+    assert measured.cpu_words() == "39 + 19"
+
+
+def test_a_put_request_is_what_etcd_reads() -> None:
+    assert put_request(b"k", b"vv") == b"\x0a\x01k\x12\x02vv"

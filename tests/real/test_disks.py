@@ -1,0 +1,198 @@
+"""What do real nodes do when their disk fails, fills up, or is not theirs?"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pnyx.harness.cluster import Cluster
+from pnyx.harness.resp import Connection, Refused, Unreachable
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+MIB = 1024 * 1024
+
+
+@contextlib.contextmanager
+def failing_syncs(cluster: Cluster, label: str, error: str) -> Iterator[None]:
+    """Make every fdatasync of a node fail from now on, as the kernel would."""
+    pid = cluster.nodes[label].pid
+    tracer = subprocess.Popen(
+        [
+            "strace",
+            "-f",
+            "-qq",
+            "-p",
+            str(pid),
+            "-e",
+            "trace=fdatasync,fsync",
+            "-e",
+            f"inject=fdatasync,fsync:error={error}",
+            "-o",
+            "/dev/null",
+        ],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(0.5)
+    if tracer.poll() is not None:
+        assert tracer.stderr is not None
+        pytest.skip(f"strace cannot attach here: {tracer.stderr.read().decode().strip()}")
+    try:
+        yield
+    finally:
+        tracer.terminate()
+        tracer.communicate(timeout=10)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+def test_a_node_whose_sync_fails_ends_with_74_and_acknowledges_nothing_after(error: str) -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        leader = cluster.wait_for_leader()
+        with cluster.connect(leader) as connection:
+            assert connection.call("SET", "before", "1") == b"OK"
+            with failing_syncs(cluster, leader, error):
+                began = time.monotonic()
+                with pytest.raises((Unreachable, Refused)):
+                    connection.call("SET", "after", "1")
+                while cluster.nodes[leader].is_running():
+                    assert time.monotonic() - began < 3, "the node did not end"
+                    time.sleep(0.01)
+        assert cluster.nodes[leader].status == 74
+        log = "\n".join(cluster.nodes[leader].log_tail(10))
+        assert "error[PX0301]" in log
+        cluster.restart(leader)
+        cluster.wait_healthy()
+        with cluster.connect(leader) as connection:
+            assert connection.call("GET", "before") == b"1"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 96 MiB: three nodes fill it together."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=96m", "tmpfs", str(mount)]
+    made = subprocess.run(["mount", *options], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"no small file system can be mounted here: {made.stderr.decode().strip()}")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=False)
+
+
+def refusal(connection: Connection, deadline: float) -> str:
+    """Write until it is refused; return the error."""
+    while time.monotonic() < deadline:
+        try:
+            connection.call("SET", "filler", "y" * 10_000)
+        except Refused as refused:
+            return str(refused)
+    return "nothing was refused"
+
+
+@pytest.mark.timeout(120)
+def test_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    settings = {
+        "storage.segment_bytes": 4 * MIB,
+        "storage.flush_log_bytes": MIB,
+        "storage.compact_log_bytes": 4 * MIB,
+        "storage.tail_log_bytes": MIB,
+        "storage.low_space_bytes": 24 * MIB,
+        "limits.entry_bytes_max": 2 * MIB,
+        "limits.value_bytes_max": MIB,
+    }
+    with Cluster(small_disk / "nodes", settings=settings) as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        with cluster.connect(cluster.wait_for_leader()) as connection:
+            assert connection.call("SET", "early", "1") == b"OK"
+            free = os.statvfs(small_disk)
+            ballast.write_bytes(b"x" * (free.f_bavail * free.f_frsize - 16 * MIB))
+            deadline = time.monotonic() + 20
+            assert "MISCONF" in refusal(connection, deadline)
+            assert connection.call("GET", "early") == b"1"
+            ballast.unlink()
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    assert connection.call("SET", "late", "1") == b"OK"
+                    break
+                except Refused:
+                    assert time.monotonic() < deadline, "writes did not come back"
+                    time.sleep(0.1)
+        assert all(node.is_running() for node in cluster.nodes.values())
+
+
+def test_a_node_started_on_another_nodes_data_refuses_and_changes_nothing() -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        cluster.kill("n2")
+        cluster.kill("n3")
+        data = cluster.directory / "data"
+        own, others = (
+            next(cluster.directory.rglob(f"{label}/identity.json")) for label in ("n2", "n3")
+        )
+        before = others.read_bytes()
+        shutil.rmtree(own.parent)
+        shutil.copytree(others.parent, own.parent)
+        cluster.restart("n2")
+        assert cluster.nodes["n2"].wait() == 1, data
+        log = "\n".join(cluster.nodes["n2"].log_tail(10))
+        assert "error[PX0103]" in log
+        assert "belongs to node n3" in log
+        assert (own.parent / "identity.json").read_bytes() == before
+
+
+def test_a_corrupt_log_stops_the_node_with_one_clear_error_and_is_not_overwritten() -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        with cluster.connect("n1") as connection:
+            for number in range(200):
+                connection.call("SET", f"k{number}", "v" * 100)
+        cluster.kill("n2")
+        segment = max(cluster.directory.rglob("n2/wal/*.wal"))
+        content = bytearray(segment.read_bytes())
+        content[4096 * 20 + 100] ^= 0xFF
+        segment.write_bytes(content)
+        cluster.restart("n2")
+        assert cluster.nodes["n2"].wait() == 1
+        log = "\n".join(cluster.nodes["n2"].log_tail(10))
+        assert "error[PX0302]" in log
+        assert segment.name in log
+        assert segment.read_bytes() == bytes(content)
+        with cluster.connect("n1") as connection:
+            assert connection.call("GET", "k199") == b"v" * 100
+
+
+def test_two_processes_never_share_a_data_directory() -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        again = subprocess.run(
+            [
+                *(sys.executable, "-m", "pnyx.cli.entry", "server"),
+                "--config",
+                str(cluster.nodes["n1"].settings_path),
+            ],
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert again.returncode == 1
+        assert b"error[PX0103]" in again.stderr
+        assert str(cluster.nodes["n1"].pid).encode() in again.stderr
+        assert cluster.wait_healthy().leader is not None

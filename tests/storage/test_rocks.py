@@ -1,0 +1,121 @@
+"""What RocksDB must do for a node beyond what every space does (properties/test_spaces.py)."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pnyx.errors import LostDisk
+from pnyx.storage.rocks import RocksSpace
+
+ROWS = {b"key %06d" % i: b"value %06d " % i * 10 for i in range(20_000)}
+
+
+def filled(path: Path) -> None:
+    space = RocksSpace(path)
+    space.write(ROWS)
+    space.close()
+
+
+def largest_table(path: Path) -> Path:
+    return max(path.glob("*.sst"), key=lambda file: file.stat().st_size)
+
+
+def overwrite(file: Path, at: int, content: bytes) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(at)
+        opened.write(content)
+
+
+def test_a_damaged_row_is_a_lost_disk_for_get_and_scan(tmp_path: Path) -> None:
+    """A scan that met damage would otherwise just end early, as if there were no more rows."""
+    filled(tmp_path)
+    table = largest_table(tmp_path)
+    overwrite(table, table.stat().st_size // 2, b"\xff" * 64)
+    space = RocksSpace(tmp_path)
+    with pytest.raises(LostDisk, match="damaged"):
+        list(space.scan(b"", b"\xff"))
+    with pytest.raises(LostDisk, match="damaged"):
+        for key in ROWS:
+            space.get(key)
+    view = space.view()
+    with pytest.raises(LostDisk, match="damaged"):
+        list(view.scan(b"", b"\xff"))
+    view.close()
+
+
+@pytest.mark.parametrize("name", ["CURRENT", "MANIFEST", ".sst"])
+@pytest.mark.parametrize(
+    "harm",
+    [Path.unlink, lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])],
+    ids=["gone", "cut"],
+)
+def test_a_database_without_one_of_its_files_is_a_lost_disk(
+    tmp_path: Path, name: str, harm: Callable[[Path], object]
+) -> None:
+    filled(tmp_path)
+    harm(next(file for file in sorted(tmp_path.iterdir()) if name in file.name))
+    before = sorted(file.name for file in tmp_path.glob("*.sst"))
+    with pytest.raises(LostDisk):
+        RocksSpace(tmp_path)
+    assert sorted(file.name for file in tmp_path.glob("*.sst")) == before
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pnyx.storage.rocks import RocksSpace
+space = RocksSpace(Path(sys.argv[1]))
+for number in range(400):
+    space.write({b"applied": b"%d" % number, b"row %d" % number: bytes(100)})
+    if number == 250:
+        space.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_killed_process_keeps_what_was_flushed_and_no_half_batch(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    space = RocksSpace(tmp_path)
+    applied = int(space.get(b"applied") or -1)
+    assert applied >= 250
+    assert len(list(space.scan(b"row ", b"row~"))) == applied + 1
+    space.close()
+
+
+def test_a_copy_made_under_way_opens_with_what_was_flushed(tmp_path: Path) -> None:
+    space = RocksSpace(tmp_path / "live")
+    space.write({b"a": b"1"})
+    space.flush()
+    space.write({b"a": b"2"})
+    shutil.copytree(tmp_path / "live", tmp_path / "copy")
+    crashed = RocksSpace(tmp_path / "copy")
+    assert crashed.get(b"a") == b"1"
+    assert space.get(b"a") == b"2"
+    crashed.close()
+    space.close()
+
+
+LOADED = """
+import resource, sys
+from pathlib import Path
+from pnyx.storage.rocks import RocksSpace
+space = RocksSpace(Path(sys.argv[1]))
+for first in range(0, 1_000_000, 1000):
+    keys = (n * 7919 % 1_000_000 for n in range(first, first + 1000))
+    space.write({b"group generation kind slot %012d" % n: b"%099d" % n for n in keys})
+space.flush()
+assert sum(1 for _ in space.scan(b"group", b"grouq")) == 1_000_000
+space.close()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_a_million_keys_stay_far_below_the_nodes_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOADED, str(tmp_path)]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(loaded.stdout) < 250, "MiB at most; a whole node may take 400"
