@@ -158,6 +158,8 @@ class World:
         member.delayed.clear()
         member.disk_hangs = False
         member.reads.clear()
+        for key in [key for key in self.read_floors if key[0] == member.node]:
+            del self.read_floors[key]
         del member.applied[member.flushed :]
 
     def restart(self, number: int) -> None:

@@ -24,8 +24,13 @@ def run_with_fake_app(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> str:
     printed: list[str] = []
+
+    def run(_words: list[str]) -> int:
+        printed.append(capsys.readouterr().out)
+        return 0
+
     app = types.ModuleType("pnyx.cli.app")
-    app.run = lambda words: printed.append(capsys.readouterr().out) or 0  # type: ignore[attr-defined]
+    vars(app)["run"] = run
     monkeypatch.setitem(sys.modules, "pnyx.cli.app", app)
     monkeypatch.setattr(sys, "argv", ["pnyx", *words])
     with pytest.raises(SystemExit):

@@ -81,6 +81,11 @@ class LocalStore:
             asyncio.get_running_loop().call_soon(self._answer_all)
         self._queue.append(request)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait to be answered."""
+        return len(self._queue)
+
     def release(self) -> None:
         self.is_held = False
         self._answer_all()

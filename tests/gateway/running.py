@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import TypeVar
 
 import uvloop
@@ -41,13 +43,14 @@ class Running:
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
         """Return when the condition holds on the loop."""
+        end = time.monotonic() + seconds
+        while not self.on_loop(condition):
+            assert time.monotonic() < end, "what was waited for did not come"
+            time.sleep(0.005)
 
-        async def holds() -> None:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    await asyncio.sleep(0.005)
-
-        asyncio.run_coroutine_threadsafe(holds(), self._loop).result(seconds + 5)
+    def begin_stop(self) -> "Future[None]":
+        """Start to stop the gateway; the block's end stops it again, which does nothing."""
+        return asyncio.run_coroutine_threadsafe(self.gateway.stop(), self._loop)
 
     def close_clients(self) -> None:
         for connection in self._connections:

@@ -48,6 +48,13 @@ def test_a_read_that_meets_a_key_due_by_estimate_only_is_left_to_the_log() -> No
     assert driver.read(c.Get(b"k"), now_ms=due - 50) == [None]
 
 
+def test_a_reader_with_a_slow_clock_reads_at_the_committed_one() -> None:
+    driver = Driver()
+    driver.run(c.Set(b"k", b"1", SOON))
+    assert driver.read(c.Ttl(b"k", False), now_ms=START_MS - 1_000) == [100]
+    assert driver.read(c.Ttl(b"k", False), now_ms=START_MS + 30) == [70]
+
+
 def test_an_expire_into_the_past_deletes() -> None:
     driver = Driver()
     driver.run(c.Set(b"k", b"1"), c.Set(b"j", b"1"))

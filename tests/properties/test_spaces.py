@@ -3,12 +3,14 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pnyx.errors import DiskFailed
 from pnyx.machine.space import Reader, View
 from pnyx.storage.memory import MemorySpace
 from pnyx.storage.rocks import RocksSpace
@@ -88,8 +90,11 @@ class BothSpaces(RuleBasedStateMachine):
         self.close_views()
         self.crashes += 1
         copied = self.folder / str(self.crashes)
+        # Without this RocksDB may delete a file that is just being copied.
+        self.rocks._database.cancel_all_background(True)
         shutil.copytree(self.folder / str(self.crashes - 1), copied)
-        self.rocks.close()
+        with suppress(DiskFailed):
+            self.rocks.close()
         self.rocks = RocksSpace(copied)
         self.memory = self.memory.crash()
 

@@ -231,3 +231,17 @@ def test_writes_are_refused_while_the_disk_is_nearly_full_and_come_back() -> Non
     cluster.submit(leader.me, "again", Set(b"k", b"v"))
     cluster.settle()
     assert cluster.answers(1)["again"] == Done((OK,))
+
+
+def test_a_leader_whose_disk_hangs_answers_unknown_and_lets_another_lead() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.members[1].disk_held = True
+    cluster.submit(1, "w", Set(b"k", b"v"))
+    cluster.settle()
+    cluster.advance(800)
+    assert cluster.answers(1) == {"w": Unknown()}
+    other = cluster.await_leader(but=1)
+    cluster.submit(other, "r", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(other) == {"r": Done((b"v",))}

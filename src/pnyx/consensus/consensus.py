@@ -45,6 +45,11 @@ class Consensus(Protocol):
         ...
 
     @property
+    def stalled(self) -> bool:
+        """Has a write been outstanding for longer than any election timeout?"""
+        ...
+
+    @property
     def compacted(self) -> Mark:
         """The boundary the log starts after."""
         ...

@@ -41,7 +41,8 @@ class Connection(asyncio.Protocol):
         self._stalled_at: float | None = None
         """Since when the client reads too slowly, on the monotonic clock."""
         self._stalled_bytes = 0
-        self._over_soft_at: float | None = None
+        self._over_soft_at = 0.0
+        """Since when more than the soft limit is unread."""
         self._held_in = 0
         self._held_out = 0
         self._unsettled = 0
@@ -121,7 +122,7 @@ class Connection(asyncio.Protocol):
             self._settle()
 
     def pause_writing(self) -> None:
-        self._stalled_at = time.monotonic()
+        self._stalled_at = self._over_soft_at = time.monotonic()
         self._stalled_bytes = self._transport.get_write_buffer_size()
         if not self._client.is_authenticated:
             # CVE-2025-21605: strangers do not get replies stored for them.
@@ -130,7 +131,6 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stalled_at = None
-        self._over_soft_at = None
         self._settle()
         if self._run is None and not self._is_over:
             self._pump()
@@ -215,7 +215,6 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_later(run.pause.seconds, self._resume, run.pause)
         if self._stalled_at is not None or self._unsettled > SETTLE_BYTES:
             self._settle()
-            self._check_output()
 
     def _resume(self, pause: Pause) -> None:
         self._run = None
@@ -259,13 +258,6 @@ class Connection(asyncio.Protocol):
         self._held_in, self._held_out = held_in, held_out
         lobby.shed()
 
-    def _check_output(self) -> None:
-        limits = self._lobby.limits
-        unread = self._unread_bytes()
-        if unread > limits.output_bytes_max:
-            self._lobby.counters.output_limit_disconnections += 1
-            self.abort()
-
     def check(self, now: float) -> None:
         """Drop the client if it is too slow or too silent; called about once a second."""
         if self._is_over:
@@ -283,17 +275,18 @@ class Connection(asyncio.Protocol):
     def _check_stall(self, now: float, stalled_at: float) -> None:
         limits = self._lobby.limits
         unread = self._unread_bytes()
-        if unread < self._stalled_bytes:
-            self._stalled_at = stalled_at = now
+        is_moving = unread < self._stalled_bytes
         self._stalled_bytes = unread
+        if is_moving:
+            self._stalled_at = stalled_at = now
         if unread <= limits.output_bytes_soft_max:
-            self._over_soft_at = None
-        elif self._over_soft_at is None:
             self._over_soft_at = now
-        soft = self._over_soft_at is not None and (
-            now - self._over_soft_at > limits.output_soft_seconds
-        )
-        if soft or now - stalled_at > WRITE_STALL_SECONDS:
+        # A reply may be larger than the limits, as long as its reader keeps reading.
+        if (
+            (unread > limits.output_bytes_max and not is_moving)
+            or now - self._over_soft_at > limits.output_soft_seconds
+            or now - stalled_at > WRITE_STALL_SECONDS
+        ):
             self._lobby.counters.output_limit_disconnections += 1
             self.abort()
 

@@ -13,7 +13,7 @@ from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.results import Refusal, Result
 from pnyx.machine.strings import TOO_LONG
 
-BITOP_BYTES_MAX: Final = 8 * 1024 * 1024
+BITOP_BYTES_MAX: Final = 4 * 1024 * 1024
 """Bytes of all sources of one BITOP together, two values of the largest default size: about 25 ms,
 and more would hold the loop too long."""
 

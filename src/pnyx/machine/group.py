@@ -89,8 +89,7 @@ class Group:
         what time it is must then be agreed first, in the log.
         """
         keyspace = self._keyspace
-        clock_ms = keyspace.clock_ms
-        keyspace.estimate_ms = max(now_ms, clock_ms)
+        keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
         keyspace.met_due = False
         results = [READS[type(each)](keyspace, each) for each in commands]
         return None if keyspace.met_due else results

@@ -17,7 +17,7 @@ from pnyx.machine.rows import POSITION_BYTES, POSITION_END, expiry_of
 
 SCAN_COUNT_MAX: Final = 5_000
 """Keys visited by one SCAN, whatever its COUNT says: a page must not hold the loop."""
-KEYS_COUNT_MAX: Final = 100_000
+KEYS_COUNT_MAX: Final = 10_000
 """Keys that KEYS will visit."""
 SLOT_KEYS_MAX: Final = 100_000
 """Keys of one slot that are counted or listed."""

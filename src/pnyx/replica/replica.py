@@ -114,7 +114,10 @@ class Replica:
         mono_ms = now.mono_ms
         self.consensus.tick(mono_ms)
         self._look(now)
-        for proposal in self._proposals.overdue(mono_ms):
+        # A disk that hangs may answer in an hour: whoever waits for it is told now.
+        stalled = self._proposals and self.consensus.stalled
+        overdue = self._proposals.all_unknown() if stalled else self._proposals.overdue(mono_ms)
+        for proposal in overdue:
             self._answer_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(mono_ms):
             self._answer(request, Unknown())
@@ -228,8 +231,6 @@ class Replica:
             return None
         self._effects = Effects()
         return effects
-
-    # Routing.
 
     def _route(self, request: Request, now: Now) -> None:
         leader = self.consensus.leader
@@ -349,8 +350,12 @@ class Replica:
         for peer in ready.snapshots:
             chunk = self._sender.start(peer, self.boot, now.mono_ms)
             effects.send.append(Outbound(peer, chunk))
-        if self._installed:
-            self._confirm_installs(ready)
+        for sender, reply in self._installed:
+            # The leader counts us from here on: our log must start at the mark for sure.
+            assert ready.write is not None, "an installed snapshot restarts or compacts the log"
+            confirmation = (ready.write.write_id, Outbound(sender, reply))
+            effects.send_when_durable.append(confirmation)
+        self._installed.clear()
 
     def _execute(self, now: Now) -> None:
         if self._committed:
@@ -431,8 +436,6 @@ class Replica:
         self._compaction.flush_started(self.group.applied.index)
         return self._flush_number
 
-    # Forwards of other nodes.
-
     def _on_forward(self, sender: NodeId, message: Forward, now: Now) -> None:
         boot, number = self._asked.get(sender, (0, 0))
         if message.boot == boot and message.number <= number:
@@ -455,15 +458,8 @@ class Replica:
             case answer:
                 self._answer(request, answer)
 
-    # Snapshots.
-
     def _on_snapshot_chunk(self, sender: NodeId, chunk: SnapshotChunk) -> None:
-        if chunk.mark.index <= self.consensus.commit_index:
-            reply: SnapshotReply | None = SnapshotReply(
-                chunk.transfer, chunk.mark, chunk.number, refused=True
-            )
-        else:
-            reply = self._receiver.take(sender, chunk)
+        reply = self._receiver.take(sender, chunk, self.consensus.commit_index)
         if reply is not None:
             self._effects.send.append(Outbound(sender, reply))
         elif self._receiver.awaits_flush and self._install_flush is None:
@@ -482,16 +478,6 @@ class Replica:
         self.consensus.snapshot_installed(mark, membership, now.mono_ms)
         self._installed.append((sender, reply))
         self._look(now)
-
-    def _confirm_installs(self, ready: Ready) -> None:
-        for sender, reply in self._installed:
-            outbound = Outbound(sender, reply)
-            if ready.write is None:
-                self._effects.send.append(outbound)
-            else:
-                # The leader counts us from here on: our log must start at the mark for sure.
-                self._effects.send_when_durable.append((ready.write.write_id, outbound))
-        self._installed.clear()
 
     def _on_snapshot_reply(self, sender: NodeId, reply: SnapshotReply, now: Now) -> None:
         self.consensus.peer_alive(sender, now.mono_ms)

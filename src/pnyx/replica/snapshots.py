@@ -17,7 +17,7 @@ import google_crc32c
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark
-from pnyx.ids import NodeId
+from pnyx.ids import Index, NodeId
 from pnyx.machine.group import Group
 from pnyx.machine.snapshots import SnapshotView
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
@@ -150,8 +150,12 @@ class SnapshotReceiver:
     awaits_flush: bool = False
     """All rows are written; they must be durable before the flip."""
 
-    def take(self, sender: NodeId, chunk: SnapshotChunk) -> SnapshotReply | None:
+    def take(
+        self, sender: NodeId, chunk: SnapshotChunk, commit_index: Index
+    ) -> SnapshotReply | None:
         """Write a chunk's rows; returns what to answer now, or None once all rows are here."""
+        if chunk.mark.index <= commit_index:
+            return SnapshotReply(chunk.transfer, chunk.mark, chunk.number, refused=True)
         if chunk.transfer != self.transfer or sender != self.sender:
             if chunk.number != 0:
                 return SnapshotReply(chunk.transfer, chunk.mark, 0, refused=True)

@@ -19,7 +19,6 @@ from rocksdict import (
     Rdict,
     RdictIter,
     ReadOptions,
-    Snapshot,
     WriteBatch,
     WriteOptions,
 )
@@ -77,7 +76,13 @@ class RocksSpace:
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield rows of ``start <= key < stop``, ascending, as they were at this call."""
-        return _scan(self._path, self._database, start, stop)
+        if start >= stop:
+            return iter(())
+        bounds = ReadOptions()
+        bounds.set_iterate_upper_bound(stop)
+        rows = self._database.iter(bounds)
+        rows.seek(start)
+        return _rows(self._path, rows)
 
     def write(
         self, rows: Mapping[bytes, bytes | None], drops: Sequence[tuple[bytes, bytes]] = ()
@@ -98,7 +103,7 @@ class RocksSpace:
             raise _storage_error(self._path, error) from error
 
     def view(self) -> View:
-        return _RocksView(self._path, self._database.snapshot())
+        return _RocksView(self._path, self._database.iter())
 
     def flush(self) -> None:
         """Return when everything written before this call is durable. Safe in a worker thread."""
@@ -121,40 +126,55 @@ class RocksSpace:
 
 
 class _RocksView:
-    def __init__(self, path: Path, snapshot: Snapshot) -> None:
+    """One iterator, which sees the database as it was when it was made.
+
+    Not rocksdict's `Snapshot`: in 0.3.29 its iterators ignore the snapshot and show later writes.
+    """
+
+    def __init__(self, path: Path, rows: RdictIter) -> None:
         self._path = path
-        self._snapshot: Snapshot | None = snapshot
+        self._rows: RdictIter | None = rows
+        self._moves = 0
+        """Seeks so far: a scan that finds another number was overtaken and must seek again."""
 
     def get(self, key: bytes) -> bytes | None:
-        # A snapshot's own lookup answers a missing key with a bare Exception, as it does damage.
         row = next(self.scan(key, key + b"\0"), None)
         return None if row is None else row[1]
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        assert self._snapshot is not None, "a view is not read after it was closed"
-        return _scan(self._path, self._snapshot, start, stop)
+        moves = -1
+        while True:
+            rows = self._rows
+            assert rows is not None, "a view is not read after it was closed"
+            if moves != self._moves:
+                self._moves += 1
+                moves = self._moves
+                rows.seek(start)
+            if not rows.valid():
+                _require_end(self._path, rows)
+                return
+            key = rows.key()
+            if key >= stop:
+                return
+            # The next key of an ordered map of bytes, should another scan move the iterator.
+            start = key + b"\0"
+            value = rows.value()
+            rows.next()
+            yield key, value
 
     def close(self) -> None:
-        self._snapshot = None
-
-
-def _scan(
-    path: Path, source: Rdict | Snapshot, start: bytes, stop: bytes
-) -> Iterator[tuple[bytes, bytes]]:
-    if start >= stop:
-        return iter(())
-    bounds = ReadOptions()
-    bounds.set_iterate_upper_bound(stop)
-    rows = source.iter(bounds)
-    rows.seek(start)
-    return _rows(path, rows)
+        self._rows = None
 
 
 def _rows(path: Path, rows: RdictIter) -> Iterator[tuple[bytes, bytes]]:
     while rows.valid():
         yield rows.key(), rows.value()
         rows.next()
-    # Damage ends an iteration just as the last row does; only the status tells them apart.
+    _require_end(path, rows)
+
+
+def _require_end(path: Path, rows: RdictIter) -> None:
+    """Damage ends an iteration just as the last row does; only the status tells them apart."""
     try:
         rows.status()
     except Exception as error:

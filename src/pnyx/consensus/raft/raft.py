@@ -156,6 +156,11 @@ class Raft:
         return self._state.writes.durable_index
 
     @property
+    def stalled(self) -> bool:
+        """Has a write been outstanding for longer than any election timeout?"""
+        return self._state.is_stalled()
+
+    @property
     def compacted(self) -> Mark:
         """The boundary the log starts after."""
         return self._state.log.compacted

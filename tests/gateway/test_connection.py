@@ -1,0 +1,239 @@
+"""What one socket may do to a node: garbage, floods, silence, slowness, half-closing."""
+
+import socket
+import time
+
+import pytest
+
+from gateway.running import Running, running
+from pnyx.machine.results import Refusal
+from pnyx.replica.requests import Answer, Done, NotDone, Reason, Request, Unknown
+
+MIB = 1024 * 1024
+
+
+def written(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
+
+
+def alive(gateway: Running) -> bool:
+    return gateway.connect().ask(b"PING") == b"+PONG\r\n"
+
+
+def test_pipelined_commands_are_answered_in_order_and_submitted_together(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.ask(b"SET", b"warm", b"1")
+    gateway.store.keeps_submitted = True
+    commands = [(b"SET", b"k", b"1"), (b"INCR", b"k"), (b"PING",), (b"GET", b"k")]
+    connection.send_raw(b"".join(written(*words) for words in commands))
+    replies = [connection.reply() for _ in range(4)]
+    submitted, gateway.store.submitted = gateway.store.submitted, []
+    gateway.store.keeps_submitted = False
+    assert replies == [b"+OK\r\n", b":2\r\n", b"+PONG\r\n", b"$1\r\n2\r\n"]
+    assert [len(request.commands) for request in submitted] == [3]
+    assert submitted[0].by_log
+
+
+def test_reads_alone_do_not_go_through_the_log(gateway: Running) -> None:
+    gateway.store.keeps_submitted = True
+    gateway.connect().ask(b"GET", b"k")
+    submitted, gateway.store.submitted = gateway.store.submitted, []
+    gateway.store.keeps_submitted = False
+    assert [request.by_log for request in submitted] == [False]
+
+
+def test_a_thousand_commands_in_one_write_are_all_answered(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.send_raw(written(b"INCR", b"n") * 5000)
+    replies = [connection.reply() for _ in range(5000)]
+    assert replies == [b":%d\r\n" % number for number in range(1, 5001)]
+
+
+def test_large_values_come_back_whole(gateway: Running) -> None:
+    connection = gateway.connect()
+    value = bytes(range(256)) * (4 * MIB // 256)
+    assert connection.ask(b"SET", b"big", value) == b"+OK\r\n"
+    connection.send_raw(written(b"GET", b"big") * 8)
+    expected = b"$%d\r\n%b\r\n" % (len(value), value)
+    assert all(connection.reply() == expected for _ in range(8))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff\x00garbage\r\n", b"PING\r\n", b"ping  \r\nPING\n", b"\r\n\r\nPING\r\n"]
+)
+def test_inline_words_are_commands(gateway: Running, data: bytes) -> None:
+    connection = gateway.connect()
+    connection.send_raw(data)
+    assert connection.reply() == b"+PONG\r\n" if b"PING" in data else b"-ERR unknown command"
+    assert alive(gateway)
+
+
+def test_a_protocol_fault_is_told_and_ends_the_connection_only(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.send_raw(written(b"SET", b"k", b"v") + b"*1\r\nfoo\r\n" + written(b"PING"))
+    assert connection.rest() == b"+OK\r\n-ERR Protocol error: expected '$', got 'f'\r\n"
+    assert alive(gateway)
+
+
+@pytest.mark.parametrize("line", [b"POST / HTTP/1.1\r\n", b"Host: a\r\n"])
+def test_a_browser_is_hung_up_on(gateway: Running, line: bytes) -> None:
+    connection = gateway.connect()
+    connection.send_raw(line + b"SET k v\r\n")
+    assert connection.rest() == b""
+    assert gateway.connect().ask(b"EXISTS", b"k") == b":0\r\n"
+
+
+def test_what_a_client_sent_before_half_closing_is_answered(gateway: Running) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.store.settings.me.gateway_port)) as one:
+        one.sendall(written(b"SET", b"k", b"v") * 3)
+        one.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := one.recv(4096):
+            received += chunk
+    assert received == b"+OK\r\n" * 3
+
+
+def test_quit_answers_what_came_before_and_nothing_after(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.send_raw(written(b"SET", b"k", b"v") + written(b"QUIT") + written(b"PING"))
+    assert connection.rest() == b"+OK\r\n+OK\r\n"
+
+
+def test_no_word_of_a_client_can_end_the_line_of_an_error(gateway: Running) -> None:
+    connection = gateway.connect()
+    for word in (b"a\r\n+OK", b"\n", b"x\r", b"\x00\r\n", b"\xff\xfe"):
+        for words in (
+            (word,),
+            (b"GET", word, word),
+            (b"CLIENT", word),
+            (b"EXPIRE", b"k", b"1", word),
+        ):
+            reply = connection.ask(*words)
+            assert reply.startswith(b"-ERR ")
+            assert reply.count(b"\r") == reply.count(b"\n") == 1
+    assert connection.ask(b"PING") == b"+PONG\r\n"
+
+
+def test_pipelining_ahead_is_held_back_not_stored(gateway: Running) -> None:
+    gateway.on_loop(lambda: setattr(gateway.store, "is_held", True))
+    connection = gateway.connect()
+    connection._socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        connection._socket.sendall(written(b"SET", b"k", b"v" * 10_000) * 10_000)
+    held = gateway.on_loop(
+        lambda: [one.held_bytes()[0] for one in gateway.gateway.lobby.connections.values()]
+    )
+    gateway.on_loop(gateway.store.release)
+    assert max(held) < 4 * MIB
+    assert alive(gateway)
+
+
+def test_no_more_is_asked_for_a_reader_that_takes_nothing(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.ask(b"SET", b"big", b"v" * 600_000)
+    gateway.store.keeps_submitted = True
+    connection.send_raw(written(b"GET", b"big") * 2000)
+    lobby = gateway.gateway.lobby
+    gateway.wait_for(lambda: any(one.held_bytes()[1] > 65_536 for one in lobby.clients.values()))
+    asked = sum(len(request.commands) for request in gateway.store.submitted)
+    gateway.store.keeps_submitted = False
+    gateway.store.submitted.clear()
+    assert asked < 100
+    assert alive(gateway)
+
+
+def test_a_reader_that_stands_still_above_the_output_limit_is_dropped() -> None:
+    with running(limits={"output_bytes_max": MIB, "output_bytes_soft_max": MIB}) as one:
+        slow, steady = one.connect(), one.connect()
+        slow.ask(b"SET", b"big", b"v" * MIB)
+        for connection in (slow, steady):
+            connection.send(b"MGET", *[b"big"] * 30)
+        assert len(steady.reply()) > 30 * MIB
+        counters = one.gateway.lobby.counters
+        one.wait_for(lambda: counters.output_limit_disconnections == 1)
+        one.wait_for(lambda: len(one.gateway.lobby.clients) == 1)
+        assert steady.ask(b"PING") == b"+PONG\r\n"
+        assert one.on_loop(lambda: one.gateway.lobby.held_bytes) < MIB
+
+
+def test_the_largest_holder_goes_when_memory_is_short() -> None:
+    with running(limits={"held_bytes_max": 2 * MIB}) as one:
+        small, large = one.connect(), one.connect()
+        small.send_raw(b"*2\r\n$3\r\nGET\r\n$100000\r\n" + b"x" * 50_000)
+        large.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\n" + b"x" * 3_000_000)
+        one.wait_for(lambda: one.gateway.lobby.counters.evicted_clients == 1)
+        assert large.rest() == b""
+        small.send_raw(b"x" * 50_000 + b"\r\n")
+        assert small.reply() == b"$-1\r\n"
+
+
+def test_one_client_too_many_is_told_so() -> None:
+    with running(limits={"clients_max": 2}) as one:
+        first, second = one.connect(), one.connect()
+        assert first.ask(b"PING") == second.ask(b"PING") == b"+PONG\r\n"
+        assert one.connect().rest() == b"-ERR max number of clients reached\r\n"
+        second.close()
+        one.wait_for(lambda: len(one.gateway.lobby.clients) == 1)
+        assert alive(one)
+
+
+def test_a_silent_client_is_dropped_after_the_idle_time() -> None:
+    with running(limits={"idle_ms": 1000}) as one:
+        connection = one.connect()
+        assert connection.ask(b"PING") == b"+PONG\r\n"
+        started = time.monotonic()
+        assert connection.rest() == b""
+        assert time.monotonic() - started < 5
+
+
+OUTCOMES = {
+    NotDone(Reason.NO_QUORUM): b"-CLUSTERDOWN ",
+    NotDone(Reason.OVERLOADED): b"-TRYAGAIN ",
+    NotDone(Reason.LOW_SPACE): b"-MISCONF ",
+    NotDone(Reason.TOO_LARGE): b"-ERR PX0201",
+    NotDone(Reason.STOPPING): b"-CLUSTERDOWN ",
+    Unknown(): b"-UNKNOWN PX0203 ",
+}
+
+
+@pytest.mark.parametrize("answer", list(OUTCOMES), ids=str)
+def test_every_command_of_a_request_hears_its_outcome(gateway: Running, answer: Answer) -> None:
+    gateway.store.answer = lambda _request: answer
+    connection = gateway.connect()
+    words = ((b"SET", b"k", b"v"), (b"PING",), (b"GET", b"k"))
+    connection.send_raw(b"".join(written(*each) for each in words))
+    first, second, third = (connection.reply() for _ in range(3))
+    assert first.startswith(OUTCOMES[answer])
+    assert (second, third) == (b"+PONG\r\n", first)
+
+
+def test_exec_hears_that_its_outcome_is_unknown(gateway: Running) -> None:
+    connection = gateway.connect()
+    for words in ((b"MULTI",), (b"SET", b"k", b"v"), (b"INCR", b"n")):
+        connection.ask(*words)
+    gateway.store.answer = lambda _request: Unknown()
+    assert connection.ask(b"EXEC").startswith(b"-UNKNOWN PX0203 ")
+
+
+def test_a_refusal_of_the_machine_is_one_error_line(gateway: Running) -> None:
+    def refused(request: Request) -> Answer:
+        return Done(tuple(Refusal("ERR a\r\nb") for _ in request.commands))
+
+    gateway.store.answer = refused
+    assert gateway.connect().ask(b"GET", b"k") == b"-ERR a  b\r\n"
+
+
+def test_stopping_answers_what_is_under_way_and_accepts_nobody() -> None:
+    with running() as one:
+        connection = one.connect()
+        connection.ask(b"PING")
+        one.on_loop(lambda: setattr(one.store, "is_held", True))
+        connection.send(b"SET", b"k", b"v")
+        one.wait_for(lambda: bool(one.store.waiting))
+        stopped = one.begin_stop()
+        one.wait_for(lambda: one.gateway.lobby.is_stopping)
+        with pytest.raises(ConnectionRefusedError):
+            one.connect()
+        one.on_loop(one.store.release)
+        assert connection.rest() == b"+OK\r\n"
+        stopped.result(10)

@@ -1,0 +1,26 @@
+"""One healthy cluster for all tests that only talk to it, and the programs that may be missing."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from pnyx.harness.cluster import Cluster
+
+PACKAGES = {"redis-cli": "redis-tools", "redis-benchmark": "redis-tools"}
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Cluster]:
+    with Cluster() as nodes:
+        nodes.start()
+        nodes.wait_healthy()
+        yield nodes
+
+
+@pytest.fixture
+def program(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if shutil.which(name) is None:
+        pytest.skip(f"no {name} here (apt-get install {PACKAGES[name]})")
+    return name
