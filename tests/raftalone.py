@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from raftworld import entries
-
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -16,6 +14,7 @@ from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Delayed, Entry, HardState, Mark, Role, Write
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
+from raftworld import entries
 
 ME = NodeId(1)
 
@@ -118,6 +117,9 @@ class Alone:
     def proposes(self, payload: bytes = b"x") -> list[tuple[NodeId, Any]]:
         self.raft.propose(payload, self.now_ms)
         return self.says()
+
+    def is_role(self, role: Role) -> bool:
+        return self.raft.role is role
 
     @property
     def log(self) -> list[int]:

@@ -8,7 +8,7 @@ Figure 3 are checked, and that nothing left a member before it was durable there
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
@@ -26,8 +26,8 @@ from pnyx.consensus.ready import (
     HardState,
     Mark,
     Position,
-    Ready,
     ReadRelease,
+    Ready,
     Refused,
     Role,
     Write,
@@ -277,7 +277,8 @@ class World:
     # Things in order.
 
     def take_all(self) -> bool:
-        return any([self.take(member.node) is not None for member in self.running])
+        took = [self.take(member.node) for member in self.running]
+        return any(ready is not None for ready in took)
 
     def settle(self, rounds: int = 10_000) -> None:
         """Write, sync, deliver and apply until nothing is left to do at this instant."""
@@ -423,9 +424,8 @@ class World:
                 assert disk.hard_state.voted_for == flight.to, "the vote is not durable"
             case AppendEntries(entries=entries):
                 assert all(entry.term <= message.term for entry in entries)
-
-
-WorldT = TypeVar("WorldT", bound=World)
+            case _:
+                pass
 
 
 def terms(raft: Raft) -> list[int]:
@@ -445,15 +445,18 @@ def entries(*terms: int, after: int = 0) -> tuple[Entry, ...]:
     )
 
 
-def with_logs(
-    *logs: list[int], settings: RaftSettings | None = None, kind: type[WorldT] = World
-) -> WorldT:
-    """A world whose members start from these logs, at the terms they end with."""
-    world = kind(len(logs), settings=settings)
+def load_logs(world: World, *logs: list[int]) -> None:
+    """Let the members start again from these logs, at the terms they end with."""
     for number, log in enumerate(logs, start=1):
         world.crash(number)
         disk = world.members[NodeId(number)].disk
         disk.entries = list(entries(*log))
         disk.hard_state = HardState(Term(log[-1] if log else 0))
         world.restart(number)
+
+
+def with_logs(*logs: list[int]) -> World:
+    """A world whose members start from these logs."""
+    world = World(len(logs))
+    load_logs(world, *logs)
     return world

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pnyx.consensus.formation import Ask, Formation, Formed, FormationMessage, Propose, Report
+from pnyx.consensus.formation import Ask, Formation, FormationMessage, Formed, Propose, Report
 from pnyx.ids import NodeId
 
 LABELS = ("n1", "n2", "n3")

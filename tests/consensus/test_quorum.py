@@ -44,9 +44,9 @@ def test_a_joint_membership_needs_both_majorities_not_one_of_the_union() -> None
     joint = Membership(nodes(1, 2, 3), outgoing=nodes(3, 4, 5))
     assert reached(values(n1=9, n2=9, n3=9), joint) == 0, "three of five, but one of 3, 4, 5"
     assert reached(values(n2=8, n3=9, n4=7), joint) == 7
-    assert verdict({node: True for node in nodes(1, 2, 3)}, joint) is None
-    assert verdict({node: True for node in nodes(2, 3, 4)}, joint) is True
-    assert verdict({node: False for node in nodes(4, 5)}, joint) is False
+    assert verdict(dict.fromkeys(nodes(1, 2, 3), True), joint) is None
+    assert verdict(dict.fromkeys(nodes(2, 3, 4), True), joint) is True
+    assert verdict(dict.fromkeys(nodes(4, 5), False), joint) is False
 
 
 def test_a_membership_without_voters_reaches_nothing() -> None:

@@ -5,14 +5,14 @@ from typing import get_args
 
 import msgspec
 import pytest
-from raftalone import Alone
-from raftworld import World
 
 from pnyx.consensus.consensus import Consensus
 from pnyx.consensus.formation import FormationMessage
 from pnyx.consensus.raft.messages import RaftMessage
 from pnyx.consensus.raft.roles import TRANSITIONS, Event, change_role, role_diagram
 from pnyx.consensus.ready import Role
+from raftalone import Alone
+from raftworld import Flight, World
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "explanation" / "raft-in-pnyx.md"
 
@@ -36,9 +36,12 @@ def test_every_message_begins_with_its_term() -> None:
 def test_every_message_survives_the_wire() -> None:
     world = World(3)
     seen: dict[str, object] = {}
-    world.drops = lambda flight: bool(
-        seen.setdefault(type(flight.message).__name__, flight.message) and False
-    )
+
+    def remember(flight: Flight) -> bool:
+        seen.setdefault(type(flight.message).__name__, flight.message)
+        return False
+
+    world.drops = remember
     world.elect(1)
     world.write(1, b"a")
     world.read(2)
@@ -78,8 +81,14 @@ def test_the_document_shows_the_diagram_that_the_table_draws() -> None:
 
 def test_the_same_seed_gives_the_same_messages() -> None:
     def story() -> list[bytes]:
-        world, sent = World(5, seed=4), []
-        world.drops = lambda flight: bool(sent.append(msgspec.msgpack.encode(flight.message)))
+        world = World(5, seed=4)
+        sent: list[bytes] = []
+
+        def record(flight: Flight) -> bool:
+            sent.append(msgspec.msgpack.encode(flight.message))
+            return False
+
+        world.drops = record
         world.run(2000)
         leader = world.leader()
         assert leader is not None

@@ -1,13 +1,13 @@
 """Is every limit kept, and every refusal without effect?"""
 
 import pytest
-from raftalone import Alone, append
 
 from pnyx.consensus.raft.messages import AppendEntriesReply, HeartbeatReply
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Position, Refused
 from pnyx.errors import SettingsWrong
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone, append
 
 
 def test_an_entry_over_the_limit_is_refused_and_one_at_the_limit_is_not() -> None:

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
-from raftworld import entries
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.log import Log
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.ids import Index, NodeId, Term
+from raftworld import entries
 
 THREE = Membership((NodeId(1), NodeId(2), NodeId(3)))
 FIVE = Membership(tuple(NodeId(n) for n in range(1, 6)))
@@ -60,6 +60,14 @@ def test_a_compacted_membership_stays_in_force() -> None:
     held.compact(Index(3))
     held.cut(Index(4))
     assert held.membership == FIVE
+
+
+def test_compacting_before_a_change_keeps_the_membership_it_would_fall_back_to() -> None:
+    held = log(1, 1)
+    held.append(change(3, 1, FIVE))
+    held.compact(Index(2))
+    held.cut(Index(3))
+    assert held.membership == THREE
 
 
 def test_a_gap_or_a_falling_term_is_our_own_bug() -> None:

@@ -1,8 +1,5 @@
 """Do compaction and snapshots keep what they must, on both ends?"""
 
-from raftalone import Alone, append, of_type
-from raftworld import World, terms
-
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -13,6 +10,8 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.ready import HardState, Mark, Role
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone, append, of_type
+from raftworld import World, terms
 
 THREE = Membership((NodeId(1), NodeId(2), NodeId(3)))
 FIVE = Membership(tuple(NodeId(n) for n in range(1, 6)))
@@ -192,7 +191,7 @@ def test_a_snapshot_older_than_the_boundary_is_followed_by_another() -> None:
 
 def test_a_heartbeat_to_a_peer_below_the_boundary_commits_nothing() -> None:
     leader = compacted_leader()
-    beats = {to: beat for to, beat in of_type(leader.waits(50), Heartbeat)}
+    beats = dict(of_type(leader.waits(50), Heartbeat))
     assert (beats[NodeId(3)].commit_index, beats[NodeId(3)].commit_term) == (0, 0)
 
 

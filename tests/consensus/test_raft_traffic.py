@@ -1,8 +1,5 @@
 """How many messages and bytes does Raft need? Scenarios R-X1, R-X2, R-B2, R-B9, R-B10, K-X1."""
 
-from raftalone import Alone, append, of_type
-from raftworld import World, with_logs
-
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
@@ -12,15 +9,17 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone, append, of_type
+from raftworld import World, with_logs
 
 
-def appends_to(world: World, number: int) -> list[AppendEntries]:
-    """Watch what is appended at one member, from now on."""
+def appends_to(world: World, *numbers: int) -> list[AppendEntries]:
+    """Watch what is appended at these members, from now on."""
     seen: list[AppendEntries] = []
 
     def watch(flight: object) -> bool:
         message = getattr(flight, "message", None)
-        if getattr(flight, "to", None) == number and isinstance(message, AppendEntries):
+        if getattr(flight, "to", None) in numbers and isinstance(message, AppendEntries):
             seen.append(message)
         return False
 
@@ -62,12 +61,12 @@ def test_every_entry_goes_to_every_peer_once() -> None:
     """R-B2: ten commands of 5000 bytes cost no more than three times their size."""
     world = World(3)
     world.elect(1)
-    seen = [appends_to(world, number) for number in (2,)][0]
+    seen = appends_to(world, 2, 3)
     world.write(1, b"small")
     for _ in range(10):
         world.write(1, b"x" * 5000)
     sent = sum(len(entry.payload) for message in seen for entry in message.entries)
-    assert sent == 5 + 10 * 5000
+    assert sent == 2 * (5 + 10 * 5000)
 
 
 def test_the_first_election_takes_at_most_thirty_requests() -> None:

@@ -1,7 +1,6 @@
 """Does every promise wait for the right write, whatever is overwritten meanwhile?"""
 
 import msgspec
-from raftalone import Alone, append
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
@@ -13,6 +12,7 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark, Position
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone, append
 
 
 def accepted(term: int, index: int) -> AppendEntriesReply:

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from raftalone import Alone, append, of_type
-from raftworld import World
 
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -21,6 +19,8 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.ready import Refused, Role
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone, append, of_type
+from raftworld import World
 
 
 def pre_vote(term: int, index: int = 0, last_term: int = 0) -> PreVote:
@@ -308,6 +308,19 @@ def test_a_single_server_confirms_its_own_reads() -> None:
     leader.raft.read_barrier(5, leader.now_ms)
     leader.says()
     assert leader.reads == {5: 1}
+
+
+def test_a_restarted_single_server_refuses_reads_until_it_knows_what_is_committed() -> None:
+    alone = Alone(1, 1, size=1)
+    alone.disk_held = True
+    alone.stands()
+    alone.syncs()
+    for ticket, synced in ((1, False), (2, True)):
+        if synced:
+            alone.syncs()
+        alone.raft.read_barrier(ticket, alone.now_ms)
+        alone.says()
+    assert (alone.raft.role, alone.reads) == (Role.LEADER, {1: None, 2: 3})
 
 
 def test_a_leader_that_was_replaced_unawares_confirms_no_read() -> None:

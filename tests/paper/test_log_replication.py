@@ -1,8 +1,5 @@
 """Raft §5.3 and Figure 2, AppendEntries and the rules of leaders: are the logs made alike?"""
 
-from raftalone import Alone, append, of_type
-from raftworld import World, terms, with_logs
-
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
@@ -13,6 +10,8 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.ready import EntryKind, Position, Refused
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone, append, of_type
+from raftworld import World, terms, with_logs
 
 
 def accepted(term: int, index: int) -> AppendEntriesReply:

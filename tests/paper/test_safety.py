@@ -1,12 +1,12 @@
 """Raft §5.4, Figures 7 and 8: does a leader hold what was committed, and count only its own?"""
 
 import pytest
-from raftalone import Alone
-from raftworld import terms, with_logs
 
 from pnyx.consensus.raft.messages import AppendEntriesReply, RequestVote, RequestVoteReply
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term
+from raftalone import Alone
+from raftworld import terms, with_logs
 
 
 @pytest.mark.parametrize(

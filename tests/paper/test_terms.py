@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from raftalone import Alone, append
 
 from pnyx.consensus.raft.messages import (
     AppendEntriesRefusal,
@@ -21,6 +20,7 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, Term
+from raftalone import Alone, append
 
 
 def messages(term: int) -> list[Any]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from raftworld import World
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId
 from pnyx.prng import Prng
+from raftworld import World
 
 TIGHT = RaftSettings(inflight_max=2, append_entries_max=2, apply_entries_max=2, reads_max=4)
 

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import scripting
-from raftworld import Flight, Member, World, terms, with_logs
 
+import scripting
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Entry, Position, ReadRelease, Role, Write
 from pnyx.ids import NodeId
+from raftworld import Flight, Member, World, load_logs, terms
 
 SCRIPTS = sorted((Path(__file__).parent / "raft").glob("*.txt"))
 
@@ -110,7 +110,8 @@ class Interpreter:
 
     def do_logs(self, *words: str) -> None:
         logs = [[int(t) for t in log.split(",") if t != "-"] for log in words if log != "/"]
-        self.world = with_logs(*logs, kind=Traced)
+        self.world = Traced(len(logs))
+        load_logs(self.world, *logs)
         self.world.trace = []
 
     def do_settings(self, *words: str) -> None:

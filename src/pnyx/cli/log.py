@@ -1,94 +1,64 @@
-"""log dump and log verify: what recovery would say about a node's write-ahead log, offline."""
+"""log dump and log verify: what a start would make of a node's write-ahead log, offline."""
 
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from cyclopts import App
 
 from pnyx.cli.output import Form, show
-from pnyx.consensus.ready import Entry, EntryKind
-from pnyx.machine import commands
-from pnyx.storage.files import DiskFiles
-from pnyx.storage.identity import WAL_NAME, read_identity
-from pnyx.storage.recovery import Recovery, Verdict, recover
+from pnyx.storage import inspection
+from pnyx.storage.inspection import Verification
+from pnyx.storage.recovery import Verdict
 
 log = App(
     name="log", help="Read a node's write-ahead log; nothing is changed, the node may be running."
 )
 
-INTACT: Final = 0
-LOST: Final = 74
-SHOWN_BYTES: Final = 60
+SOUND: Final = 0
 
 
 @log.command
 def verify(data: Path, *, output: Form = "table") -> int:
-    """Check every batch of the log; exit status 74 if durable bytes are gone or wrong.
+    """Run recovery on the log and say what it finds; exit status 1 if a start would refuse.
 
     Args:
         data: the node's data directory, as `data` in its settings file.
-        output: table shows what is not valid, and the sum; the others show every batch.
+        output: table shows batches that are not valid and the groups; the others show every batch.
     """
-    recovery = _read(data)
-    decisions = recovery.recovered.decisions
-    columns = ("segment", "batch", "offset", "verdict", "why")
-    chosen = [d for d in decisions if output != "table" or d.verdict is not Verdict.VALID]
-    if chosen:
-        show(({**one._asdict(), "verdict": one.verdict.value} for one in chosen), columns, output)
+    found = inspection.verify(data)
+    batches = [
+        {**decision._asdict(), "verdict": decision.verdict.value}
+        for decision in found.decisions
+        if output != "table" or decision.verdict is not Verdict.VALID
+    ]
+    if batches or output != "table":
+        show(batches, ("segment", "batch", "offset", "verdict", "why"), output)
     if output == "table":
-        valid = sum(one.verdict is Verdict.VALID for one in decisions)
-        print(f"{len(decisions)} batches, {valid} valid, in segments up to {recovery.sequence}")
-    if recovery.lost is not None:
-        raise recovery.lost
-    return INTACT
+        _summarise(found)
+    if found.lost is not None:
+        raise found.lost
+    return SOUND
 
 
 @log.command
 def dump(data: Path, *, output: Form = "table") -> int:
-    """Print every entry that the log holds, oldest first.
+    """Print every record of the log, oldest first.
 
     Args:
         data: the node's data directory, as `data` in its settings file.
-        output: json and jsonl show whole commands, table and plain their beginning.
+        output: table, json, jsonl or plain; jsonl and plain print each record as it is read.
     """
-    recovery = _read(data)
-    columns = ("group", "index", "term", "kind", "bytes", "content")
-    show(_entries(recovery, whole=output in {"json", "jsonl"}), columns, output)
-    if recovery.lost is not None:
-        raise recovery.lost
-    return INTACT
+    columns = ("segment", "batch", "offset", "verdict", "what", "group", "index", "term", "detail")
+    rows = ({column: getattr(row, column) for column in columns} for row in inspection.dump(data))
+    show(rows, columns, output)
+    return SOUND
 
 
-def _read(data: Path) -> Recovery:
-    identity = read_identity(data)
-    # What the space has applied is not looked at, for a running node holds it open: damage that
-    # a snapshot covers may be called lost here and ignored by the node itself.
-    return recover(DiskFiles(data / WAL_NAME), identity.cluster, identity.node, {})
-
-
-def _entries(recovery: Recovery, *, whole: bool) -> Iterator[dict[str, object]]:
-    for group, recovered in sorted(recovery.recovered.groups.items()):
-        for entry in recovered.entries:
-            content = _content(entry)
-            if not whole and len(content) > SHOWN_BYTES:
-                content = f"{content[:SHOWN_BYTES]}..."
-            yield {
-                "group": group,
-                "index": entry.index,
-                "term": entry.term,
-                "kind": EntryKind(entry.kind).name.lower(),
-                "bytes": len(entry.payload),
-                "content": content,
-            }
-
-
-def _content(entry: Entry) -> str:
-    if entry.kind is not EntryKind.COMMANDS:
-        return ""
-    try:
-        batch = commands.decode(entry.payload)
-    except msgspec.DecodeError as error:
-        return f"cannot be read: {error}"
-    return " ".join(repr(command) for command in batch.commands)
+def _summarise(found: Verification) -> None:
+    groups = [row._asdict() for row in found.groups]
+    show(groups, inspection.GroupRow._fields, "table")
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counted().items() if count)
+    print(f"node {found.identity.label}: {len(found.decisions)} batches: {counts or 'none'}")
+    if found.is_running:
+        print("the node is running: its last batch may be under way", file=sys.stderr)

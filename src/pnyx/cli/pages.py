@@ -1,9 +1,5 @@
-"""The reference page of the command line, made from the commands themselves.
+"""The reference page of the command line, made from the commands themselves (`make docs`)."""
 
-python -m pnyx.cli.pages docs/reference
-"""
-
-import sys
 from pathlib import Path
 from typing import Final
 

@@ -1,5 +1,6 @@
 """server and init: a node in the foreground, and the settings files of a cluster."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ def server(
         config: the node's settings file, as `pnyx init` writes it.
         overrides: KEY=VALUE, for example raft.heartbeat_ms=100; stronger than file and environment.
     """
-    settings = load(config, serve.overrides(overrides))
+    settings = load(config, environ=os.environ, flags=serve.overrides(overrides))
     serve.run(settings)
 
 

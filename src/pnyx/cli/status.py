@@ -1,5 +1,6 @@
 """status and health: every node is asked, and every node is shown, whether it answers or not."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ def health(
 
 def _pages(config: Path | None, http: str | None) -> dict[str, tuple[str, int]]:
     if config is not None:
-        settings = load(config)
+        settings = load(config, environ=os.environ)
         return {
             label: (node.host, node.http_port) for label, node in sorted(settings.nodes.items())
         }

@@ -109,6 +109,7 @@ class Framing:
             found.__class__ is int
             and not reader.has_data()
             and chunk.count(b"\r\n$") == words
+            and (len(commands) == 1 or chunk.count(b"\r\n*") == len(commands) - 1)
             and _are_flat(commands)
         ):
             return commands if all(commands) else [command for command in commands if command]

@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--until-input-ends", action="store_true")
     asked = parser.parse_args(words)
     try:
-        settings = load(asked.settings, overrides(asked.set))
+        settings = load(asked.settings, environ=os.environ, flags=overrides(asked.set))
     except PnyxError as error:
         sys.stderr.write(error.explain() + "\n")
         sys.exit(UNUSABLE)
@@ -85,9 +85,17 @@ def run(settings: Settings, *, until_input_ends: bool = False) -> NoReturn:
         sys.stderr.write("pnyx does not run under python -O: its assertions guard the data\n")
         sys.exit(UNUSABLE)
     _prepare_process(settings)
+    uvloop.run(_to_the_end(settings, until_input_ends=until_input_ends))
+    raise AssertionError("a node ends inside its loop, by `_end`")
+
+
+async def _to_the_end(settings: Settings, *, until_input_ends: bool) -> None:
+    """Live, and end the process from inside the loop, whose own end waits for every thread."""
     try:
-        uvloop.run(_live(settings, until_input_ends=until_input_ends))
+        await _live(settings, until_input_ends=until_input_ends)
     except DiskFailed as error:
+        # No clean-up first: a sync that hangs must not keep a node alive that cannot promise
+        # anything, and whoever supervises it is to know within a second.
         _end(DISK_FAILED, error)
     except PnyxError as error:
         _end(FAILED, error)
@@ -120,7 +128,7 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
     stop = asyncio.create_task(stop_wanted.wait())
     await asyncio.wait({failure, stop}, return_when=asyncio.FIRST_COMPLETED)
     if failure.done():
-        _raise_failure(failure.result())
+        raise failure.result()
     failure.cancel()
     _log.info("draining", node=settings.name)
     try:
@@ -129,18 +137,8 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
             await node.stop()
             await page.stop()
     except TimeoutError:
-        # Nothing that was acknowledged depends on the rest of the drain, and what hangs in a
-        # worker thread would hold up the loop's own end.
+        # Nothing that was acknowledged depends on the rest of the drain.
         _log.warning("drain took too long", drain_ms=settings.drain_ms)
-        _end(STOPPED, None)
-
-
-def _raise_failure(error: BaseException) -> NoReturn:
-    if isinstance(error, DiskFailed):
-        # No clean-up first: a sync that hangs must not keep a node alive that cannot promise
-        # anything, and whoever supervises it is to know within a second.
-        _end(DISK_FAILED, error)
-    raise error
 
 
 def _prepare_process(settings: Settings) -> None:

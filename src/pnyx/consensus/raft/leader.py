@@ -186,7 +186,7 @@ def flush(raft: RaftState) -> None:
     appends: dict[Index, AppendEntries] = {}
     for peer, progress in raft.peers.items():
         _send_entries(raft, peer, progress, appends)
-        if progress.flow is Flow.REPLICATE:
+        if progress.flow is Flow.REPLICATE and progress.told_commit < raft.commit_index:
             _tell_commit(raft, peer, progress)
     _maybe_hand_over(raft)
 

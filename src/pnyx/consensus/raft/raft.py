@@ -266,8 +266,7 @@ class Raft:
         else:
             follower.flush(raft)
         self._answer_reads()
-        hard_state = HardState(raft.term, raft.voted_for)
-        write = raft.writes.take(raft.log, hard_state, raft.now_ms)
+        write = raft.writes.take(raft.log, raft.term, raft.voted_for, raft.now_ms)
         committed = self._take_committed()
         reads = raft.reads.released
         if not (write or raft.send or raft.delayed or committed or reads or raft.snapshots):

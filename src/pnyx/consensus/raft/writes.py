@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pnyx.consensus.raft.log import Log
 from pnyx.consensus.ready import Entry, HardState, Mark, Write
-from pnyx.ids import Index
+from pnyx.ids import Index, NodeId, Term
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Writes:
         """Are the present term and vote durable?"""
         return self.id_for_ground() <= self.durable_id
 
-    def take(self, log: Log, hard_state: HardState, now_ms: int) -> Write | None:
+    def take(self, log: Log, term: Term, voted_for: NodeId | None, now_ms: int) -> Write | None:
         """Return one write of everything that must be durable and is not asked for yet."""
         has_entries = self.asked_index < log.last_index
         changes_ground = self.hard_state_changed or self.restart is not None
@@ -96,7 +96,7 @@ class Writes:
             entries = log.page(self.asked_index, log.last_index, count, log.bytes)
         write = Write(
             self.next_id,
-            hard_state if self.hard_state_changed else None,
+            HardState(term, voted_for) if self.hard_state_changed else None,
             entries,
             self.compacted,
             self.restart,
