@@ -84,6 +84,20 @@ def test_a_dead_demo_is_not_found(home: Path, tmp_path: Path) -> None:
         control.ask(running.find(), "status", None)
 
 
+def test_config_shows_where_values_come_from_and_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--nodes", THREE, "--dir", str(tmp_path), "--password", "s3cret"]) == 0
+    monkeypatch.setenv("PNYX_DRAIN_MS", "5000")
+    capsys.readouterr()
+    assert run(["config", "show", str(tmp_path / "n1.toml"), "--origin", "-o", "plain"]) == 0
+    shown = capsys.readouterr().out
+    assert "drain_ms\t5000\tPNYX_DRAIN_MS\n" in shown
+    assert "raft.heartbeat_ms\t50\tdefault\n" in shown
+    assert "s3cret" not in shown
+    assert run(["config", "validate", str(tmp_path / "n2.toml")]) == 0
+
+
 @pytest.mark.parametrize("wrong", ["nohost", "host:", ":1", "host:port"])
 def test_an_address_without_host_or_port_is_refused(wrong: str) -> None:
     with pytest.raises(SettingsWrong):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pnyx.cli.demo import control
-from pnyx.cli.pages import PAGE_NAME, command_line
+from pnyx.cli.pages import command_line, settings
 from pnyx.harness import cluster, page, ports, process, resp
 from pnyx.harness.bench import loads
 
@@ -11,7 +11,12 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def test_the_page_of_commands_is_the_one_that_the_code_makes() -> None:
-    assert (REFERENCE / PAGE_NAME).read_text() == command_line(), "run: make docs"
+    assert (REFERENCE / "cli.md").read_text() == command_line(), "run: make docs"
+
+
+def test_the_page_of_settings_is_made_again_as_it_is() -> None:
+    page = (REFERENCE / "settings.md").read_text()
+    assert settings(page) == page, "run: make docs"
 
 
 def test_every_error_of_the_tools_has_a_row_with_its_code() -> None:

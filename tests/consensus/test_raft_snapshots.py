@@ -90,6 +90,12 @@ def test_a_deposed_leader_that_conflicts_with_an_installed_snapshot_is_not_answe
     assert (follower.raft.last_index, follower.raft.commit_index) == (9, 9)
 
 
+def test_a_deposed_leader_never_cuts_what_the_space_had_applied_before_a_crash() -> None:
+    follower = Alone(1, 1, 1, 1, term=5, applied=3)
+    assert follower.hears(2, append(5, (1, 1), 5)) == []
+    assert follower.log == [1, 1, 1, 1]
+
+
 def test_an_append_that_begins_below_the_boundary_is_asked_to_come_forward() -> None:
     follower = Alone(1, 1, compacted=mark(10, 1))
     said = follower.hears(2, append(1, (5, 1), *[1] * 9))

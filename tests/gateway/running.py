@@ -61,6 +61,8 @@ class Running:
 def running(**changes: object) -> Iterator[Running]:
     """Run a gateway with these settings until the block ends."""
     loop = uvloop.new_event_loop()
+    uncaught: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _loop, context: uncaught.append(context))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     store = LocalStore(settings_for(free_port(), free_port(), **changes))
@@ -77,3 +79,4 @@ def running(**changes: object) -> Iterator[Running]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+    assert not uncaught, uncaught

@@ -1,9 +1,8 @@
 """Is expiry agreed, whoever's clock is wrong, and does it never un-happen?"""
 
-from replica.cluster import WALL_MS, Cluster
-
 from pnyx.machine.commands import DbSize, Expiry, Get, Set
 from pnyx.replica.requests import Done
+from replica.cluster import WALL_MS, Cluster
 
 
 def expiring(ms: int) -> Set:

@@ -1,7 +1,5 @@
 """Does every request get one of the four outcomes, once, and the right one?"""
 
-from replica.cluster import Cluster
-
 from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId
 from pnyx.machine.commands import Append, Get, Set
@@ -9,6 +7,7 @@ from pnyx.machine.results import OK
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
+from replica.cluster import Cluster
 
 
 def test_a_write_is_answered_when_it_is_applied() -> None:

@@ -1,13 +1,13 @@
 """Does a follower whose entries are gone end with the same state, whatever breaks on the way?"""
 
 import pytest
-from replica.cluster import Cluster
 
 from pnyx.machine.commands import DbSize, Get, Set
 from pnyx.replica import snapshots
 from pnyx.replica.limits import ReplicaLimits
-from pnyx.replica.messages import SnapshotChunk
+from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 from pnyx.replica.requests import Done
+from replica.cluster import Cluster
 
 SMALL = ReplicaLimits(flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100)
 
@@ -85,3 +85,23 @@ def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind(
     leader = next(m.replica for m in cluster.members.values() if m.replica.leads)
     assert late.group.applied == leader.group.applied
     assert list(late.group.view().rows()) == list(leader.group.view().rows())
+
+
+def test_compaction_waits_for_a_stream_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = behind(monkeypatch)
+    leader = cluster.members[1].replica
+    step = leader.step
+
+    def deaf(sender: object, message: object, now: object) -> None:
+        if not isinstance(message, SnapshotReply):
+            step(sender, message, now)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(leader, "step", deaf)
+    cluster.cut.clear()
+    cluster.advance(200)
+    before = leader.consensus.compacted
+    for number in range(40):
+        cluster.submit(1, f"more{number}", Set(b"more%d" % number, b"value" * 5))
+        cluster.settle()
+    assert leader.consensus.compacted == before
+    assert leader.consensus.log_bytes > SMALL.compact_log_bytes

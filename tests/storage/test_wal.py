@@ -128,6 +128,19 @@ def test_a_segment_stays_while_one_group_wants_an_entry_in_it() -> None:
     assert log.counters.segments == len(files.names())
 
 
+def test_the_repeated_batch_does_not_keep_the_segment_it_came_from() -> None:
+    files = MemoryFiles()
+    log, _ = open_log(files)
+    _fill(log, batches=3)
+    log, _ = open_log(files)
+    log.append([write(1, compacted=(2, 1))])
+    assert log.remove_segments() == 1
+
+    _, recovered = open_log(files, {ONE: Index(2)})
+
+    assert recovered.groups[ONE].entries == [entry(3)]
+
+
 def test_a_batch_larger_than_a_segment_gets_one_of_its_own() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)

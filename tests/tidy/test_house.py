@@ -62,6 +62,8 @@ def identifiers(path: Path) -> Iterator[str]:
                 yield name
             case ast.ClassDef(name=name) | ast.arg(arg=name) | ast.Name(id=name):
                 yield name
+            case _:
+                pass
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
@@ -80,7 +82,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 
 def test_every_module_says_in_one_sentence_what_it_answers() -> None:
-    for path in PYTHON:
+    for path in (path for path in PYTHON if path.name != "conftest.py"):
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
         first = text.splitlines()[0] if text else ""
         assert first.endswith((".", "?", ":")), f"{path}: {first!r}"

@@ -1,13 +1,11 @@
 """Every command by name; the module behind a name is loaded when it is typed."""
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Final
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 
 from pnyx import __version__
 from pnyx.errors import DiskFailed, PnyxError, SettingsWrong
@@ -39,6 +37,7 @@ app.command("pnyx.cli.keys:scan", name="scan")
 app.command("pnyx.cli.status:status", name="status")
 app.command("pnyx.cli.status:health", name="health")
 app.command("pnyx.cli.log:log", name="log")
+app.command("pnyx.cli.config:config", name="config")
 app.command("pnyx.cli.bench:bench", name="bench")
 
 
@@ -59,7 +58,6 @@ def run(words: Sequence[str]) -> int:
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
-            error_console=Console(stderr=True, no_color=bool(os.environ.get("NO_COLOR"))),
         )
     except CycloptsError as error:
         _complain(f"error: {error}\n  next    pnyx --help shows the commands and their options")

@@ -1,11 +1,12 @@
-"""The reference page of the command line, made from the commands themselves (`make docs`)."""
+"""The pages of docs/reference that are made from the code (`make docs`)."""
 
 from pathlib import Path
 from typing import Final
 
 from pnyx.cli.app import app
+from pnyx.gateway import reference as redis_commands
+from pnyx.node import example
 
-PAGE_NAME: Final = "cli.md"
 FIRST_LINES: Final = """\
 # Which commands and options there are
 
@@ -13,6 +14,7 @@ Made from the code by `make docs`; a test compares the two. Exit statuses: 0 ok,
 or unreadable input, 3 degraded, 4 no quorum, 5 not found, 74 the disk failed, 130 interrupted.
 
 """
+SETTINGS_TABLE_STARTS: Final = "| setting |"
 
 
 def command_line() -> str:
@@ -22,6 +24,15 @@ def command_line() -> str:
     return FIRST_LINES + "\n".join(lines).strip() + "\n"
 
 
+def settings(page: str) -> str:
+    """Return docs/reference/settings.md with its table, which ends the page, made again."""
+    return page[: page.index(SETTINGS_TABLE_STARTS)] + example.reference()
+
+
 def write(directory: str) -> None:
-    """Write the page into `directory`."""
-    (Path(directory) / PAGE_NAME).write_text(command_line(), encoding="utf-8")
+    """Write all of them into `directory`."""
+    folder = Path(directory)
+    (folder / "cli.md").write_text(command_line(), encoding="utf-8")
+    (folder / "redis-commands.md").write_text(redis_commands.page(), encoding="utf-8")
+    page = folder / "settings.md"
+    page.write_text(settings(page.read_text(encoding="utf-8")), encoding="utf-8")

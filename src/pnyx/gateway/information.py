@@ -111,7 +111,7 @@ def _stats(lobby: Lobby, _client: Client) -> Fields:
     return [
         ("total_connections_received", counters.connections),
         ("total_commands_processed", counters.commands),
-        ("instantaneous_ops_per_sec", 0),
+        ("instantaneous_ops_per_sec", lobby.commands_per_second),
         ("total_net_input_bytes", counters.bytes_in),
         ("total_net_output_bytes", counters.bytes_out),
         ("rejected_connections", counters.refused_connections),

@@ -31,6 +31,9 @@ SHED_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
 """How long `stop` waits for requests that are under way."""
 
+CLOSE_SECONDS: Final = 1.0
+"""How long it then waits for clients to take their last replies."""
+
 
 WORDS_MAX: Final = 1024 * 1024
 """Words of one command."""

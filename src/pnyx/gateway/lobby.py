@@ -56,6 +56,8 @@ class Lobby:
         self.connections: dict[int, Connected] = {}
         self.held_bytes = 0
         """Of requests and replies of all clients, as far as they have been counted."""
+        self.commands_per_second = 0
+        """In the last second or so."""
         self.is_stopping = False
         self.now_ms = store.clock_ms()
         """The wall clock, about a second fine: enough for ages and idle times."""

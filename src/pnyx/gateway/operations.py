@@ -145,11 +145,7 @@ def _memory_doctor(_lobby: Lobby, _client: Client, _words: list[bytes]) -> Local
 
 def _memory_stats(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     requests, replies = held_bytes(lobby)
-    used = resident_bytes()
-    return Map(
-        ((b"total.allocated", used), (b"peak.allocated", used),
-         (b"clients.normal", requests + replies))
-    )  # fmt: skip
+    return Map(((b"total.allocated", resident_bytes()), (b"clients.normal", requests + replies)))
 
 
 def _memory_purge(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:

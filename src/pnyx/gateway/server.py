@@ -4,11 +4,12 @@ import asyncio
 import errno
 import resource
 import time
+from collections.abc import Callable
 from typing import Final
 
 from pnyx.errors import AddressTaken
 from pnyx.gateway.connection import Connection
-from pnyx.gateway.limits import SHED_SECONDS, STOP_SECONDS
+from pnyx.gateway.limits import CLOSE_SECONDS, SHED_SECONDS, STOP_SECONDS
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.store import Store
 
@@ -47,21 +48,24 @@ class Gateway:
         """Accept nobody, answer what is under way for at most STOP_SECONDS, hang up."""
         self.lobby.is_stopping = True
         await self._close_listeners()
-        end = time.monotonic() + STOP_SECONDS
-        while True:
-            connections = list(self.lobby.connections.values())
-            for connection in connections:
-                connection.finish()
-            if not any(one.is_busy for one in connections) or time.monotonic() > end:
-                break
-            await asyncio.sleep(0.01)
-        # One turn of the loop lets last replies reach the kernel.
-        await asyncio.sleep(0)
+        await self._wait_until(STOP_SECONDS, self._nobody_is_busy)
+        await self._wait_until(CLOSE_SECONDS, lambda: not self.lobby.connections)
         for connection in list(self.lobby.connections.values()):
             connection.abort()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+
+    def _nobody_is_busy(self) -> bool:
+        connections = list(self.lobby.connections.values())
+        for connection in connections:
+            connection.finish()
+        return not any(connection.is_busy for connection in connections)
+
+    async def _wait_until(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        end = time.monotonic() + seconds
+        while not is_over() and time.monotonic() < end:  # noqa: ASYNC110 - many events end it
+            await asyncio.sleep(0.01)
 
     async def _listen(self, host: str, port: int, speaks_cluster: bool) -> asyncio.Server:  # noqa: FBT001
         loop = asyncio.get_running_loop()
@@ -97,12 +101,17 @@ class Gateway:
             if most > soft:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
                 soft = most
-            limits.clients_max = max(1, min(limits.clients_max, soft - RESERVED_FILES))
+            reserved = min(RESERVED_FILES, soft // 2)
+            limits.clients_max = max(1, min(limits.clients_max, soft - reserved))
 
     async def _look_after_clients(self) -> None:
+        counted, looked = 0, time.monotonic()
         while True:
             await asyncio.sleep(SHED_SECONDS)
             self.lobby.now_ms = int(time.time() * 1000)
             now = time.monotonic()
+            done = self.lobby.counters.commands
+            self.lobby.commands_per_second = max(0, int((done - counted) / (now - looked)))
+            counted, looked = done, now
             for connection in list(self.lobby.connections.values()):
                 connection.check(now)

@@ -244,6 +244,8 @@ class Node:
         metrics = self.metrics
         metrics.watch("wal", self._disk.wal.counters)
         metrics.watch("links", self._peers.counts)
+        counters = self._disk.wal.counters
+        metrics.gauge("log_segments", "Segments of the log on disk.", lambda: counters.segments)
         metrics.gauge("links_up", "Links to other nodes, two a node.", lambda: self._peers.links_up)
 
     def _node_recorded(self, label: str) -> NodeId | None:

@@ -21,3 +21,5 @@ class ReplicaLimits:
     """Compact the log when it holds more."""
     tail_log_bytes: int = 32 * 1024 * 1024
     """What compaction keeps for followers that are a little behind."""
+    catchup_log_bytes: int = 256 * 1024 * 1024
+    """Compaction waits for a peer that is being sent a snapshot, until the log holds this much."""

@@ -140,7 +140,11 @@ class Replica:
         if self._install_flush == number:
             self._install_flush = None
             self._install(now)
-        upto = self._compaction.compactable(self.consensus.log_bytes)
+        log_bytes = self.consensus.log_bytes
+        if self._sender.busy and log_bytes < self.limits.catchup_log_bytes:
+            # What the stream's receiver needs next must still be here when the stream ends.
+            return
+        upto = self._compaction.compactable(log_bytes)
         if upto is not None and upto > self.consensus.compacted.index:
             self.consensus.compact(upto)
 

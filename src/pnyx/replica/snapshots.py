@@ -108,6 +108,11 @@ class SnapshotSender:
             self.stop(peer)
 
     @property
+    def busy(self) -> bool:
+        """Is a stream under way?"""
+        return bool(self._streams)
+
+    @property
     def deadline_ms(self) -> int | None:
         """When the next resend is due."""
         return min((s.sent_ms + RESEND_MS for s in self._streams.values()), default=None)
