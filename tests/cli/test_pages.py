@@ -1,7 +1,12 @@
 """Generated pages and the page of error codes are fresh."""
 
+import importlib
 from pathlib import Path
 
+import pytest
+from cyclopts import App
+
+from pnyx.cli.app import COMMANDS
 from pnyx.cli.demo import control
 from pnyx.cli.pages import command_line, settings
 from pnyx.harness import cluster, page, ports, process, resp
@@ -12,6 +17,16 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 def test_the_page_of_commands_is_the_one_that_the_code_makes() -> None:
     assert (REFERENCE / "cli.md").read_text() == command_line(), "run: make docs"
+
+
+@pytest.mark.parametrize(("name", "place", "sentence"), COMMANDS, ids=lambda word: word[:20])
+def test_a_command_says_of_itself_what_the_overview_says(
+    name: str, place: str, sentence: str
+) -> None:
+    module, _, attribute = place.partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    said = command.help if isinstance(command, App) else command.__doc__.splitlines()[0]
+    assert said == sentence, name
 
 
 def test_the_page_of_settings_is_made_again_as_it_is() -> None:

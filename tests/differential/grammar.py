@@ -171,7 +171,7 @@ FORMS: tuple[tuple[object, ...], ...] = (
     (b"CLIENT", b"LIST", one_of(b"ID", b"TYPE", b"ZZ"), one_of(b"x", b"0")),
     (b"CLIENT", b"KILL", one_of(b"ID", b"ZZ", b"SKIPME", b"USER"), one_of(b"x", b"0")),
     (b"CLIENT", b"KILL", one_of(b"1.1.1.1:1", b"x")),
-    (b"CLIENT", one_of(b"NO-EVICT", b"REPLY"), one_of(b"x", b"ON")),
+    (b"CLIENT", b"NO-EVICT", one_of(b"x", b"ON")),
     (b"SLOWLOG", b"GET", one_of(b"-2", b"x", b"0"), maybe(b"x")),
     (b"COMMAND", b"INFO", b"nosuch", b"nosuch"),
     (b"COMMAND", b"LIST", one_of(b"FILTERBY", b"ZZ"), one_of(b"MODULE", b"ZZ"), b"x"),

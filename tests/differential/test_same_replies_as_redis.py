@@ -58,6 +58,8 @@ def _agree(words: tuple[bytes, ...], redis: bytes, pnyx: bytes) -> bool:
 def _close(name: bytes, redis: object, pnyx: object) -> bool:
     if name in UNORDERED and isinstance(redis, list) and isinstance(pnyx, list):
         return sorted(redis) == sorted(pnyx)
+    if name == b"SCAN" and isinstance(redis, list) and isinstance(pnyx, list):
+        return redis[0] == pnyx[0] and sorted(redis[1]) == sorted(pnyx[1])
     if name == b"OBJECT" and redis == 2**31 - 1:
         return pnyx == 1
     if isinstance(redis, bytes) and redis in ENCODINGS and pnyx in list(ENCODINGS):

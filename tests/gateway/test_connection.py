@@ -100,6 +100,30 @@ def test_quit_answers_what_came_before_and_nothing_after(gateway: Running) -> No
     assert connection.rest() == b"+OK\r\n+OK\r\n"
 
 
+def test_client_reply_skips_one_or_all_replies(gateway: Running) -> None:
+    connection = gateway.connect()
+    for words in (
+        (b"CLIENT", b"REPLY", b"SKIP"), (b"SET", b"k", b"1"), (b"INCR", b"k"),
+        (b"CLIENT", b"REPLY", b"OFF"), (b"INCR", b"k"), (b"PING",), (b"NOSUCH",),
+        (b"CLIENT", b"REPLY", b"ON"), (b"GET", b"k"),
+    ):  # fmt: skip
+        connection.send(*words)
+    replies = [connection.reply() for _ in range(3)]
+    assert replies == [b":2\r\n", b"+OK\r\n", b"$1\r\n3\r\n"]
+
+
+def test_local_commands_in_a_transaction_are_answered_at_their_place(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.ask(b"SET", b"k", b"1")
+    queued = ((b"INCR", b"k"), (b"PING",), (b"OBJECT", b"IDLETIME", b"k"), (b"EXPIRE", b"k", b"x"))
+    assert connection.ask(b"MULTI") == b"+OK\r\n"
+    assert {connection.ask(*words) for words in (*queued, (b"ECHO", b"e"))} == {b"+QUEUED\r\n"}
+    expected = (
+        b"*5\r\n:2\r\n+PONG\r\n:0\r\n-ERR value is not an integer or out of range\r\n$1\r\ne\r\n"
+    )
+    assert connection.ask(b"EXEC") == expected
+
+
 def test_no_word_of_a_client_can_end_the_line_of_an_error(gateway: Running) -> None:
     connection = gateway.connect()
     for word in (b"a\r\n+OK", b"\n", b"x\r", b"\x00\r\n", b"\xff\xfe"):

@@ -26,19 +26,65 @@ app = App(
     version_flags=["--version"],
     default_parameter=None,
 )
-app.command("pnyx.cli.demo.command:demo", name="demo")
-app.command("pnyx.cli.server:init", name="init")
-app.command("pnyx.cli.server:server", name="server")
-app.command("pnyx.cli.keys:get", name="get")
-app.command("pnyx.cli.keys:put", name="put")
-app.command("pnyx.cli.keys:append", name="append")
-app.command("pnyx.cli.keys:delete", name="del")
-app.command("pnyx.cli.keys:scan", name="scan")
-app.command("pnyx.cli.status:status", name="status")
-app.command("pnyx.cli.status:health", name="health")
-app.command("pnyx.cli.log:log", name="log")
-app.command("pnyx.cli.config:config", name="config")
-app.command("pnyx.cli.bench:bench", name="bench")
+COMMANDS: Final = (
+    (
+        "demo",
+        "pnyx.cli.demo.command:demo",
+        "Run a cluster of real nodes on this machine, or do something to the running one.",
+    ),
+    (
+        "init",
+        "pnyx.cli.server:init",
+        "Write a settings file for each node of a new cluster: DIR/n1.toml and so on.",
+    ),
+    (
+        "server",
+        "pnyx.cli.server:server",
+        "Run one node in the foreground until SIGTERM; status 74 if its disk fails.",
+    ),
+    ("get", "pnyx.cli.keys:get", "Print the value of a key; exit status 5 if there is none."),
+    (
+        "put",
+        "pnyx.cli.keys:put",
+        "Set a key; returns once a majority holds the value on disk.",
+    ),
+    (
+        "append",
+        "pnyx.cli.keys:append",
+        "Append to the value of a key and print its new length in bytes.",
+    ),
+    (
+        "del",
+        "pnyx.cli.keys:delete",
+        "Delete keys and print how many there were; exit status 5 if none.",
+    ),
+    ("scan", "pnyx.cli.keys:scan", "Print the keys that match a glob pattern, in no order."),
+    (
+        "status",
+        "pnyx.cli.status:status",
+        "Show every node of a cluster; exit status 0, 3 or 4 as `pnyx health`.",
+    ),
+    (
+        "health",
+        "pnyx.cli.status:health",
+        "Say how the cluster is; exit status 0 healthy, 3 degraded, 4 no quorum.",
+    ),
+    (
+        "log",
+        "pnyx.cli.log:log",
+        "Read a node's write-ahead log; nothing is changed, the node may be running.",
+    ),
+    ("config", "pnyx.cli.config:config", "Read settings files; nothing is started."),
+    (
+        "bench",
+        "pnyx.cli.bench:bench",
+        "Measure this checkout beside redis-server and etcd, in turns, in about ten minutes.",
+    ),
+)
+"""Name, where it is, and its sentence for `pnyx --help`, which loads none of them."""
+
+for _name, _place, _sentence in COMMANDS:
+    app.command(_place, name=_name, help=_sentence)
 
 
 @app.command

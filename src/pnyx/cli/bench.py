@@ -26,9 +26,9 @@ def bench(
     seconds: float | None = None,
     markdown: Path | None = None,
 ) -> int:
-    """Measure this checkout beside redis-server and etcd, where their packages are installed.
+    """Measure this checkout beside redis-server and etcd, in turns, in about ten minutes.
 
-    Takes about ten minutes and all cores. Only ratios taken in one run count.
+    It takes all cores. Only ratios taken in one run count.
 
     Args:
         quick: one short round and small numbers, about a minute: to see that it works.

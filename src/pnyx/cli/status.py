@@ -38,7 +38,7 @@ def status(
     watch: Annotated[bool, Parameter(negative=())] = False,
     output: Form = "table",
 ) -> int:
-    """Show every node of a cluster and what it knows; exit status 0, 3 or 4 as `pnyx health`.
+    """Show every node of a cluster; exit status 0, 3 or 4 as `pnyx health`.
 
     Args:
         config: a node's settings file: it names all nodes.
@@ -66,7 +66,7 @@ def health(
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
     output: Form = "table",
 ) -> int:
-    """Say in one word how the cluster is; exit status 0 healthy, 3 degraded, 4 no quorum.
+    """Say how the cluster is; exit status 0 healthy, 3 degraded, 4 no quorum.
 
     Args:
         config: a node's settings file: it names all nodes.
@@ -137,6 +137,11 @@ def _advice(seen: Health) -> str:
     sentence = seen.sentence()
     if seen.word is Word.HEALTHY:
         return sentence
+    if not seen.answering and all(":" in label for label, _ in seen.down):
+        step = (
+            "start a cluster with `pnyx demo`, or name one with --config FILE or --http HOST:PORT"
+        )
+        return f"{sentence}\n  next    {step}"
     is_demo = running.find() is not None
     cut = [label for label, reason in seen.down if "cut off" in reason]
     silent = [label for label, _ in seen.down if label not in cut]

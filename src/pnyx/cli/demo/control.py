@@ -52,8 +52,10 @@ class ControlSocket:
 
     def __init__(self, directory: Path) -> None:
         path = directory / "demo.sock"
+        self._own_folder: Path | None = None
         if len(os.fsencode(path)) > PATH_BYTES_MAX:
-            path = Path(tempfile.mkdtemp(prefix="pnyx-")) / "demo.sock"
+            self._own_folder = Path(tempfile.mkdtemp(prefix="pnyx-"))
+            path = self._own_folder / "demo.sock"
         self.path = path
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -83,6 +85,8 @@ class ControlSocket:
         """Stop listening and remove the path."""
         self._listener.close()
         self.path.unlink(missing_ok=True)
+        if self._own_folder is not None:
+            self._own_folder.rmdir()
 
 
 def ask(running: Running | None, verb: str, node: str | None) -> str:
