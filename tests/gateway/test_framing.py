@@ -141,3 +141,13 @@ def test_more_than_the_buffer_limit_is_a_fault() -> None:
         if framing.fault is not None:
             break
     assert framing.fault == "Protocol error: query buffer limit exceeded"
+
+
+def test_a_flood_for_the_slow_parser_comes_out_in_parts_and_in_order() -> None:
+    framing = Framing(LIMITS)
+    stream = b"".join(b"echo %d\r\n" % number for number in range(5000))
+    found = framing.feed(stream)
+    assert len(found) == 1024
+    while not framing.is_idle:
+        found += framing.feed(b"")
+    assert found == [[b"echo", b"%d" % number] for number in range(5000)]

@@ -155,6 +155,20 @@ def test_a_node_short_of_files_refuses_clients_and_goes_on() -> None:
     assert set(replies) == {b"+PONG\r\n", b"-ERR max number of clients reached\r\n"}
 
 
+def test_a_flood_of_commands_is_answered_and_lets_others_through(gateway: Running) -> None:
+    flood, other = gateway.connect(), gateway.connect()
+    flood._socket.settimeout(60)
+    flood.send_raw(b"PING\r\n" * 50_000)
+    times = []
+    for _ in range(20):
+        started = time.monotonic()
+        assert other.ask(b"PING") == b"+PONG\r\n"
+        times.append(time.monotonic() - started)
+    flood.send_raw(b"QUIT\r\n")
+    assert flood.rest() == b"+PONG\r\n" * 50_000 + b"+OK\r\n"
+    assert sorted(times)[10] < 0.2
+
+
 def test_stalled_clients_do_not_slow_others() -> None:
     with running() as one:
         talker = one.connect()

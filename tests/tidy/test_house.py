@@ -19,7 +19,7 @@ FUNCTION_LINES_MAX = 60
 README_LINES_MAX = 120
 ARCHITECTURE_LINES_MAX = 300
 DECISION_LINES_MAX = 60
-ENTRY_POINTS = {"pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.serve"}
+ENTRY_POINTS = {"pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery"}
 FOR_TESTS = {"pnyx.harness.witness", "pnyx.storage.memory", "pnyx.storage.simulated"}
 """Imported by tests alone, on purpose: they judge and simulate."""
 AVOIDED = {

@@ -11,6 +11,7 @@ from pnyx.gateway.framing import Framing
 from pnyx.gateway.limits import (
     PENDING_BYTES_MAX,
     RUN_BYTES_MAX,
+    RUN_COMMANDS_MAX,
     WRITE_STALL_SECONDS,
 )
 from pnyx.gateway.lobby import Lobby
@@ -115,7 +116,7 @@ class Connection(asyncio.Protocol):
             self._framing.add(data)
         if self._run is None:
             self._pump()
-        if self._pending_bytes > PENDING_BYTES_MAX and self._is_reading and self._waits():
+        if self._waits() and self._is_reading and self._ahead_bytes() > PENDING_BYTES_MAX:
             self._is_reading = False
             self._transport.pause_reading()
         if self._unsettled > SETTLE_BYTES:
@@ -151,11 +152,18 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Start runs until one must wait, the client must, or nothing is left."""
+        done = 0
         while self._run is None and self._stalled_at is None and not self._is_over:
             if not self._pending and not self._find_more():
                 return
+            if done >= RUN_COMMANDS_MAX:
+                # Commands that this node answers itself must not keep the loop from others.
+                self._run = Run()
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
             is_small = self._pending_bytes <= RUN_BYTES_MAX
             run = self._dialogue.next_run(self._pending, is_small=is_small)
+            done += len(run.plan)
             self._lobby.counters.commands += len(run.plan)
             self._client.last_words = run.last_words
             if not self._pending:
@@ -216,6 +224,10 @@ class Connection(asyncio.Protocol):
         if self._stalled_at is not None or self._unsettled > SETTLE_BYTES:
             self._settle()
 
+    def _go_on(self) -> None:
+        self._run = None
+        self._pump()
+
     def _resume(self, pause: Pause) -> None:
         self._run = None
         if self._is_over:
@@ -237,6 +249,9 @@ class Connection(asyncio.Protocol):
     def _waits(self) -> bool:
         return self._run is not None or self._stalled_at is not None
 
+    def _ahead_bytes(self) -> int:
+        return self._pending_bytes + self._framing.buffered_bytes
+
     def _resume_reading(self) -> None:
         if not self._is_reading and not self._is_over:
             self._is_reading = True
@@ -244,7 +259,7 @@ class Connection(asyncio.Protocol):
 
     def held_bytes(self) -> tuple[int, int]:
         """Return the bytes of requests and of replies that wait here."""
-        return self._pending_bytes + self._framing.buffered_bytes, self._unread_bytes()
+        return self._ahead_bytes(), self._unread_bytes()
 
     def _unread_bytes(self) -> int:
         return self._transport.get_write_buffer_size()

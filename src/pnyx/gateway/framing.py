@@ -19,6 +19,9 @@ from pnyx.transport.resp import ProtocolFault, RequestLimits, RequestParser
 
 _BIG_COUNT: Final = re.compile(rb"\*\d{4}")
 
+COMMANDS_AT_ONCE: Final = 1024
+"""What the exact parser, which is slow, gives before others get a turn; ``feed(b"")`` goes on."""
+
 _PROBE: Final = b":1\r\n"
 """hiredis does not say whether it is between two values. An integer fed after the chunk comes
 back as itself only there."""
@@ -48,7 +51,10 @@ class Framing:
         self._exact.limits = limits
 
     def feed(self, chunk: bytes) -> list[list[bytes]]:
-        """Return the commands that `chunk` completes. After `fault` is set, feed no more."""
+        """Return commands that `chunk` completes: all, or so many that `is_idle` is False after it.
+
+        After `fault` is set, feed no more.
+        """
         exact = self._exact
         if not exact.is_idle:
             commands, rest = self._finish(chunk)
@@ -86,7 +92,7 @@ class Framing:
     def _all_exactly(self, chunk: bytes) -> list[list[bytes]]:
         self._exact.feed(chunk)
         commands: list[list[bytes]] = []
-        while (command := self.next_command()) is not None:
+        while len(commands) < COMMANDS_AT_ONCE and (command := self.next_command()) is not None:
             commands.append(command)
         return commands
 

@@ -1,8 +1,10 @@
 """Floor `harness`: clusters of real processes, which demo, bench and tests share.
 
-Reading order: `serve` (the program that one node process runs), `process` (such a process, seen
-from outside), `ports`, `cluster` (several of them), `health` (what they say about themselves, and
-the one word for it), `resp` (a client connection), `bench/` (what is measured and against whom).
+Reading order: `serve` (the program that one node process runs), `nursery` (several of them at the
+price of one), `children` and `process` (such processes, seen from outside), `ports` and `files`
+(what they are told), `cluster` (all of them), `page` and `health` (what they say about themselves,
+and the one word for it), `resp` (a client connection), `load`, `witness` (clients that judge what
+they saw), `bench/` (what is measured and against whom).
 
 Serve imports the floors below; everything else here only starts processes and talks to them over
 their public ports, so that what is tested and measured is what a user runs. No module of this

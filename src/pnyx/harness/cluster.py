@@ -19,7 +19,7 @@ from pnyx.harness import page
 from pnyx.harness.files import write_all
 from pnyx.harness.health import Asked, Health, Word, ask_all, judge
 from pnyx.harness.ports import Ports, out_of_the_way
-from pnyx.harness.process import NodeProcess
+from pnyx.harness.process import NodeProcess, start_together
 from pnyx.harness.resp import Connection
 
 HOST: Final = "127.0.0.1"
@@ -83,10 +83,10 @@ class Cluster:
     # Life.
 
     def start(self) -> None:
-        """Start every node that does not run, and return at once."""
-        for node in self.nodes.values():
-            if not node.is_running():
-                node.start()
+        """Start every node that does not run, and return before they serve."""
+        asleep = [node for node in self.nodes.values() if not node.is_running()]
+        if asleep:
+            start_together(asleep)
 
     def stop(self) -> dict[str, int | None]:
         """Let every node drain and exit; return their exit statuses."""
@@ -114,7 +114,7 @@ class Cluster:
         if node.paused:
             node.resume()
         elif not node.is_running():
-            node.start()
+            start_together([node])
 
     def pause(self, label: str) -> None:
         """Stop a node in its tracks (SIGSTOP)."""

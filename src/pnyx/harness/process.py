@@ -1,25 +1,22 @@
 """One node as a process of this machine: started, watched, hurt and ended, by its own id only."""
 
-import contextlib
 import os
 import signal
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pnyx.errors import PnyxError
+from pnyx.harness.children import Child, fork_nodes
 from pnyx.harness.ports import Ports
 
 STOP_S_MAX: Final = 12.0
 """A node drains within 10 s of SIGTERM; one that does not is killed after this."""
+KILL_S_MAX: Final = 10.0
+"""What the kernel may take to end a process that is in the middle of a write."""
 LOG_LINES_SHOWN: Final = 10
 LOG_TAIL_BYTES: Final = 16_384
-
-NO_CERTIFICATES: Final = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
-"""aiohttp reads all certificates of the machine as it is imported, a fifth of a node's start; no
-node makes a connection that would need one."""
 
 
 class StartFailed(PnyxError):
@@ -38,52 +35,28 @@ class NodeProcess:
     settings_path: Path
     log_path: Path
     paused: bool = False
-    _popen: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _child: Child | None = field(default=None, repr=False)
 
     @property
     def pid(self) -> int | None:
         """The process id while the process exists, paused or not."""
-        return self._popen.pid if self._popen is not None and self.is_running() else None
+        return self._child.pid if self._child is not None and self.is_running() else None
 
     @property
     def status(self) -> int | None:
         """The exit status of a process that has ended; negative for a signal."""
-        return None if self._popen is None else self._popen.poll()
+        return None if self._child is None else self._child.status()
 
     def is_running(self) -> bool:
         """Return whether the process exists; a paused one does."""
-        return self._popen is not None and self._popen.poll() is None
-
-    def start(self) -> None:
-        """Start the process and return at once. Its output goes to the end of the log file.
-
-        The node's standard input is a pipe that we hold and never write to: when this process dies,
-        by whatever signal, the node reads its end and stops. It is a session of its own, so that
-        Ctrl-C in a terminal reaches the demo and not the nodes.
-        """
-        assert not self.is_running(), f"{self.label} runs already"
-        # It may have ended by itself: nobody has closed our end of its input then.
-        self._reap(None)
-        with self.log_path.open("ab") as log:
-            self._popen = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "pnyx.harness.serve",
-                    str(self.settings_path),
-                    "--until-input-ends",
-                ],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=os.environ | NO_CERTIFICATES,
-            )
+        return self._child is not None and self._child.status() is None
 
     def kill(self) -> None:
         """End the process by SIGKILL and wait for that."""
         self._signal(signal.SIGKILL)
-        self._reap(None)
+        if self._child is not None:
+            self._child.wait(KILL_S_MAX)
+        self.paused = False
 
     def terminate(self) -> None:
         """Ask the process to drain and exit; `wait` for it afterwards."""
@@ -93,9 +66,7 @@ class NodeProcess:
 
     def wait(self, timeout_s: float = STOP_S_MAX) -> int | None:
         """Return the exit status once the process has ended; kill it after `timeout_s`."""
-        try:
-            self._reap(timeout_s)
-        except subprocess.TimeoutExpired:
+        if self._child is not None and self._child.wait(timeout_s) is None:
             self.kill()
         return self.status
 
@@ -128,14 +99,16 @@ class NodeProcess:
         )
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._popen is not None and self._popen.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._popen.send_signal(number)
+        if self._child is not None:
+            self._child.send(number)
 
-    def _reap(self, timeout_s: float | None) -> None:
-        if self._popen is None:
-            return
-        self._popen.wait(timeout_s)
-        if self._popen.stdin is not None:
-            self._popen.stdin.close()
-        self.paused = False
+
+def start_together(nodes: Sequence[NodeProcess]) -> None:
+    """Start the processes of `nodes`, none of which runs, and return before any of them serves."""
+    assert not any(node.is_running() for node in nodes), "one of them runs already"
+    children = fork_nodes([node.settings_path for node in nodes], nodes[0].log_path)
+    for node, child in zip(nodes, children, strict=False):
+        node.paused = False
+        node._child = child  # noqa: SLF001 - a node is started here and nowhere else
+    if len(children) < len(nodes):
+        raise nodes[0].start_failed("the program that starts nodes broke")

@@ -145,7 +145,7 @@ class Driver:
         if self._inbox:
             requests, self._inbox = self._inbox, []
             replica.submit(requests, moment)
-        if moment.mono_ms >= replica.deadline_ms:
+        if moment.mono_ms >= self._timer_ms:
             replica.tick(moment)
         if moment.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
             self._space_checked_ms = moment.mono_ms
@@ -158,6 +158,9 @@ class Driver:
         if effects.write is not None:
             self._batcher.add(GroupWrite(self._group, effects.write))
             self._batcher.start()
+        else:
+            # Nobody's disk waits for these messages; clients do wait for their answers.
+            self._answer(effects)
         if effects.send:
             self._send(effects.send)
         for write_id, outbound in effects.send_when_durable:
@@ -175,6 +178,7 @@ class Driver:
     def _answer(self, effects: Effects) -> None:
         for ticket, answer in effects.answers:
             ticket.answered(answer)
+        effects.answers.clear()
 
     def _send(self, outbounds: list[Outbound]) -> None:
         parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}
@@ -202,7 +206,7 @@ class Driver:
     def _arm(self, mono_ms: int) -> None:
         deadline_ms = max(self.replica.deadline_ms, mono_ms + 1)
         if self._timer is not None:
-            if self._timer_ms <= deadline_ms:
+            if mono_ms < self._timer_ms <= deadline_ms:
                 return
             self._timer.cancel()
         self._timer_ms = deadline_ms

@@ -206,10 +206,12 @@ class Node:
 
     def received(self, parcel: Parcel) -> None:
         """Take in a peer's parcel."""
-        with self._stopping_on_bugs():
+        try:
             if self._driver is not None:
                 self._driver.received(parcel)
             self._forming.received(parcel)
+        except BaseException as error:
+            self._fail(error)
 
     def link_up(self, label: str, node: NodeId, boot: int) -> None:
         """Both lanes to `node` are up."""

@@ -225,8 +225,8 @@ class Replica:
         ready = self.consensus.ready()
         if ready is not None:
             self._take(ready, now)
-        if not self._effects:
-            # Writes and messages leave first: applying runs beside the disk and the peers.
+        if self._effects.write is None:
+            # A write leaves first: applying what is committed runs beside the disk and the peers.
             self._execute(now)
         if self._compaction.wants_flush() and self._effects.flush is None:
             self._ask_flush()
