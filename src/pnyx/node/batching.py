@@ -1,21 +1,21 @@
 """Group commit: one write and one sync for everything that was ready while the last one ran.
 
-The loop hands over write records; one worker thread appends them to the log, a batch at a time,
-and tells the loop. There is no linger timer: the batch is whatever collected meanwhile.
+There is no linger timer: a batch is whatever collected meanwhile. The usual batch is written from
+the loop into the page cache and synced by the kernel (storage/kernelsync.py); one that is large or
+opens a segment, and all of them where the kernel cannot do that, take a worker thread.
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
 
 from pnyx.consensus.formation import Formed
+from pnyx.storage.kernelsync import KernelSync
 from pnyx.storage.wal import GroupWrite, Wal
 
 
 class Batcher:
-    """The one worker thread of the log, seen from the loop."""
+    """The log, seen from the loop: at most one batch is under way."""
 
     def __init__(
         self,
@@ -31,11 +31,13 @@ class Batcher:
         self._failed = failed
         self._collecting: list[GroupWrite] = []
         self._formed: Formed | None = None
-        self._jobs: SimpleQueue[tuple[list[GroupWrite], Formed | None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="wal", daemon=True)
-        self._thread.start()
-        self.busy = False
-        """Is a batch being written right now?"""
+        self._under_way: tuple[list[GroupWrite], Formed | None] | None = None
+        self._began = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._kernel = KernelSync.open()
+        if self._kernel is not None:
+            loop.add_reader(self._kernel.announcement, self._announced)
 
     def add(self, write: GroupWrite) -> None:
         """Put `write` into the next batch."""
@@ -47,34 +49,52 @@ class Batcher:
 
     def start(self) -> None:
         """Start the next batch, unless one is under way or there is nothing to write."""
-        if self.busy or not (self._collecting or self._formed):
+        if self._under_way is not None or not (self._collecting or self._formed):
             return
-        self.busy = True
-        self._jobs.put((self._collecting, self._formed))
+        writes, formed = self._under_way = self._collecting, self._formed
         self._collecting, self._formed = [], None
-
-    @property
-    def empty(self) -> bool:
-        """Is everything durable?"""
-        return not (self.busy or self._collecting or self._formed)
-
-    def stop(self) -> None:
-        """End the thread after the batch under way. What collected since is dropped."""
-        self._jobs.put(None)
-        self._thread.join(timeout=5)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            writes, formed = job
-            began = time.perf_counter()
-            try:
-                self._wal.append(writes, formed)
-            except BaseException as error:
-                self._loop.call_soon_threadsafe(self._failed, error)
+        self._idle.clear()
+        self._began = time.perf_counter()
+        try:
+            if self._kernel is not None and (file := self._wal.write(writes, formed)) is not None:
+                self._kernel.start(file)
                 return
-            seconds = time.perf_counter() - began
-            self._loop.call_soon_threadsafe(self._ended, writes, formed, seconds)
+        except OSError as error:
+            self._failed(self._wal.sync_failed(error))
+        except BaseException as error:
+            self._failed(error)
+        else:
+            task = self._loop.run_in_executor(None, self._wal.append, writes, formed)
+            task.add_done_callback(self._appended)
 
-    def _ended(self, writes: list[GroupWrite], formed: Formed | None, seconds: float) -> None:
-        self.busy = False
-        self._written(writes, formed, seconds)
+    async def stop(self) -> None:
+        """Return when the batch under way is durable. What collected since is dropped."""
+        self._collecting, self._formed = [], None
+        await self._idle.wait()
+        if self._kernel is not None:
+            self._loop.remove_reader(self._kernel.announcement)
+            self._kernel.close()
+
+    def _announced(self) -> None:
+        assert self._kernel is not None, "only a kernel's sync is announced"
+        try:
+            self._kernel.finish()
+        except OSError as error:
+            self._failed(self._wal.sync_failed(error))
+            return
+        self._wal.synced()
+        self._end()
+
+    def _appended(self, done: "asyncio.Future[int]") -> None:
+        error = done.exception()
+        if error is not None:
+            self._failed(error)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        assert self._under_way is not None, "only a batch under way ends"
+        writes, formed = self._under_way
+        self._under_way = None
+        self._idle.set()
+        self._written(writes, formed, time.perf_counter() - self._began)

@@ -101,7 +101,7 @@ class Node:
             request.ticket.answered(NotDone(Reason.STOPPING))
         await self._peers.close()
         if not self._failure.done():
-            await asyncio.to_thread(self._batcher.stop)
+            await self._batcher.stop()
             if self._upkeep is not None:
                 await self._upkeep
             await asyncio.to_thread(self._disk.close)

@@ -21,6 +21,11 @@ _ZEROS: Final = bytes(ZERO_BYTES)
 class OpenFile(Protocol):
     """A file that is written in place."""
 
+    @property
+    def descriptor(self) -> int | None:
+        """The kernel's name for it, for a sync that nobody waits for; None if it has none."""
+        ...
+
     def write(self, offset: int, content: bytes) -> int:
         """Write at `offset` and return how many bytes were taken; possibly fewer than given."""
         ...
@@ -136,16 +141,16 @@ class DiskFiles:
 
 class _DiskFile:
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor: int = descriptor
 
     def write(self, offset: int, content: bytes) -> int:
-        return os.pwrite(self._descriptor, content, offset)
+        return os.pwrite(self.descriptor, content, offset)
 
     def sync(self) -> None:
-        os.fdatasync(self._descriptor)
+        os.fdatasync(self.descriptor)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 def _sync_path(directory: Path) -> None:

@@ -176,6 +176,8 @@ class MemoryFiles:
 
 
 class _MemoryFile:
+    descriptor = None
+
     def __init__(self, files: MemoryFiles, content: _Content) -> None:
         self._files = files
         self._content = content

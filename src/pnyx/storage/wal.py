@@ -29,6 +29,8 @@ from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 
 SPARE_AFTER_BYTES: Final = 256 * 1024
 """A segment this full is in use, so the next one is made ahead; an idle node keeps only one."""
+WRITE_BYTES_MAX: Final = 256 * 1024
+"""A batch up to this is copied to the page cache in a fraction of a millisecond."""
 RESERVE_SEGMENTS: Final = 4
 """Without another setting, disk space is low when less than this many segments is free."""
 _SPARE_SUFFIX: Final = ".tmp"
@@ -117,6 +119,8 @@ class Wal:
         self._closed: deque[int] = deque()
         self._removable: deque[int] = deque()
         self._failed: DiskFailed | None = None
+        self._written_bytes = 0
+        """By the last batch, padding included."""
 
     @classmethod
     def open(
@@ -167,36 +171,86 @@ class Wal:
         Raises:
             DiskFailed: nothing of the batch may be acknowledged; the log is closed for good.
         """
+        file = self._write(writes, formed, destroyed, bytes_max=None)
+        try:
+            if file is not None:
+                file.sync()
+        except OSError as error:
+            raise self.sync_failed(error) from error
+        self._retire()
+        return self._written_bytes
+
+    def write(self, writes: Sequence[GroupWrite], formed: Formed | None = None) -> int | None:
+        """Write a batch that is quick to write, without syncing, and return the file to sync.
+
+        Then either the sync ends and `synced` is to be called, or `sync_failed`; nothing may be
+        appended before. None, and nothing was written, if `append` is needed: the batch is large,
+        opens a segment, or the files are not the kernel's.
+
+        Raises:
+            DiskFailed: as in `append`.
+        """
+        active = self._active
+        assert active is not None, "`open` made a segment"
+        if active.file.descriptor is None:
+            return None
+        file = self._write(writes, formed, (), bytes_max=WRITE_BYTES_MAX)
+        return None if file is None else file.descriptor
+
+    def synced(self) -> None:
+        """What `write` wrote is durable."""
+        self._retire()
+
+    def sync_failed(self, error: OSError) -> DiskFailed:
+        """Close the log for good and return what to raise."""
+        return self._fail("the write-ahead log cannot be written", error)
+
+    def _write(
+        self,
+        writes: Sequence[GroupWrite],
+        formed: Formed | None,
+        destroyed: Sequence[GroupId],
+        *,
+        bytes_max: int | None,
+    ) -> OpenFile | None:
+        """Write a batch; return the file to sync, or None if that was done or must not be.
+
+        With `bytes_max` nothing is written if the batch is larger or does not fit in the segment.
+        """
         if self._failed is not None:
             raise self._failed
+        self._written_bytes = 0
         parts: list[bytes] = []
         count = self._encode(writes, formed, destroyed, parts)
         if not count:
-            return 0
+            return None
         body = b"".join(parts)
         active = self._active
         assert active is not None, "`open` made a segment"
         needed = segments.batch_bytes(len(body))
+        fits = active.offset + needed <= active.size
+        if bytes_max is not None and (needed > bytes_max or not fits):
+            return None
         try:
-            if active.offset + needed <= active.size:
-                self._apply(writes, formed, destroyed, active.sequence)
-                batch, self._chain = segments.encode_batch(
-                    active.nonce, self._number + 1, self._chain, body, record_count=count
-                )
-                write_whole(active.file, active.offset, batch)
-                active.file.sync()
-                active.offset += needed
-                self._number += 1
-                self.counters.syncs += 1
-                self.counters.bytes += needed
-            else:
+            if not fits:
                 checkpoint = encode_checkpoint(self._groups, self._formed)
                 self._apply(writes, formed, destroyed, active.sequence + 1)
-                needed = self._switch(active.sequence + 1, checkpoint, body, count)
+                sequence = active.sequence + 1
+                self._written_bytes = self._switch(sequence, checkpoint, body, count)
+                return None
+            self._apply(writes, formed, destroyed, active.sequence)
+            batch, self._chain = segments.encode_batch(
+                active.nonce, self._number + 1, self._chain, body, record_count=count
+            )
+            write_whole(active.file, active.offset, batch)
         except OSError as error:
             raise self._fail("the write-ahead log cannot be written", error) from error
-        self._retire()
-        return needed
+        self._written_bytes = needed
+        active.offset += needed
+        self._number += 1
+        self.counters.syncs += 1
+        self.counters.bytes += needed
+        return active.file
 
     def wants_spare(self) -> bool:
         """Should `make_spare` be called now? Cheap."""
