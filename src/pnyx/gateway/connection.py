@@ -1,8 +1,8 @@
 """One socket: bytes in, runs down to the store, replies out. At most one request is under way."""
 
 import asyncio
-import time
 from collections import deque
+from time import monotonic
 from typing import Final, cast
 
 from pnyx.gateway.client import Client
@@ -37,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._pending_bytes = 0
         self._run: Run | None = None
         """Submitted, or pausing; nothing else starts until it is over."""
+        self._is_quiet = False
+        """A client that is logged in, reads, and has sent nothing beyond the run under way."""
         self._started = 0.0
         self._is_reading = True
         self._stalled_at: float | None = None
@@ -98,6 +100,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what came before the client's last byte, then hang up."""
         self._has_ended = True
+        self._is_quiet = False
         if not self._is_over and self._run is None:
             self._pump()
         return not self._is_over
@@ -105,11 +108,17 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over or self._framing.fault is not None:
             return
-        client = self._client
-        self._lobby.counters.bytes_in += len(data)
-        client.last_ms = self._lobby.now_ms
-        self._pending_bytes += len(data)
+        client, lobby = self._client, self._lobby
+        lobby.counters.bytes_in += len(data)
+        client.last_ms = lobby.now_ms
         self._unsettled += len(data)
+        if self._is_quiet and self._run is None and len(data) <= SETTLE_BYTES:
+            words = self._framing.only_command(data)
+            if words is not None:
+                self._ask(words)
+                return
+        self._is_quiet = False
+        self._pending_bytes += len(data)
         if client.is_authenticated:
             self._pending.extend(self._framing.feed(data))
         else:
@@ -123,7 +132,8 @@ class Connection(asyncio.Protocol):
             self._settle()
 
     def pause_writing(self) -> None:
-        self._stalled_at = self._over_soft_at = time.monotonic()
+        self._is_quiet = False
+        self._stalled_at = self._over_soft_at = monotonic()
         self._stalled_bytes = self._transport.get_write_buffer_size()
         if not self._client.is_authenticated:
             # CVE-2025-21605: strangers do not get replies stored for them.
@@ -138,6 +148,20 @@ class Connection(asyncio.Protocol):
 
     # Runs.
 
+    def _ask(self, words: list[bytes]) -> None:
+        """Submit the only thing a quiet client wants, if that needs no further look."""
+        command = self._dialogue.lone_command(words)
+        if command is None:
+            self._is_quiet = False
+            self._pending.append(words)
+            self._pump()
+            return
+        self._client.last_words = words[:2]
+        self._lobby.counters.commands += 1
+        self._run = self._dialogue.lone_run
+        self._started = monotonic()
+        self._store.submit(Request(self, (command,), command.writes, self._forward))
+
     def answered(self, answer: Answer) -> None:
         """Say what the store answered, then go on."""
         run = self._run
@@ -145,7 +169,12 @@ class Connection(asyncio.Protocol):
         self._run = None
         if self._is_over:
             return
-        self._note_time(run)
+        micros = (monotonic() - self._started) * 1_000_000
+        if micros > self._lobby.slow_log.slower_than_micros >= 0:
+            self._note_slow(run, int(micros))
+        if self._is_quiet:
+            self._send(self._dialogue.lone_reply(answer))
+            return
         self._write(run, self._dialogue.replies(run, answer))
         if not self._is_over:
             self._pump()
@@ -173,7 +202,7 @@ class Connection(asyncio.Protocol):
                 return
             if run.commands:
                 self._run = run
-                self._started = time.monotonic()
+                self._started = monotonic()
                 self._store.submit(
                     Request(self, run.commands, run.by_log, self._forward, run.stale_role_ok)
                 )
@@ -189,6 +218,7 @@ class Connection(asyncio.Protocol):
             framing.set_limits(self._lobby.limits.requests() if is_known else BEFORE_AUTH)
         if self._is_reading and not self._has_ended and framing.is_idle:
             self._pending_bytes = 0
+            self._is_quiet = is_known
             return False
         if framing.fault is not None:
             pass
@@ -212,15 +242,19 @@ class Connection(asyncio.Protocol):
 
     def _write(self, run: Run, replies: list[bytes]) -> None:
         said = replies[0] if len(replies) == 1 else b"".join(replies)
-        self._lobby.counters.bytes_out += len(said)
         if run.is_last:
+            self._lobby.counters.bytes_out += len(said)
             self._hang_up(said)
             return
-        if said:
-            self._transport.write(said)
         if run.pause is not None:
             self._run = run
             asyncio.get_running_loop().call_later(run.pause.seconds, self._resume, run.pause)
+        self._send(said)
+
+    def _send(self, said: bytes) -> None:
+        self._lobby.counters.bytes_out += len(said)
+        if said:
+            self._transport.write(said)
         if self._stalled_at is not None or self._unsettled > SETTLE_BYTES:
             self._settle()
 
@@ -235,14 +269,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(encode_reply(pause.reply(), self._client.protocol))
         self._pump()
 
-    def _note_time(self, run: Run) -> None:
-        micros = (time.monotonic() - self._started) * 1_000_000
-        log = self._lobby.slow_log
-        if 0 <= log.slower_than_micros < micros:
-            words = next(place[1] for place in run.plan if isinstance(place, tuple))
-            client = self._client
-            now_s = self._lobby.now_ms // 1000
-            log.note(int(micros), words, now_s, client.address, client.name)
+    def _note_slow(self, run: Run, micros: int) -> None:
+        words = next(place[1] for place in run.plan if isinstance(place, tuple))
+        client, now_s = self._client, self._lobby.now_ms // 1000
+        self._lobby.slow_log.note(micros, words, now_s, client.address, client.name)
 
     # Limits.
 

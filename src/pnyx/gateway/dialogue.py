@@ -50,7 +50,7 @@ _CROSS_PROTOCOL: Final = frozenset({b"POST", b"HOST:"})
 
 _NOAUTH: Final = Refusal("NOAUTH Authentication required.")
 _NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
-_OK_REPLY: Final = b"+OK\r\n"
+_OK_REPLY: Final = encode_reply(OK, 2)
 
 Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
 """A command that waits for its result."""
@@ -105,6 +105,43 @@ class Dialogue:
         self._lobby = lobby
         self._client = client
         self._commands_max = RUN_COMMANDS_FIRST
+        self.lone_run = Run()
+        """The run of a command that came alone. There is one at a time, so one does for all."""
+
+    def lone_command(self, words: list[bytes]) -> AnyCommand | None:
+        """Return what `words` ask of the machine and put it into `lone_run`.
+
+        None, and nothing is done, if they need the further look of `next_run`. This is its hot
+        path for the client that waits for each answer: all cost would be in what surrounds one
+        command there.
+        """
+        row = QUICK.get(words[0])
+        if row is None or row.parse is None or not row.least <= len(words) <= row.most:
+            return None
+        is_plain, any_key = self._hot_path()
+        if not is_plain or not (any_key or row.has_one_key):
+            return None
+        command = row.parse(words)
+        if isinstance(command, Refusal):
+            return None
+        self.lone_run.plan[:] = ((row, words, None),)
+        return command
+
+    def lone_reply(self, answer: Answer) -> bytes:
+        """Return what `replies` would for `lone_run`."""
+        if isinstance(answer, Done):
+            result = answer.results[0]
+            if result is OK:
+                return _OK_REPLY
+            # Refusals are counted, large values make the next runs smaller.
+            if (
+                result is None
+                or isinstance(result, int)
+                or isinstance(result, bytes)
+                and len(result) < REPLY_BYTES_SMALL
+            ):
+                return encode_reply(result, self._client.protocol)
+        return self.replies(self.lone_run, answer)[0]
 
     def next_run(self, pending: deque[list[bytes]], *, is_small: bool) -> Run:
         """Take the next run off `pending`; `is_small` if all of it is below the byte limit."""

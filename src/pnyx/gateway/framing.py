@@ -19,6 +19,8 @@ from pnyx.transport.resp import ProtocolFault, RequestLimits, RequestParser
 
 _BIG_COUNT: Final = re.compile(rb"\*\d{4}")
 
+_FEW_WORDS: Final = frozenset(b"*%d\r\n" % count for count in range(1, 10))
+
 COMMANDS_AT_ONCE: Final = 1024
 """What the exact parser, which is slow, gives before others get a turn; ``feed(b"")`` goes on."""
 
@@ -49,6 +51,31 @@ class Framing:
     def set_limits(self, limits: RequestLimits) -> None:
         """Change what the next commands may be."""
         self._exact.limits = limits
+
+    def only_command(self, chunk: bytes) -> list[bytes] | None:
+        """Return the words if `chunk` is exactly one command of a few words, else take nothing.
+
+        Only while `is_idle`, and for a client that is logged in. Chunks of one small command are
+        nearly all chunks: one star leaves no room for a second command nor for a nested array,
+        so what `_all_fast` must rule out is cheaply ruled out here.
+        """
+        if chunk[:4] not in _FEW_WORDS or chunk.find(b"*", 4) >= 0 or not chunk.endswith(b"\r\n"):
+            return None
+        reader = self._fast
+        try:
+            reader.feed(chunk)
+            words: list[bytes] = reader.gets()
+            if (
+                not reader.has_data()
+                and chunk.count(b"\r\n$") == len(words)
+                and b"".join(words).__class__ is bytes
+            ):
+                return words
+        except Exception:  # noqa: S110
+            # As in `_all_fast`: whatever it is, the exact parser decides.
+            pass
+        self._fast = hiredis.Reader(notEnoughData=None)
+        return None
 
     def feed(self, chunk: bytes) -> list[list[bytes]]:
         """Return commands that `chunk` completes: all, or so many that `is_idle` is False after it.

@@ -28,6 +28,10 @@ from pnyx.transport.peers import Peers
 
 BULK = frozenset({AppendEntries, Forward, ForwardReply, SnapshotChunk})
 """What can be large takes the bulk lane; all that elections and reads wait for, the other."""
+APPLIED_PER_TURN = 256
+"""Entries applied in one turn, about: a long log must not hold up heartbeats."""
+SEGMENT_COUNT_MAX = 6
+"""The log is compacted, tail included, rather than keep more segments than this."""
 SPACE_CHECK_MS = 1_000
 """How often the disk's free space is looked at."""
 
@@ -124,6 +128,8 @@ class Driver:
         self.replica.stop()
         while (effects := self.replica.effects(now())) is not None:
             self._answer(effects)
+            # Other nodes wait for what they forwarded here.
+            self._send(effects.send)
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -149,9 +155,17 @@ class Driver:
             replica.tick(moment)
         if moment.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
             self._space_checked_ms = moment.mono_ms
-            replica.space_low(self._wal.low_space())
+            low = self._wal.low_space()
+            replica.space_low(low)
+            replica.release_log(urgent=low or bool(self._wal.lagging(SEGMENT_COUNT_MAX)))
+        applied = 0
         while (effects := replica.effects(moment)) is not None:
             self._carry_out(effects)
+            applied += effects.applied
+            if applied > APPLIED_PER_TURN:
+                # Heartbeats, peers and clients get their turn; then it goes on.
+                self.wake()
+                break
         self._arm(moment.mono_ms)
 
     def _carry_out(self, effects: Effects) -> None:
@@ -187,8 +201,15 @@ class Driver:
             packet = Packet(self._group, outbound.message)
             parcels.setdefault((outbound.to, lane), []).append(packet)
         for (to, lane), packets in parcels.items():
-            if not self._peers.send(to, lane, packets):
-                self._unsent(to, packets)
+            if self._peers.send(to, lane, packets):
+                continue
+            # One packet that fits in no frame must not take the others with it.
+            lost = [
+                one
+                for one in packets
+                if len(packets) == 1 or not self._peers.send(to, lane, (one,))
+            ]
+            self._unsent(to, lost)
 
     def _unsent(self, to: NodeId, packets: list[Packet]) -> None:
         for packet in packets:
@@ -196,12 +217,15 @@ class Driver:
         self.wake()
 
     def _flushed(self, number: int, done: asyncio.Future[Any]) -> None:
-        error = done.exception()
-        if error is not None:
-            self._failed(error)
+        if self._stopped:
             return
-        self.replica.flushed(number, now())
-        self.wake()
+        try:
+            done.result()
+            self.replica.flushed(number, now())
+        except BaseException as error:
+            self._failed(error)
+        else:
+            self.wake()
 
     def _arm(self, mono_ms: int) -> None:
         deadline_ms = max(self.replica.deadline_ms, mono_ms + 1)

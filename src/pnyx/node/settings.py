@@ -91,13 +91,13 @@ class RaftTable(Section):
         default=1_024, ge=1, le=65_536, description="Entries of one append message."
     )
     apply_bytes_max: int = Field(
-        default=4 * MIB,
+        default=256 * KIB,
         ge=4 * KIB,
         le=64 * MIB,
         description="Bytes applied before others get a turn.",
     )
     apply_entries_max: int = Field(
-        default=1_024, ge=1, le=65_536, description="Entries applied before others get a turn."
+        default=128, ge=1, le=65_536, description="Entries applied before others get a turn."
     )
     reads_max: int = Field(
         default=65_536,

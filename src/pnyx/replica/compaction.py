@@ -1,7 +1,8 @@
 """When to flush the space and how much of the log may then be dropped: by log bytes.
 
 The space is flushed when enough applied log is not durable in it, so a restart replays little.
-The log is compacted to a point that was flushed, keeping a tail for slow followers.
+The log is compacted to a point that a flush made durable, keeping a tail for slow followers; with
+`urgent` (the disk is nearly full) the tail goes, too.
 """
 
 from collections import deque
@@ -20,11 +21,14 @@ class Compaction:
     """Compact when the log holds more."""
     tail_bytes: int
     """What is kept for followers that are a little behind."""
+    urgent: bool = False
+    """Flush and compact whatever there is: the disk needs the room."""
     _applied_bytes: int = 0
     _unflushed_bytes: int = 0
-    _flushing: tuple[Index, int] | None = None
+    _flushing: dict[int, tuple[Index, int]] = field(default_factory=dict)
+    """By number of the flush: what it covers, as (applied index, applied bytes)."""
     _flushed: deque[tuple[Index, int]] = field(default_factory=deque)
-    """(applied index, applied bytes) at each flush, oldest first."""
+    """What ended flushes covered, oldest first."""
 
     def applied(self, log_bytes: int) -> None:
         """So many payload bytes were applied."""
@@ -33,24 +37,26 @@ class Compaction:
 
     def wants_flush(self) -> bool:
         """Is a flush due, and none under way?"""
-        return self._flushing is None and self._unflushed_bytes >= self.flush_log_bytes
+        due = self._unflushed_bytes >= (1 if self.urgent else self.flush_log_bytes)
+        return due and not self._flushing
 
-    def flush_started(self, applied: Index) -> None:
-        """The space is being flushed; it holds everything up to `applied`."""
-        self._flushing = (applied, self._applied_bytes)
+    def flush_started(self, number: int, applied: Index) -> None:
+        """That flush of the space begins; it holds everything up to `applied`."""
+        self._flushing[number] = (applied, self._applied_bytes)
         self._unflushed_bytes = 0
 
-    def flush_ended(self) -> None:
-        """That flush is durable."""
-        if self._flushing is not None:
-            self._flushed.append(self._flushing)
-            self._flushing = None
+    def flush_ended(self, number: int) -> None:
+        """What that flush covers is durable, and nothing that another one still writes."""
+        covered = self._flushing.pop(number)
+        if not self._flushed or covered > self._flushed[-1]:
+            self._flushed.append(covered)
 
     def compactable(self, log_bytes: int) -> Index | None:
         """Return how far the log of `log_bytes` may be dropped now, or None if it need not be."""
-        if log_bytes <= self.log_bytes_max:
+        if log_bytes <= self.log_bytes_max and not self.urgent:
             return None
+        tail_bytes = 0 if self.urgent else self.tail_bytes
         upto = None
-        while self._flushed and self._applied_bytes - self._flushed[0][1] >= self.tail_bytes:
+        while self._flushed and self._applied_bytes - self._flushed[0][1] >= tail_bytes:
             upto, _ = self._flushed.popleft()
         return upto

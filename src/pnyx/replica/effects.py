@@ -39,6 +39,10 @@ class Effects:
     flush: int | None = None
     """Flush the space in a worker thread, then call `flushed` with this number."""
 
+    applied: int = 0
+    """Entries applied while this was made: call again, there may be more, but let others have a
+    turn now and then."""
+
     def __bool__(self) -> bool:
         """Is there anything to do?"""
         return bool(

@@ -5,6 +5,7 @@ for a moment is answered by the new leader. First in, first out, and bounded in 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pnyx.machine.commands import Batch, encode
@@ -13,43 +14,47 @@ from pnyx.replica.requests import Request
 
 @dataclass(slots=True)
 class Parking:
-    """The parked requests, each with its size in bytes."""
+    """The parked requests."""
 
     bytes_max: int
     bytes_held: int = 0
-    _requests: deque[tuple[Request, int]] = field(default_factory=deque)
+    deadline_ms: int | None = None
+    """When the first of them is overdue."""
+    _requests: deque[Request] = field(default_factory=deque)
 
     def park(self, request: Request) -> bool:
         """Hold `request`; False if the limit is reached."""
-        size = len(encode(Batch(0, 0, tuple(request.commands))))
+        size = request.size_bytes
+        if not size:
+            size = len(encode(Batch(0, 0, tuple(request.commands))))
+            # Remembered: without a leader the same requests are parked again and again.
+            request.size_bytes = size
         if self.bytes_held + size > self.bytes_max:
             return False
         self.bytes_held += size
-        self._requests.append((request, size))
+        self._requests.append(request)
+        if self.deadline_ms is None or request.until_ms < self.deadline_ms:
+            self.deadline_ms = request.until_ms
         return True
 
     def take_all(self) -> list[Request]:
         """Return everything, oldest first: there may be a leader now."""
-        taken = [request for request, _ in self._requests]
-        self._requests.clear()
-        self.bytes_held = 0
+        taken = list(self._requests)
+        self._hold(())
         return taken
 
     def take_overdue(self, now_ms: int) -> list[Request]:
         """Return those held for as long as a client can be expected to wait."""
-        overdue = [request for request, _ in self._requests if request.until_ms <= now_ms]
-        if overdue:
-            kept = [
-                (request, size) for request, size in self._requests if request.until_ms > now_ms
-            ]
-            self._requests = deque(kept)
-            self.bytes_held = sum(size for _, size in kept)
+        if self.deadline_ms is None or now_ms < self.deadline_ms:
+            return []
+        overdue = [request for request in self._requests if request.until_ms <= now_ms]
+        self._hold([request for request in self._requests if request.until_ms > now_ms])
         return overdue
 
-    @property
-    def deadline_ms(self) -> int | None:
-        """When the first of them is overdue."""
-        return min((request.until_ms for request, _ in self._requests), default=None)
+    def _hold(self, requests: Sequence[Request]) -> None:
+        self._requests = deque(requests)
+        self.bytes_held = sum(request.size_bytes for request in requests)
+        self.deadline_ms = min((request.until_ms for request in requests), default=None)
 
     def __len__(self) -> int:
         """Return how many are parked."""

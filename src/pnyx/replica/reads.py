@@ -65,6 +65,18 @@ class Reads:
         self._released = later
         return servable
 
+    def take_overdue(self, now_ms: int) -> list[Request]:
+        """Return the released reads whose index was not applied in time (a disk that hangs)."""
+        overdue: list[Request] = []
+        while self._released and self._released[0][1][0].until_ms <= now_ms:
+            overdue += self._released.pop(0)[1]
+        return overdue
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the oldest released read is overdue."""
+        return self._released[0][1][0].until_ms if self._released else None
+
     def take_all(self) -> list[Request]:
         """Return every open read: the replica stops."""
         taken = [request for _, requests in self._released for request in requests]

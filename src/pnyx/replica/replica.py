@@ -18,7 +18,6 @@ from pnyx.ids import NodeId
 from pnyx.machine.commands import Batch, Tick, decode, encode
 from pnyx.machine.group import Group
 from pnyx.replica.clock import GroupClock
-from pnyx.replica.compaction import Compaction
 from pnyx.replica.counters import Counters
 from pnyx.replica.diskspace import DiskSpace
 from pnyx.replica.effects import Effects, Now, Outbound
@@ -35,8 +34,8 @@ from pnyx.replica.parking import Parking
 from pnyx.replica.proposals import Proposal, Proposals
 from pnyx.replica.reads import Reads
 from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Request, Unknown
-from pnyx.replica.snapshots import SnapshotReceiver, SnapshotSender
 from pnyx.replica.ticks import Ticks
+from pnyx.replica.upkeep import Upkeep
 
 RETRY_MS = 50
 """How often parked requests are tried again while a leader is known but did not take them."""
@@ -59,11 +58,7 @@ class Replica:
         self._reads = Reads()
         self._forwards = Forwards(boot)
         self._parking = Parking(limits.parked_bytes)
-        self._compaction = Compaction(
-            limits.flush_log_bytes, limits.compact_log_bytes, limits.tail_log_bytes
-        )
-        self._sender = SnapshotSender(group)
-        self._receiver = SnapshotReceiver(group)
+        self._upkeep = Upkeep(consensus, group, limits, self.counters, boot)
         self._writes: list[Request] = []
         self._effects = Effects()
         self._committed: list[Entry] = []
@@ -75,9 +70,6 @@ class Replica:
         self._retry_ms = 0
         self._ticks = Ticks(group.next_expiry_ms())
         self._disk = DiskSpace(me)
-        self._flush_number = 0
-        self._install_flush: int | None = None
-        self._installed: list[tuple[NodeId, SnapshotReply]] = []
 
     # What the outside says.
 
@@ -96,9 +88,9 @@ class Replica:
             case ForwardReply():
                 self._on_forward_reply(sender, message, now)
             case SnapshotChunk():
-                self._on_snapshot_chunk(sender, message)
+                self._upkeep.on_chunk(sender, message)
             case SnapshotReply():
-                self._on_snapshot_reply(sender, message, now)
+                self._upkeep.on_reply(sender, message, now.mono_ms)
             case SpaceReport():
                 self._disk.reported(sender, now.mono_ms)
             case _:
@@ -121,11 +113,11 @@ class Replica:
             self._answer_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(mono_ms):
             self._answer(request, Unknown())
-        for request in self._parking.take_overdue(mono_ms):
+        for request in (*self._parking.take_overdue(mono_ms), *self._reads.take_overdue(mono_ms)):
             self._answer(request, NotDone(Reason.NO_QUORUM))
         if self._parking and mono_ms >= self._retry_ms:
             self._unpark(now)
-        self._tend_streams(now)
+        self._upkeep.tend(mono_ms)
         self._tend_expiry(now)
         self._tend_space(now)
 
@@ -136,17 +128,13 @@ class Replica:
 
     def flushed(self, number: int, now: Now) -> None:
         """The flush of that number is durable."""
-        self._compaction.flush_ended()
-        if self._install_flush == number:
-            self._install_flush = None
-            self._install(now)
-        log_bytes = self.consensus.log_bytes
-        if self._sender.busy and log_bytes < self.limits.catchup_log_bytes:
-            # What the stream's receiver needs next must still be here when the stream ends.
-            return
-        upto = self._compaction.compactable(log_bytes)
-        if upto is not None and upto > self.consensus.compacted.index:
-            self.consensus.compact(upto)
+        # An installed snapshot replaces the state: what is committed is applied before.
+        self._execute(now)
+        jumped = self._upkeep.flushed(number, now.mono_ms)
+        if jumped is not None:
+            for proposal in self._proposals.jumped(jumped):
+                self._answer_all(proposal.requests, Unknown())
+        self._look(now)
 
     def link_lost(self, node: NodeId) -> None:
         """A link to `node` broke: forwards on their way are unknown, appends are lost."""
@@ -165,6 +153,10 @@ class Replica:
         """This node's disk is (not) nearly full."""
         self._disk.low_here = low
 
+    def release_log(self, *, urgent: bool) -> None:
+        """The disk needs the room that the log takes, tail included (or does no more)."""
+        self._upkeep.release_log(urgent=urgent)
+
     def transfer_leadership(self, to: NodeId | None, now: Now) -> bool:
         """Start handing leadership over; False if this replica does not lead."""
         started = self.consensus.transfer_leadership(to, now.mono_ms)
@@ -180,7 +172,7 @@ class Replica:
         unstarted = [*self._writes, *self._parking.take_all(), *self._reads.take_all()]
         self._writes = []
         self._answer_all(unstarted, NotDone(Reason.STOPPING))
-        self._sender.stop_all()
+        self._upkeep.sender.stop_all()
 
     # What the outside asks.
 
@@ -206,7 +198,8 @@ class Replica:
         for other in (
             self._proposals.deadline_ms,
             self._forwards.deadline_ms,
-            self._sender.deadline_ms,
+            self._reads.deadline_ms,
+            self._upkeep.sender.deadline_ms,
             min(self._retry_ms, self._parking.deadline_ms or 0) if self._parking else None,
             self._disk.deadline_ms,
             self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else None,
@@ -228,10 +221,11 @@ class Replica:
         if self._effects.write is None:
             # A write leaves first: applying what is committed runs beside the disk and the peers.
             self._execute(now)
-        if self._compaction.wants_flush() and self._effects.flush is None:
-            self._ask_flush()
         effects = self._effects
-        if not effects:
+        effects.send += self._upkeep.outbox
+        self._upkeep.outbox.clear()
+        effects.flush, self._upkeep.flush = self._upkeep.flush, None
+        if not (effects or effects.applied or self._writes):
             return None
         self._effects = Effects()
         return effects
@@ -278,12 +272,15 @@ class Replica:
             self._clock.committed(self.group.clock_ms, now)
             self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
         if role is not Role.LEADER:
-            self._sender.stop_all()
+            self._upkeep.sender.stop_all()
         self._seen = (leader, role)
         if leader is not None:
             self._unpark(now)
 
     def _answer(self, request: Request, answer: Answer) -> None:
+        if type(answer) is Unknown and not _changes_keys(request):
+            # A read that rode in the log did nothing, whatever became of its entry.
+            answer = NotDone(Reason.NO_QUORUM)
         if type(answer) is NotDone:
             self.counters.not_done += 1
         elif type(answer) is Unknown:
@@ -304,11 +301,14 @@ class Replica:
     # Proposing and applying.
 
     def _propose(self, now: Now) -> None:
-        requests = self._writes
-        self._writes = []
+        requests, self._writes = self._writes, []
         if self._disk.refuses_writes(self.consensus.membership.voters, now.mono_ms):
-            self._answer_all(requests, NotDone(Reason.LOW_SPACE))
-            return
+            # Time and reads go on: they take little room, and compaction follows them.
+            refused = [request for request in requests if _changes_keys(request)]
+            requests = [request for request in requests if not _changes_keys(request)]
+            self._answer_all(refused, NotDone(Reason.LOW_SPACE))
+            if not requests:
+                return
         stamp_ms = self._clock.stamp(self.consensus.membership, now)
         self._propose_batch(requests, stamp_ms, now)
 
@@ -351,21 +351,16 @@ class Replica:
                     self._park(request)
             else:
                 self._reads.released(release.ticket, release.index)
-        for peer in ready.snapshots:
-            chunk = self._sender.start(peer, self.boot, now.mono_ms)
-            effects.send.append(Outbound(peer, chunk))
-        for sender, reply in self._installed:
-            # The leader counts us from here on: our log must start at the mark for sure.
-            assert ready.write is not None, "an installed snapshot restarts or compacts the log"
-            confirmation = (ready.write.write_id, Outbound(sender, reply))
-            effects.send_when_durable.append(confirmation)
-        self._installed.clear()
+        self._upkeep.stream_to(ready.snapshots, now.mono_ms)
+        if ready.write is not None:
+            effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
 
     def _execute(self, now: Now) -> None:
         if self._committed:
             committed, self._committed = self._committed, []
             self._apply(committed)
             if self.leads:
+                self._clock.committed(self.group.clock_ms, now)
                 self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
         self._serve_reads(now)
 
@@ -399,11 +394,16 @@ class Replica:
                 at = end
                 self._answer(request, answer)
             counters.requests_done += len(done.requests)
-        self._compaction.applied(log_bytes)
+        self._upkeep.applied(log_bytes)
+        self._effects.applied += len(pairs)
 
     def _serve_reads(self, now: Now) -> None:
-        for request in self._reads.servable(self.group.applied.index):
-            results = self.group.read(request.commands, now.wall_ms)
+        servable = self._reads.servable(self.group.applied.index)
+        if not servable:
+            return
+        estimate_ms = self._clock.estimate(self.consensus.membership, now)
+        for request in servable:
+            results = self.group.read(request.commands, estimate_ms)
             if results is None:
                 # A key is due by our clock, not yet by the committed one. The log decides, so
                 # that what one reader has seen expire does not come back for the next.
@@ -434,12 +434,6 @@ class Replica:
         elif leader is not None:
             self._effects.send.append(Outbound(leader, SpaceReport()))
 
-    def _ask_flush(self) -> int:
-        self._flush_number += 1
-        self._effects.flush = self._flush_number
-        self._compaction.flush_started(self.group.applied.index)
-        return self._flush_number
-
     def _on_forward(self, sender: NodeId, message: Forward, now: Now) -> None:
         boot, number = self._asked.get(sender, (0, 0))
         if message.boot == boot and message.number <= number:
@@ -462,39 +456,6 @@ class Replica:
             case answer:
                 self._answer(request, answer)
 
-    def _on_snapshot_chunk(self, sender: NodeId, chunk: SnapshotChunk) -> None:
-        reply = self._receiver.take(sender, chunk, self.consensus.commit_index)
-        if reply is not None:
-            self._effects.send.append(Outbound(sender, reply))
-        elif self._receiver.awaits_flush and self._install_flush is None:
-            self._install_flush = self._ask_flush()
 
-    def _install(self, now: Now) -> None:
-        self._execute(now)
-        mark = self._receiver.mark
-        if not self._receiver.awaits_flush or mark.index <= self.consensus.commit_index:
-            self._receiver.abort()
-            return
-        sender, reply, membership = self._receiver.finish()
-        self.counters.snapshots_installed += 1
-        for proposal in self._proposals.jumped(mark.index):
-            self._answer_all(proposal.requests, Unknown())
-        self.consensus.snapshot_installed(mark, membership, now.mono_ms)
-        self._installed.append((sender, reply))
-        self._look(now)
-
-    def _on_snapshot_reply(self, sender: NodeId, reply: SnapshotReply, now: Now) -> None:
-        self.consensus.peer_alive(sender, now.mono_ms)
-        chunk, installed, ended = self._sender.replied(sender, reply, now.mono_ms)
-        if chunk is not None:
-            self._effects.send.append(Outbound(sender, chunk))
-        if ended:
-            self.counters.snapshots_sent += installed is not None
-            self.consensus.snapshot_sent(sender, installed, now.mono_ms)
-
-    def _tend_streams(self, now: Now) -> None:
-        again, failed = self._sender.overdue(now.mono_ms)
-        for peer, chunk in again:
-            self._effects.send.append(Outbound(peer, chunk))
-        for peer in failed:
-            self.consensus.snapshot_sent(peer, None, now.mono_ms)
+def _changes_keys(request: Request) -> bool:
+    return any(command.writes and type(command) is not Tick for command in request.commands)

@@ -27,6 +27,8 @@ class Request:
     """Reads only: answer here behind the leader's read index even if we follow (READONLY)."""
     until_ms: int = 0
     """Monotonic; set by the replica: how long it may be parked or tried again."""
+    size_bytes: int = 0
+    """Set by the replica when it is parked first."""
 
 
 class Reason(Enum):

@@ -73,7 +73,6 @@ class SnapshotSender:
         if stream is None or stream.transfer != reply.transfer:
             return None, None, False
         assert stream.chunk is not None, "a stream has sent its first chunk when it was started"
-        stream.progress_ms = now_ms
         if reply.installed or reply.refused:
             self.stop(peer)
             return None, reply.mark if reply.installed else None, True

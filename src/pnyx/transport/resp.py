@@ -291,14 +291,20 @@ class Map(msgspec.Struct, frozen=True):
 Reply: TypeAlias = Result | Verbatim | Unordered | Rows | Map
 
 
+INTEGERS_READY: Final = 256
+"""Replies that need no encoding: counts and flags are nearly always small."""
+
+_INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(INTEGERS_READY))
+
+
 def encode_reply(reply: Reply, protocol: int) -> bytes:
     """Return the reply as exactly one RESP value of the protocol version, 2 or 3."""
     if isinstance(reply, bytes):
         return b"$%d\r\n%b\r\n" % (len(reply), reply)
     if isinstance(reply, Status):
-        return b"+%b\r\n" % reply.text
+        return b"+" + reply.text + b"\r\n"
     if isinstance(reply, int):
-        return b":%d\r\n" % reply
+        return _INTEGERS[reply] if 0 <= reply < INTEGERS_READY else b":%d\r\n" % reply
     if reply is None:
         return b"_\r\n" if protocol == 3 else b"$-1\r\n"
     if isinstance(reply, Refusal):

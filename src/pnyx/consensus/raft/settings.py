@@ -33,9 +33,9 @@ class RaftSettings:
     """Payload bytes a leader holds that are not committed; proposals beyond are refused."""
     entry_bytes_max: int = 8 * _MIB
     """Payload bytes of one entry."""
-    apply_entries_max: int = 1024
+    apply_entries_max: int = 128
     """Entries in one `Ready.committed`."""
-    apply_bytes_max: int = 4 * _MIB
+    apply_bytes_max: int = _MIB // 4
     """Payload bytes in one `Ready.committed` (one entry always fits)."""
     reads_max: int = 65_536
     """Read barriers that may wait at once; more are refused."""

@@ -1,4 +1,4 @@
-"""Failing on purpose: each test shows one bug of the replica or of what drives it."""
+"""Bugs that a review found in the replica and in what drives it: they do not come back."""
 
 import asyncio
 from typing import Any
@@ -7,9 +7,10 @@ import pytest
 
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Mark
-from pnyx.ids import Index, NodeId
+from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.machine.commands import Expiry, Get, Set, Ttl
 from pnyx.node.driver import Driver
+from pnyx.node.metrics import Metrics
 from pnyx.replica import snapshots
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.limits import ReplicaLimits
@@ -54,6 +55,7 @@ def test_a_node_that_fills_its_own_disk_compacts_its_log() -> None:
         cluster.settle()
     for member in cluster.members.values():
         member.replica.space_low(True)
+        member.replica.release_log(urgent=True)
     cluster.advance(10_000)
     assert leader.consensus.compacted.index > 100
 
@@ -81,7 +83,7 @@ def test_the_log_is_never_compacted_past_what_a_flush_made_durable() -> None:
     # The last chunk of a snapshot asks for a flush while the ordinary one is under way.
     leader = cluster.members[1].replica
     mark = Mark(Index(leader.consensus.commit_index + 50), leader.consensus.term)
-    rows: tuple[tuple[bytes, bytes], ...] = tuple(list(leader.group.view().rows()))
+    rows: tuple[tuple[bytes, bytes], ...] = tuple(leader.group.view().rows())
     view = leader.group.view()
     chunk = SnapshotChunk(7, mark, view.membership, 0, rows, True, checksum(rows))
     late.replica.step(NodeId(1), chunk, cluster.now(3))
@@ -108,8 +110,7 @@ def test_one_wrong_clock_does_not_change_the_time_left_that_a_leader_tells() -> 
     cluster.members[1].wall_skew_ms = 60_000
     cluster.submit(1, "r", Ttl(b"k", seconds=True, absolute=False))
     cluster.settle()
-    (left,) = cluster.answers(1)["r"].results
-    assert left >= 99
+    assert cluster.answers(1)["r"] == Done((100,))
 
 
 def test_the_flush_of_a_given_up_snapshot_does_not_abort_the_next(
@@ -121,15 +122,18 @@ def test_the_flush_of_a_given_up_snapshot_does_not_abort_the_next(
     rows = tuple(leader.group.view().rows())
     members = leader.group.view().membership
     mark = Mark(Index(leader.consensus.commit_index + 50), leader.consensus.term)
-    late.step(NodeId(1), SnapshotChunk(7, mark, members, 0, rows, True, checksum(rows)),
-              cluster.now(3))
+    late.step(
+        NodeId(1), SnapshotChunk(7, mark, members, 0, rows, True, checksum(rows)), cluster.now(3)
+    )
     effects = late.effects(cluster.now(3))
-    assert effects is not None and effects.flush is not None
+    assert effects is not None
+    assert effects.flush is not None
     # Another stream begins (a new leader's, say) while that flush runs.
-    late.step(NodeId(2), SnapshotChunk(8, mark, members, 0, rows, False, checksum(rows)),
-              cluster.now(3))
+    late.step(
+        NodeId(2), SnapshotChunk(8, mark, members, 0, rows, False, checksum(rows)), cluster.now(3)
+    )
     late.flushed(effects.flush, cluster.now(3))
-    assert late._receiver.transfer == 8
+    assert late._upkeep.receiver.transfer == 8
 
 
 def test_time_goes_on_under_a_new_leader_whose_clocks_were_set_back() -> None:
@@ -171,11 +175,16 @@ class Deaf:
     def low_space(self) -> bool:
         return False
 
+    def lagging(self, _segment_count: int) -> tuple[()]:
+        return ()
+
 
 def driver_of(cluster: Cluster, node: int, peers: Deaf, failed: Any) -> Driver:
     member = cluster.members[node]
-    return Driver(group=1, replica=member.replica, wal=peers, batcher=peers,  # type: ignore[arg-type]
-                  space=member.space, peers=peers, metrics=None, failed=failed)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"wal": peers, "batcher": peers, "peers": peers, "metrics": Metrics()}
+    return Driver(
+        group=GroupId(1), replica=member.replica, space=member.space, failed=failed, **parts
+    )
 
 
 def test_a_stopping_leader_tells_other_nodes_that_their_parked_forwards_were_not_done() -> None:
@@ -184,8 +193,7 @@ def test_a_stopping_leader_tells_other_nodes_that_their_parked_forwards_were_not
         peers = Deaf()
         # No leader is known here any more: a drain has just handed leadership over.
         driver = driver_of(cluster, 1, peers, pytest.fail)
-        driver.replica.step(NodeId(2), Forward(9, 1, (Set(b"k", b"v"),), True),
-                            Now(0, WALL_MS))
+        driver.replica.step(NodeId(2), Forward(9, 1, (Set(b"k", b"v"),), True), Now(0, WALL_MS))
         driver.stop()
         return peers.sent
 
@@ -202,8 +210,15 @@ def test_a_failed_second_flush_of_an_install_stops_the_node(
         driver = driver_of(cluster, 3, Deaf(), failures.append)
         view = cluster.members[1].replica.group.view()
         rows = tuple(view.rows())
-        chunk = SnapshotChunk(7, Mark(Index(50), 1), view.membership, 0, rows, True,  # type: ignore[arg-type]
-                              checksum(rows))
+        chunk = SnapshotChunk(
+            7,
+            Mark(Index(50), Term(1)),
+            view.membership,
+            0,
+            rows,
+            True,
+            checksum(rows),
+        )
         driver.replica.step(NodeId(1), chunk, Now(0, WALL_MS))
         flushes = 0
 
@@ -247,11 +262,16 @@ def test_a_follower_that_catches_up_after_a_snapshot_is_not_compacted_past(
     leader = cluster.elect(1)
     cluster.isolate(3)
     for number in range(60):
+        if number in {20, 40}:
+            # Long enough for the leader to know that the third is gone, not catching up.
+            cluster.advance(11_000)
         cluster.submit(1, number, Set(b"key%d" % number, b"value" * 5))
         cluster.settle()
     cluster.cut.clear()
     late = cluster.members[3]
-    while not late.replica.counters.snapshots_installed:
+    for _ in range(1_000):
+        if late.replica.counters.snapshots_installed:
+            break
         cluster.advance(10)
     late.disk_held = True
     for number in range(120):
