@@ -51,6 +51,7 @@ _CROSS_PROTOCOL: Final = frozenset({b"POST", b"HOST:"})
 _NOAUTH: Final = Refusal("NOAUTH Authentication required.")
 _NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
 _OK_REPLY: Final = encode_reply(OK, 2)
+_SPEAKING: Final = Mute.SPEAKING
 
 Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
 """A command that waits for its result."""
@@ -124,7 +125,7 @@ class Dialogue:
         command = row.parse(words)
         if isinstance(command, Refusal):
             return None
-        self.lone_run.plan[:] = ((row, words, None),)
+        self.lone_run.plan = [(row, words, None)]
         return command
 
     def lone_reply(self, answer: Answer) -> bytes:
@@ -133,13 +134,9 @@ class Dialogue:
             result = answer.results[0]
             if result is OK:
                 return _OK_REPLY
-            # Refusals are counted, large values make the next runs smaller.
-            if (
-                result is None
-                or isinstance(result, int)
-                or isinstance(result, bytes)
-                and len(result) < REPLY_BYTES_SMALL
-            ):
+            is_value = isinstance(result, bytes) and len(result) < REPLY_BYTES_SMALL
+            # Refusals are counted, and large values make the next runs smaller: not here.
+            if is_value or result is None or isinstance(result, int):
                 return encode_reply(result, self._client.protocol)
         return self.replies(self.lone_run, answer)[0]
 
@@ -252,7 +249,7 @@ class Dialogue:
         if (
             not client.is_authenticated
             or client.transaction is not None
-            or client.mute is not Mute.SPEAKING
+            or client.mute is not _SPEAKING
         ):
             return False, False
         if not client.speaks_cluster:

@@ -19,7 +19,7 @@ from pnyx.transport.resp import ProtocolFault, RequestLimits, RequestParser
 
 _BIG_COUNT: Final = re.compile(rb"\*\d{4}")
 
-_FEW_WORDS: Final = frozenset(b"*%d\r\n" % count for count in range(1, 10))
+_CR: Final = 13
 
 COMMANDS_AT_ONCE: Final = 1024
 """What the exact parser, which is slow, gives before others get a turn; ``feed(b"")`` goes on."""
@@ -53,26 +53,23 @@ class Framing:
         self._exact.limits = limits
 
     def only_command(self, chunk: bytes) -> list[bytes] | None:
-        """Return the words if `chunk` is exactly one command of a few words, else take nothing.
+        """Return the words if `chunk` is exactly one command, else take nothing: to be fed.
 
-        Only while `is_idle`, and for a client that is logged in. Chunks of one small command are
-        nearly all chunks: one star leaves no room for a second command nor for a nested array,
-        so what `_all_fast` must rule out is cheaply ruled out here.
+        Only while `is_idle`, for a client that is logged in and a small chunk. Nearly all chunks
+        hold one command of less than ten words; what `_all_fast` must rule out with more costs
+        little here: without a second star there is no second command and no nested array.
         """
-        if chunk[:4] not in _FEW_WORDS or chunk.find(b"*", 4) >= 0 or not chunk.endswith(b"\r\n"):
-            return None
         reader = self._fast
         try:
+            if chunk.rfind(b"*") or chunk[2] != _CR:
+                return None
             reader.feed(chunk)
             words: list[bytes] = reader.gets()
-            if (
-                not reader.has_data()
-                and chunk.count(b"\r\n$") == len(words)
-                and b"".join(words).__class__ is bytes
-            ):
+            b"".join(words)
+            if words and chunk.count(b"\r\n$") == len(words) and not reader.has_data():
                 return words
         except Exception:  # noqa: S110
-            # As in `_all_fast`: whatever it is, the exact parser decides.
+            # As in `_all_fast`: the exact parser decides what it is.
             pass
         self._fast = hiredis.Reader(notEnoughData=None)
         return None

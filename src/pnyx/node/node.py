@@ -5,9 +5,8 @@ only once its cluster has formed; requests that come earlier wait like parked on
 """
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -216,14 +215,18 @@ class Node:
     def link_up(self, label: str, node: NodeId, boot: int) -> None:
         """Both lanes to `node` are up."""
         _log.debug("link up", peer=label, boot=f"{boot:x}")
-        with self._stopping_on_bugs():
+        try:
             self._forming.connected(label, node)
+        except BaseException as error:
+            self._fail(error)
 
     def link_down(self, node: NodeId) -> None:
         """A lane to `node` broke."""
-        with self._stopping_on_bugs():
+        try:
             if self._driver is not None:
                 self._driver.link_lost(node)
+        except BaseException as error:
+            self._fail(error)
 
     # Inside.
 
@@ -299,16 +302,11 @@ class Node:
         self._early.clear()
         self._driver.wake()
 
-    @contextlib.contextmanager
-    def _stopping_on_bugs(self) -> Iterator[None]:
+    def _written(self, writes: list[GroupWrite], formed: Formed | None, seconds: float) -> None:
         try:
-            yield
+            self._take_written(writes, formed, seconds)
         except BaseException as error:
             self._fail(error)
-
-    def _written(self, writes: list[GroupWrite], formed: Formed | None, seconds: float) -> None:
-        with self._stopping_on_bugs():
-            self._take_written(writes, formed, seconds)
 
     def _take_written(
         self, writes: list[GroupWrite], formed: Formed | None, seconds: float

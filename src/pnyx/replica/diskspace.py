@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pnyx.ids import NodeId
+from pnyx.replica.effects import NEVER
 
 REPORT_MS = 1_000
 """How often a node that is low reports it; a report counts three times as long."""
@@ -45,6 +46,6 @@ class DiskSpace:
         return True
 
     @property
-    def deadline_ms(self) -> int | None:
+    def deadline_ms(self) -> int:
         """When the next report is due."""
-        return self._report_ms if self.low_here else None
+        return self._report_ms if self.low_here else NEVER

@@ -1,11 +1,14 @@
 """What a replica is told of time and what it asks of the world: data only."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pnyx.consensus.ready import Write
 from pnyx.ids import NodeId
 from pnyx.replica.requests import Answer
+
+NEVER: Final = 1 << 62
+"""A deadline in ms that does not come."""
 
 
 @dataclass(frozen=True, slots=True)

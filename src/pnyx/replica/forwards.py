@@ -8,6 +8,7 @@ double it.
 from dataclasses import dataclass, field
 
 from pnyx.ids import NodeId
+from pnyx.replica.effects import NEVER
 from pnyx.replica.messages import Forward
 from pnyx.replica.requests import Request
 
@@ -69,9 +70,9 @@ class Forwards:
         return late
 
     @property
-    def deadline_ms(self) -> int | None:
+    def deadline_ms(self) -> int:
         """When the oldest answer is overdue."""
-        return next(iter(self._open.values())).deadline_ms if self._open else None
+        return next(iter(self._open.values())).deadline_ms if self._open else NEVER
 
     def __len__(self) -> int:
         """Return how many answers are open."""

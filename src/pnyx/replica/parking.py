@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pnyx.machine.commands import Batch, encode
+from pnyx.replica.effects import NEVER
 from pnyx.replica.requests import Request
 
 
@@ -18,7 +19,7 @@ class Parking:
 
     bytes_max: int
     bytes_held: int = 0
-    deadline_ms: int | None = None
+    deadline_ms: int = NEVER
     """When the first of them is overdue."""
     _requests: deque[Request] = field(default_factory=deque)
 
@@ -33,8 +34,7 @@ class Parking:
             return False
         self.bytes_held += size
         self._requests.append(request)
-        if self.deadline_ms is None or request.until_ms < self.deadline_ms:
-            self.deadline_ms = request.until_ms
+        self.deadline_ms = min(self.deadline_ms, request.until_ms)
         return True
 
     def take_all(self) -> list[Request]:
@@ -45,7 +45,7 @@ class Parking:
 
     def take_overdue(self, now_ms: int) -> list[Request]:
         """Return those held for as long as a client can be expected to wait."""
-        if self.deadline_ms is None or now_ms < self.deadline_ms:
+        if now_ms < self.deadline_ms:
             return []
         overdue = [request for request in self._requests if request.until_ms <= now_ms]
         self._hold([request for request in self._requests if request.until_ms > now_ms])
@@ -54,7 +54,7 @@ class Parking:
     def _hold(self, requests: Sequence[Request]) -> None:
         self._requests = deque(requests)
         self.bytes_held = sum(request.size_bytes for request in requests)
-        self.deadline_ms = min((request.until_ms for request in requests), default=None)
+        self.deadline_ms = min((request.until_ms for request in requests), default=NEVER)
 
     def __len__(self) -> int:
         """Return how many are parked."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pnyx.consensus.ready import Position
 from pnyx.ids import Index, Term
 from pnyx.machine.commands import Batch
+from pnyx.replica.effects import NEVER
 from pnyx.replica.requests import Request
 
 
@@ -82,9 +83,9 @@ class Proposals:
         return unknown
 
     @property
-    def deadline_ms(self) -> int | None:
+    def deadline_ms(self) -> int:
         """When the oldest waiter runs out of patience."""
-        return self._by_deadline[0].deadline_ms if self._by_deadline else None
+        return self._by_deadline[0].deadline_ms if self._by_deadline else NEVER
 
     def __bool__(self) -> bool:
         """Does anybody wait?"""

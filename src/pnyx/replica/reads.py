@@ -8,6 +8,7 @@ index that comes back may be older than a write its client has already seen.
 from dataclasses import dataclass, field
 
 from pnyx.ids import Index
+from pnyx.replica.effects import NEVER
 from pnyx.replica.requests import Request
 
 
@@ -73,9 +74,9 @@ class Reads:
         return overdue
 
     @property
-    def deadline_ms(self) -> int | None:
+    def deadline_ms(self) -> int:
         """When the oldest released read is overdue."""
-        return self._released[0][1][0].until_ms if self._released else None
+        return self._released[0][1][0].until_ms if self._released else NEVER
 
     def take_all(self) -> list[Request]:
         """Return every open read: the replica stops."""

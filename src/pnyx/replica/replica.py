@@ -20,7 +20,7 @@ from pnyx.machine.group import Group
 from pnyx.replica.clock import GroupClock
 from pnyx.replica.counters import Counters
 from pnyx.replica.diskspace import DiskSpace
-from pnyx.replica.effects import Effects, Now, Outbound
+from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.forwards import Asker, Forwards
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import (
@@ -194,19 +194,17 @@ class Replica:
     @property
     def deadline_ms(self) -> int:
         """When `tick` is wanted next, on the monotone clock."""
-        deadline = self.consensus.deadline_ms
-        for other in (
+        return min(
+            self.consensus.deadline_ms,
             self._proposals.deadline_ms,
             self._forwards.deadline_ms,
             self._reads.deadline_ms,
+            self._parking.deadline_ms,
+            self._retry_ms if self._parking else NEVER,
             self._upkeep.sender.deadline_ms,
-            min(self._retry_ms, self._parking.deadline_ms or 0) if self._parking else None,
             self._disk.deadline_ms,
-            self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else None,
-        ):
-            if other is not None and other < deadline:
-                deadline = other
-        return deadline
+            self._ticks.deadline_ms if self.leads and self._ticks.next_expiry_ms else NEVER,
+        )
 
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do."""

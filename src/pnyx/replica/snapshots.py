@@ -20,6 +20,7 @@ from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, NodeId
 from pnyx.machine.group import Group
 from pnyx.machine.snapshots import SnapshotView
+from pnyx.replica.effects import NEVER
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 
 CHUNK_BYTES = 256 * 1024
@@ -112,9 +113,9 @@ class SnapshotSender:
         return bool(self._streams)
 
     @property
-    def deadline_ms(self) -> int | None:
+    def deadline_ms(self) -> int:
         """When the next resend is due."""
-        return min((s.sent_ms + RESEND_MS for s in self._streams.values()), default=None)
+        return min((s.sent_ms + RESEND_MS for s in self._streams.values()), default=NEVER)
 
     def _next(self, stream: _Stream, number: int, now_ms: int) -> SnapshotChunk:
         rows: list[tuple[bytes, bytes]] = []

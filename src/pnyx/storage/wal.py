@@ -401,6 +401,8 @@ class Wal:
 
     def _retire(self) -> None:
         """Line up the closed segments that every group has compacted past."""
+        if not self._closed:
+            return
         active = self._active
         assert active is not None, "a segment was just written"
         oldest = self._groups.oldest_segment()

@@ -291,20 +291,24 @@ class Map(msgspec.Struct, frozen=True):
 Reply: TypeAlias = Result | Verbatim | Unordered | Rows | Map
 
 
-INTEGERS_READY: Final = 256
-"""Replies that need no encoding: counts and flags are nearly always small."""
+NUMBERS_READY: Final = 1024
+"""Counts, flags and lengths are nearly always smaller: their bytes are made once."""
 
-_INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(INTEGERS_READY))
+_INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(NUMBERS_READY))
+_BULKS: Final = tuple(b"$%d\r\n" % size for size in range(NUMBERS_READY))
 
 
 def encode_reply(reply: Reply, protocol: int) -> bytes:
     """Return the reply as exactly one RESP value of the protocol version, 2 or 3."""
     if isinstance(reply, bytes):
-        return b"$%d\r\n%b\r\n" % (len(reply), reply)
+        size = len(reply)
+        if size < NUMBERS_READY:
+            return _BULKS[size] + reply + b"\r\n"
+        return b"$%d\r\n%b\r\n" % (size, reply)
     if isinstance(reply, Status):
         return b"+" + reply.text + b"\r\n"
     if isinstance(reply, int):
-        return _INTEGERS[reply] if 0 <= reply < INTEGERS_READY else b":%d\r\n" % reply
+        return _INTEGERS[reply] if 0 <= reply < NUMBERS_READY else b":%d\r\n" % reply
     if reply is None:
         return b"_\r\n" if protocol == 3 else b"$-1\r\n"
     if isinstance(reply, Refusal):
