@@ -35,6 +35,64 @@ def test_pipelined_commands_are_answered_in_order_and_submitted_together(gateway
     assert submitted[0].by_log
 
 
+@pytest.mark.parametrize("cluster", [False, True])
+def test_a_command_alone_hears_what_it_hears_in_company(gateway: Running, cluster: bool) -> None:
+    commands = [
+        (b"SET", b"k", b"v"), (b"GET", b"k"), (b"GET", b"none"), (b"INCR", b"k"), (b"STRLEN", b"k"),
+        (b"SET", b"k", b"1", b"NX"), (b"SET", b"k", b"1", b"OH"), (b"GET",), (b"NONE", b"k"),
+        (b"HELLO", b"3"), (b"GET", b"none"), (b"MULTI",), (b"SET", b"k", b"5"), (b"INCR", b"k"),
+        (b"EXEC",), (b"GET", b"k"), (b"MGET", b"{k}1", b"2"), (b"SET", b"k", b"x" * 5000),
+        (b"GET", b"k"), (b"DEL", b"k"), (b"RESET",), (b"GET", b"k"), (b"PING",),
+    ]  # fmt: skip
+    alone, together = gateway.connect(cluster=cluster), gateway.connect(cluster=cluster)
+    apart = [alone.ask(*words) for words in commands]
+    together.send_raw(b"".join(written(*words) for words in commands))
+    replies = [together.reply() for _ in commands]
+    id_of_client = commands.index((b"HELLO", b"3"))
+    del apart[id_of_client], replies[id_of_client]
+    assert apart == replies
+
+
+def test_what_comes_while_a_command_is_under_way_is_answered_after_it(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.ask(b"SET", b"k", b"1")
+    gateway.store.is_held = True
+    connection.send_raw(written(b"INCR", b"k"))
+    gateway.wait_for(lambda: gateway.store.waiting == 1)
+    connection.send_raw(written(b"GET", b"k") + written(b"PING") + b"*2\r\n$3\r\nGET\r\n")
+    lobby = gateway.gateway.lobby
+    gateway.wait_for(lambda: any(one.held_bytes()[0] for one in lobby.connections.values()))
+    gateway.on_loop(gateway.store.release)
+    assert [connection.reply() for _ in range(3)] == [b":2\r\n", b"$1\r\n2\r\n", b"+PONG\r\n"]
+    connection.send_raw(b"$1\r\nk\r\n")
+    assert connection.reply() == b"$1\r\n2\r\n"
+
+
+def test_a_command_alone_is_answered_to_who_has_hung_up_its_half(gateway: Running) -> None:
+    connection = gateway.connect()
+    connection.ask(b"SET", b"k", b"1")
+    gateway.store.is_held = True
+    connection.send_raw(written(b"INCR", b"k"))
+    gateway.wait_for(lambda: gateway.store.waiting == 1)
+    connection._socket.shutdown(socket.SHUT_WR)
+    connections = gateway.gateway.lobby.connections
+    gateway.wait_for(lambda: any(one._has_ended for one in connections.values()))  # type: ignore[attr-defined]
+    gateway.on_loop(gateway.store.release)
+    assert connection.rest() == b":2\r\n"
+
+
+def test_a_request_is_slow_above_a_tenth_of_a_second_or_what_is_set(gateway: Running) -> None:
+    connection = gateway.connect()
+    asked = connection.ask(b"CONFIG", b"GET", b"slowlog-log-slower-than")
+    assert asked.endswith(b"\r\n$6\r\n100000\r\n")
+    connection.ask(b"SLOWLOG", b"RESET")
+    for slower_than, noted in ((b"-1", b":0\r\n"), (b"0", b":1\r\n")):
+        connection.ask(b"CONFIG", b"SET", b"slowlog-log-slower-than", slower_than)
+        connection.ask(b"GET", b"k")
+        assert connection.ask(b"SLOWLOG", b"LEN") == noted
+    connection.ask(b"CONFIG", b"SET", b"slowlog-log-slower-than", b"100000")
+
+
 def test_reads_alone_do_not_go_through_the_log(gateway: Running) -> None:
     gateway.store.keeps_submitted = True
     gateway.connect().ask(b"GET", b"k")

@@ -244,3 +244,33 @@ def test_a_leader_whose_disk_hangs_answers_unknown_and_lets_another_lead() -> No
     cluster.submit(other, "r", Get(b"k"))
     cluster.settle()
     assert cluster.answers(other) == {"r": Done((b"v",))}
+
+
+def test_what_arrives_while_a_batch_is_under_way_shares_the_next_entry() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    before = leader.consensus.last_index
+    for member in cluster.members.values():
+        member.disk_held = True
+    for number in range(10):
+        cluster.submit(1, number, Append(b"k", b"%d" % number))
+        cluster.settle()
+    assert leader.consensus.last_index == before + 1
+    for member in cluster.members.values():
+        member.disk_held = False
+    for node in cluster.members:
+        cluster.sync(node)
+    cluster.settle()
+    assert leader.consensus.last_index == before + 2
+    assert cluster.answers(1) == {number: Done((number + 1,)) for number in range(10)}
+
+
+def test_a_write_that_was_never_proposed_is_refused_and_not_unknown() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.isolate(1)
+    cluster.submit(1, "under way", Append(b"k", b"1"))
+    cluster.settle()
+    cluster.submit(1, "waiting", Append(b"k", b"2"))
+    cluster.advance(3_200)
+    assert cluster.answers(1) == {"under way": Unknown(), "waiting": NotDone(Reason.NO_QUORUM)}

@@ -37,6 +37,8 @@ from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Requ
 from pnyx.replica.ticks import Ticks
 from pnyx.replica.upkeep import Upkeep
 
+BATCH_REQUESTS_MAX = 1_024
+"""So many waiting requests are proposed although the batch before is not committed."""
 RETRY_MS = 50
 """How often parked requests are tried again while a leader is known but did not take them."""
 
@@ -113,6 +115,8 @@ class Replica:
             self._answer_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(mono_ms):
             self._answer(request, Unknown())
+        while self._writes and self._writes[0].until_ms <= mono_ms:
+            self._answer(self._writes.pop(0), NotDone(Reason.NO_QUORUM))
         for request in (*self._parking.take_overdue(mono_ms), *self._reads.take_overdue(mono_ms)):
             self._answer(request, NotDone(Reason.NO_QUORUM))
         if self._parking and mono_ms >= self._retry_ms:
@@ -201,6 +205,7 @@ class Replica:
             self._reads.deadline_ms,
             self._parking.deadline_ms,
             self._retry_ms if self._parking else NEVER,
+            self._writes[0].until_ms if self._writes else NEVER,
             self._upkeep.sender.deadline_ms,
             self._disk.deadline_ms,
             self._ticks.deadline_ms if self.leads and self._ticks.next_expiry_ms else NEVER,
@@ -208,7 +213,7 @@ class Replica:
 
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do."""
-        if self._writes:
+        if self._may_propose:
             self._propose(now)
         if self._reads.wants_barrier:
             self.counters.read_rounds += 1
@@ -223,10 +228,20 @@ class Replica:
         effects.send += self._upkeep.outbox
         self._upkeep.outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        if not (effects or effects.applied or self._writes):
+        if not (effects or effects.applied or self._may_propose):
             return None
         self._effects = Effects()
         return effects
+
+    @property
+    def _may_propose(self) -> bool:
+        # A batch is what arrived while the one before was on its way to a majority: half the
+        # messages, syncs and wake-ups of proposing at once, and no timer (decisions/0007).
+        consensus = self.consensus
+        return bool(self._writes) and (
+            consensus.commit_index == consensus.last_index
+            or len(self._writes) >= BATCH_REQUESTS_MAX
+        )
 
     def _route(self, request: Request, now: Now) -> None:
         leader = self.consensus.leader
@@ -271,6 +286,9 @@ class Replica:
             self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
         if role is not Role.LEADER:
             self._upkeep.sender.stop_all()
+            unproposed, self._writes = self._writes, []
+            for request in unproposed:
+                self._park(request)
         self._seen = (leader, role)
         if leader is not None:
             self._unpark(now)
@@ -420,7 +438,9 @@ class Replica:
         ):
             return
         if not self._proposals and not self._writes:
-            self._writes.append(Request(None, (Tick(),), by_log=True, forward=False))
+            until_ms = now.mono_ms + self.limits.park_ms
+            tick = Request(None, (Tick(),), by_log=True, forward=False, until_ms=until_ms)
+            self._writes.append(tick)
 
     def _tend_space(self, now: Now) -> None:
         if not self._disk.report_due(now.mono_ms):

@@ -302,9 +302,8 @@ def encode_reply(reply: Reply, protocol: int) -> bytes:
     """Return the reply as exactly one RESP value of the protocol version, 2 or 3."""
     if isinstance(reply, bytes):
         size = len(reply)
-        if size < NUMBERS_READY:
-            return _BULKS[size] + reply + b"\r\n"
-        return b"$%d\r\n%b\r\n" % (size, reply)
+        head = _BULKS[size] if size < NUMBERS_READY else b"$%d\r\n" % size
+        return b"".join((head, reply, b"\r\n"))
     if isinstance(reply, Status):
         return b"+" + reply.text + b"\r\n"
     if isinstance(reply, int):
