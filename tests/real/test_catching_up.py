@@ -7,6 +7,7 @@ import pytest
 
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.health import Word
+from pnyx.replica.upkeep import CATCHING_UP_MS
 
 pytestmark = [pytest.mark.real]
 
@@ -58,6 +59,9 @@ def test_a_node_that_missed_more_than_the_log_holds_is_sent_the_state() -> None:
         leader = cluster.wait_for_leader()
         late = next(label for label in cluster.nodes if label != leader)
         cluster.kill(late)
+        fill(cluster, leader, 4)
+        # For so long the leader keeps what a peer that may only be slow still needs.
+        time.sleep(CATCHING_UP_MS / 1_000 + 1)
         fill(cluster, leader, 12)
         cluster.restart(late)
         cluster.wait_healthy()

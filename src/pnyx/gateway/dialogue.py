@@ -107,7 +107,8 @@ class Dialogue:
         self._client = client
         self._commands_max = RUN_COMMANDS_FIRST
         self.lone_run = Run()
-        """The run of a command that came alone. There is one at a time, so one does for all."""
+        """The run of a command that came alone. There is one at a time, so one does for all; it
+        keeps the words, which are few bytes, until the next."""
 
     def lone_command(self, words: list[bytes]) -> AnyCommand | None:
         """Return what `words` ask of the machine and put it into `lone_run`.
