@@ -2,6 +2,7 @@
 
 import os
 import select
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_a_failed_sync_is_raised_when_it_is_taken(
     def failing(number: int, *arguments: object) -> int:
         taken: int = real(number, *arguments)
         # What the kernel would have put there: struct io_event, `res` at offset 16.
-        kernel._event[16:24] = (-5).to_bytes(8, "little", signed=True)
+        struct.pack_into("<q", kernel._event, 16, -5)
         return taken
 
     monkeypatch.setitem(KernelSync.finish.__globals__, "_call", failing)
