@@ -14,7 +14,7 @@ import pytest
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.resp import Connection, Refused, Unreachable
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real]
 
 MIB = 1024 * 1024
 

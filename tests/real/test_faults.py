@@ -10,7 +10,7 @@ from pnyx.harness.cluster import Cluster
 from pnyx.harness.resp import Refused, Unreachable
 from pnyx.harness.witness import Observed, Witness, judge
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real]
 
 
 @pytest.fixture
