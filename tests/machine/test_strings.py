@@ -5,7 +5,7 @@ import pytest
 from machine.driving import LIMIT_BYTES, START_MS, Driver
 from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition, Expiry
-from pnyx.machine.strings import integer_of
+from pnyx.machine.strings import TOLD_BYTES_MAX, TOLD_REFUSED, integer_of
 
 TOO_LONG = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 NO_INTEGER = "-ERR value is not an integer or out of range"
@@ -136,3 +136,16 @@ def test_getdel_gives_the_value_and_no_key_is_left() -> None:
     driver = Driver()
     driver.run(c.Set(b"k", b"1"))
     assert driver.run(c.GetDel(b"k"), c.GetDel(b"k"), c.DbSize()) == [b"1", None, 0]
+
+
+def test_values_told_together_are_bounded_in_a_request_and_in_one_mget() -> None:
+    value = b"v" * (4 * 1024 * 1024)
+    driver = Driver(limit_bytes=len(value))
+    driver.run(c.Set(b"k", value))
+    told = TOLD_BYTES_MAX // len(value)
+    asked = [c.Get(b"k")] * (told + 2)
+    refused = [TOLD_REFUSED] * 2
+    assert driver.group.read(asked, START_MS) == [value] * told + refused
+    assert driver.apply([asked])[0] == [value] * told + refused
+    assert driver.group.read([c.MGet((b"k",) * (told + 1))], START_MS) == [TOLD_REFUSED]
+    assert driver.group.read([c.Get(b"k")], START_MS) == [value]

@@ -91,6 +91,7 @@ class Group:
         keyspace = self._keyspace
         keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
         keyspace.met_due = False
+        keyspace.told_bytes = 0
         results = [READS[type(each)](keyspace, each) for each in commands]
         return None if keyspace.met_due else results
 

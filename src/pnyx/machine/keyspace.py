@@ -58,6 +58,7 @@ class Keyspace:
         "prefix",
         "revision",
         "rows",
+        "told_bytes",
         "value_bytes_max",
     )
 
@@ -75,6 +76,8 @@ class Keyspace:
         self.applying = False
         self.clock_ms = totals.clock_ms
         self.estimate_ms = totals.clock_ms
+        self.told_bytes = 0
+        """Of values that reads gave since the entry, or the request, began."""
         self.met_due = False
         self.keys = totals.keys
         self.expiring = totals.expiring
@@ -92,6 +95,7 @@ class Keyspace:
         """Start an entry: committed time goes on, never back."""
         self.clock_ms = self.estimate_ms = max(self.clock_ms, stamp_ms)
         self.value_bytes_max = value_bytes_max
+        self.told_bytes = 0
         self.sweep()
 
     def take_changes(self) -> tuple[dict[bytes, bytes | None], list[tuple[bytes, bytes]]]:

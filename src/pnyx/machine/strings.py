@@ -22,6 +22,14 @@ FLOAT_OVERFLOW: Final = Refusal("ERR increment would produce NaN or Infinity")
 TOO_LONG: Final = Refusal("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
+TOLD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of values that GET and MGET tell in one entry or one request, pipelines included: what a
+client asks for in 20 bytes a key must not be put together in memory without end."""
+TOLD_REFUSED: Final = Refusal(
+    f"ERR the values asked for together exceed {TOLD_BYTES_MAX} bytes: ask for fewer at a time"
+)
+
+
 def integer_of(value: bytes) -> int | None:
     """Return the 64-bit integer that `value` spells canonically, None if it is none.
 
@@ -37,11 +45,24 @@ def integer_of(value: bytes) -> int | None:
 
 
 def _get(keyspace: Keyspace, command: c.Get) -> Result:
-    return keyspace.value(command.key)
+    value = keyspace.value(command.key)
+    if value is not None:
+        keyspace.told_bytes += len(value)
+        if keyspace.told_bytes > TOLD_BYTES_MAX:
+            return TOLD_REFUSED
+    return value
 
 
 def _get_many(keyspace: Keyspace, command: c.MGet) -> Result:
-    return Values(tuple([keyspace.value(key) for key in command.keys]))
+    values: list[bytes | None] = []
+    for key in command.keys:
+        value = keyspace.value(key)
+        if value is not None:
+            keyspace.told_bytes += len(value)
+            if keyspace.told_bytes > TOLD_BYTES_MAX:
+                return TOLD_REFUSED
+        values.append(value)
+    return Values(tuple(values))
 
 
 def _put(keyspace: Keyspace, command: c.Set) -> Result:
