@@ -274,3 +274,19 @@ def test_a_write_that_was_never_proposed_is_refused_and_not_unknown() -> None:
     cluster.submit(1, "waiting", Append(b"k", b"2"))
     cluster.advance(3_200)
     assert cluster.answers(1) == {"under way": Unknown(), "waiting": NotDone(Reason.NO_QUORUM)}
+
+
+def test_writes_wait_while_the_space_cannot_keep_up_and_are_refused_after_their_bound() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    leader.hold_writes(True)
+    cluster.submit(1, "long", Set(b"k", b"v"))
+    cluster.settle()
+    cluster.submit(1, "read", Get(b"k"))
+    cluster.advance(1_600)
+    assert cluster.answers(1) == {"long": NotDone(Reason.OVERLOADED), "read": Done((None,))}
+    cluster.submit(1, "short", Set(b"k", b"v"))
+    cluster.advance(500)
+    leader.hold_writes(False)
+    cluster.settle()
+    assert cluster.answers(1)["short"] == Done((OK,))

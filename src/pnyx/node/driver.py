@@ -157,6 +157,7 @@ class Driver:
             self._space_checked_ms = moment.mono_ms
             low = self._wal.low_space()
             replica.space_low(low)
+            replica.hold_writes(self._space.is_behind())
             replica.release_log(urgent=low or bool(self._wal.lagging(SEGMENT_COUNT_MAX)))
         applied = 0
         while (effects := replica.effects(moment)) is not None:

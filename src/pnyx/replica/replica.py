@@ -62,6 +62,7 @@ class Replica:
         self._parking = Parking(limits.parked_bytes)
         self._upkeep = Upkeep(consensus, group, limits, self.counters, boot)
         self._writes: list[Request] = []
+        self._held = False
         self._effects = Effects()
         self._committed: list[Entry] = []
         """Handed out by consensus, not yet applied."""
@@ -115,8 +116,9 @@ class Replica:
             self._answer_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(mono_ms):
             self._answer(request, Unknown())
+        why = Reason.OVERLOADED if self._held else Reason.NO_QUORUM
         while self._writes and self._writes[0].until_ms <= mono_ms:
-            self._answer(self._writes.pop(0), NotDone(Reason.NO_QUORUM))
+            self._answer(self._writes.pop(0), NotDone(why))
         for request in (*self._parking.take_overdue(mono_ms), *self._reads.take_overdue(mono_ms)):
             self._answer(request, NotDone(Reason.NO_QUORUM))
         if self._parking and mono_ms >= self._retry_ms:
@@ -160,6 +162,10 @@ class Replica:
     def release_log(self, *, urgent: bool) -> None:
         """The disk needs the room that the log takes, tail included (or does no more)."""
         self._upkeep.release_log(urgent=urgent)
+
+    def hold_writes(self, held: bool) -> None:  # noqa: FBT001 - the one thing it says
+        """The space cannot keep up (or can): new writes wait, and are refused after a while."""
+        self._held = held
 
     def transfer_leadership(self, to: NodeId | None, now: Now) -> bool:
         """Start handing leadership over; False if this replica does not lead."""
@@ -238,7 +244,7 @@ class Replica:
         # A batch is what arrived while the one before was on its way to a majority: half the
         # messages, syncs and wake-ups of proposing at once, and no timer (decisions/0007).
         consensus = self.consensus
-        return bool(self._writes) and (
+        return bool(self._writes and not self._held) and (
             consensus.commit_index == consensus.last_index
             or len(self._writes) >= BATCH_REQUESTS_MAX
         )

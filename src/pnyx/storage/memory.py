@@ -76,6 +76,9 @@ class MemorySpace:
         left._durable = left._version.rows.copy()
         return left
 
+    def is_behind(self) -> bool:
+        return False
+
     def close(self) -> None:
         """Flush, as RocksDB does when it is closed in order."""
         self.flush()
