@@ -8,7 +8,9 @@ import pnyx
 from pnyx import errors
 
 ROOT = Path(__file__).parents[2]
-NODE, _, CLIENT = (ROOT / "docs/reference/errors.md").read_text().partition("## A reply")
+PAGE = (ROOT / "docs/reference/errors.md").read_text()
+NODE, _, REST = PAGE.partition("## A reply")
+CLIENT, _, TOOLS = REST.partition("## The tools' own")
 
 
 def classes() -> list[type[errors.PnyxError]]:
@@ -39,3 +41,17 @@ def test_every_code_that_the_gateway_says_has_a_row_with_its_prefix() -> None:
     for prefix, code in said:
         assert f"| `{code}` | `{prefix}` |" in CLIENT
     assert {code for _, code in said} == set(re.findall(r"^\| `(PX\d{4})`", CLIENT, re.MULTILINE))
+
+
+def test_every_code_of_the_tools_has_a_row_with_its_class() -> None:
+    package = Path(pnyx.__path__[0])
+    texts = "".join(
+        path.read_text()
+        for floor in ("harness", "cli")
+        for path in sorted((package / floor).rglob("*.py"))
+    )
+    found = re.findall(r"class (\w+)\(PnyxError\):.*?code = \"(PX\d{4})\"", texts, re.DOTALL)
+    assert len({code for _, code in found}) == len(found) > 5
+    for name, code in found:
+        assert f"| `{code}` | `{name}` |" in TOOLS
+    assert {code for _, code in found} == set(re.findall(r"^\| `(PX\d{4})`", TOOLS, re.MULTILINE))
