@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from pnyx.gateway.framing import Framing
 from pnyx.transport.resp import BEFORE_AUTH, ProtocolFault, RequestLimits, RequestParser
@@ -59,6 +59,10 @@ odd = st.sampled_from(
 streams = st.lists(st.one_of(words.map(lambda each: written(*each)), odd), max_size=8).map(b"".join)
 
 
+@example(b"*1\r\n$1\r\n*\r\n|1\r\n$1\r\na\r\n$1\r\nb\r\n", [])
+@example(b"*2\r\n+a\r\n$2\r\n$x\r\n", [])
+@example(b"*3\r\n+a\r\n$4\r\n\r\n$x\r\n$1\r\nb\r\n", [])
+@example(b"*2\r\n$3\r\nGET\r\n$4\r\n:1:k\r\n", [])
 @settings(max_examples=400, deadline=None)
 @given(streams, st.lists(st.integers(0, 1000), max_size=6))
 def test_any_stream_in_any_pieces_means_what_the_exact_parser_says(

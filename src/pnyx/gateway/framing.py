@@ -19,6 +19,9 @@ from pnyx.transport.resp import ProtocolFault, RequestLimits, RequestParser
 
 _BIG_COUNT: Final = re.compile(rb"\*\d{4}")
 
+_OTHER_TYPE: Final = re.compile(rb"\r\n[-+:_#,(!=%~>|]")
+"""Where something else than a bulk string or an array may begin; or a word that looks like it."""
+
 _CR: Final = 13
 
 COMMANDS_AT_ONCE: Final = 1024
@@ -65,8 +68,7 @@ class Framing:
                 return None
             reader.feed(chunk)
             words: list[bytes] = reader.gets()
-            b"".join(words)
-            if words and chunk.count(b"\r\n$") == len(words) and not reader.has_data():
+            if words and not reader.has_data() and _are_bulks(chunk, [words]):
                 return words
         except Exception:  # noqa: S110
             # As in `_all_fast`: the exact parser decides what it is.
@@ -123,7 +125,6 @@ class Framing:
     def _all_fast(self, chunk: bytes) -> list[list[bytes]]:
         commands: list[list[bytes]] = []
         found = None
-        words = 0
         reader = self._fast
         try:
             reader.feed(chunk)
@@ -131,21 +132,29 @@ class Framing:
             following = reader.gets
             while (found := following()).__class__ is list:
                 commands.append(found)
-                words += len(found)
         except Exception:
             # ProtocolError, TypeError, MemoryError: the exact parser decides what it is.
             found = None
-        if (
-            found.__class__ is int
-            and not reader.has_data()
-            and chunk.count(b"\r\n$") == words
-            and (len(commands) == 1 or chunk.count(b"\r\n*") == len(commands) - 1)
-            and _are_flat(commands)
-        ):
+        if found.__class__ is int and not reader.has_data() and _are_bulks(chunk, commands):
             return commands if all(commands) else [command for command in commands if command]
         self._fast = hiredis.Reader(notEnoughData=None)
         proven, consumed = _proven(commands, chunk)
         return proven + self._all_exactly(chunk[consumed:])
+
+
+def _are_bulks(chunk: bytes, commands: list[list[bytes]]) -> bool:
+    """Return whether `chunk` holds arrays of bulk strings and nothing else, these commands."""
+    if not _are_flat(commands):
+        return False
+    if _OTHER_TYPE.search(chunk) is None:
+        return True
+    # A word looks like another type (":1:name" is usual), or there is one. The marks tell, if no
+    # word looks like a mark: then as many as there are words and commands belong to these.
+    words = [word for command in commands for word in command]
+    if any(word[:1] in {b"$", b"*"} or b"\r\n$" in word or b"\r\n*" in word for word in words):
+        return False
+    has_all_words = chunk.count(b"\r\n$") == len(words)
+    return has_all_words and chunk.count(b"\r\n*") == len(commands) - 1
 
 
 def _are_flat(commands: list[list[bytes]]) -> bool:
