@@ -9,7 +9,7 @@ from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.prng import Prng
 from pnyx.storage.files import Files
-from pnyx.storage.identity import Identity
+from pnyx.storage.owner import Identity
 from pnyx.storage.recovery import Recovered
 from pnyx.storage.wal import GroupWrite, Wal, WalSettings
 

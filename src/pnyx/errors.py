@@ -2,6 +2,8 @@
 
 Fix the request:  ``SettingsWrong``       what the operator wrote cannot be meant
                   ``LimitExceeded``       the request is larger than a named limit
+                  ``Unlisted``            nothing of that name is known
+                  ``OtherVersion``        that run belongs to other code
 Call for help:    ``WrongDirectory``      this data belongs to another node or cluster
                   ``DiskFailed``          a write or sync failed; the node stops with status 74
                   ``LostDisk``            the disk broke its promise; the replica is given up
@@ -61,6 +63,18 @@ class LimitExceeded(PnyxError):
     """The request is larger than a named limit. It did nothing."""
 
     code = "PX0201"
+
+
+class Unlisted(PnyxError):
+    """Nothing of that name is known: a scenario, a mutant, a goal. Nothing was done."""
+
+    code = "PX0203"
+
+
+class OtherVersion(PnyxError):
+    """A run of other code cannot be played again: it would be another run. Nothing was done."""
+
+    code = "PX0204"
 
 
 class DiskFailed(PnyxError):

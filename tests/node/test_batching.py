@@ -10,8 +10,8 @@ from pnyx.consensus.ready import Entry, EntryKind, HardState, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.node.batching import Batcher
 from pnyx.storage.files import DiskFiles
-from pnyx.storage.identity import Identity
 from pnyx.storage.kernelsync import KernelSync
+from pnyx.storage.owner import Identity
 from pnyx.storage.recovery import recover
 from pnyx.storage.wal import GroupWrite, Wal, WalSettings
 

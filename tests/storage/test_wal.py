@@ -6,7 +6,7 @@ from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Entry, HardState, Mark
 from pnyx.errors import LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.storage.identity import Identity
+from pnyx.storage.owner import Identity
 from pnyx.storage.simulated import MemoryFiles, Step
 from pnyx.storage.wal import RESERVE_SEGMENTS, Wal
 from smalllog import BLOCK, IDENTITY, SETTINGS, entry, nonces, open_log, write

@@ -15,24 +15,13 @@ import msgspec
 
 from pnyx.errors import DiskFailed, LostDisk, WrongDirectory
 from pnyx.ids import NodeId
+from pnyx.storage.owner import FORMAT, Identity
 
-FORMAT: Final = 1
 IDENTITY_NAME: Final = "identity.json"
 LOCK_NAME: Final = "lock"
 WAL_NAME: Final = "wal"
 SPACE_NAME: Final = "space"
 _TEMPORARY_NAME: Final = "identity.json.tmp"
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """Who a data directory belongs to."""
-
-    cluster: str
-    label: str
-    node: NodeId
-    started: bool = False
-    """Was the write-ahead log ever opened? Then it must be there."""
-    format: int = FORMAT
 
 
 class DataDirectory:

@@ -16,7 +16,8 @@ from pnyx.errors import DiskFailed, LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, Term
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import DiskFiles
-from pnyx.storage.identity import LOCK_NAME, WAL_NAME, Identity, read_identity
+from pnyx.storage.identity import LOCK_NAME, WAL_NAME, read_identity
+from pnyx.storage.owner import Identity
 from pnyx.storage.record import Record, RecordType
 from pnyx.storage.recovery import Decision, Recovery, Verdict, recover
 

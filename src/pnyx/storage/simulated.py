@@ -58,8 +58,15 @@ class _Content:
 class MemoryFiles:
     """`Files` with a crash."""
 
-    def __init__(self, capacity_bytes: int = 1 << 30) -> None:
+    def __init__(self, capacity_bytes: int = 1 << 30, *, kernel: bool = False) -> None:
+        """Make an empty directory.
+
+        Args:
+            capacity_bytes: All files together hold at most so many.
+            kernel: Give files descriptors, to be synced by `sync_descriptor`, and keep no trace.
+        """
         self.capacity_bytes = capacity_bytes
+        self.kernel = kernel
         self.trace: list[Traced] = []
         self.before: Callable[[Step, str], None] | None = None
         """Called before each step: may raise an `OSError`, or take its time."""
@@ -69,6 +76,8 @@ class MemoryFiles:
         self._durable_names: dict[str, _Content] = {}
         self._renamings: list[dict[str, _Content]] = []
         """The directory after each change that is not durable, oldest first."""
+        self._opened: list[_Content] = []
+        """By descriptor."""
 
     def names(self) -> list[str]:
         return sorted(self._files)
@@ -87,30 +96,38 @@ class MemoryFiles:
         self._names_changed()
         if room < size:
             raise OSError(ENOSPC, "no space left on the simulated disk", name)
-        self.trace.append(Traced(Step.CREATE, name, size))
+        self.note(Traced(Step.CREATE, name, size))
 
     def open(self, name: str) -> OpenFile:
-        return _MemoryFile(self, self._file(name))
+        content = self._file(name)
+        if not self.kernel:
+            return _MemoryFile(self, content, None)
+        self._opened.append(content)
+        return _MemoryFile(self, content, len(self._opened) - 1)
+
+    def sync_descriptor(self, descriptor: int) -> None:
+        """Sync the open file of that descriptor, as the kernel does it behind a program's back."""
+        _MemoryFile(self, self._opened[descriptor], descriptor).sync()
 
     def rename(self, name: str, to: str) -> None:
         self.begin(Step.RENAME, name)
         file = self._files[to] = self._files.pop(name)
         file.name = to
         self._names_changed()
-        self.trace.append(Traced(Step.RENAME, name, to=to))
+        self.note(Traced(Step.RENAME, name, to=to))
 
     def unlink(self, name: str) -> None:
         self.begin(Step.UNLINK, name)
         self._file(name)
         del self._files[name]
         self._names_changed()
-        self.trace.append(Traced(Step.UNLINK, name))
+        self.note(Traced(Step.UNLINK, name))
 
     def sync_directory(self) -> None:
         self.begin(Step.SYNC_DIRECTORY, "")
         self._durable_names = dict(self._files)
         self._renamings.clear()
-        self.trace.append(Traced(Step.SYNC_DIRECTORY, ""))
+        self.note(Traced(Step.SYNC_DIRECTORY, ""))
 
     def free_bytes(self) -> int:
         return self.capacity_bytes - sum(len(file.visible) for file in self._files.values())
@@ -119,7 +136,7 @@ class MemoryFiles:
         """Return the disk as one crash may leave it. This one stays as it is."""
         states = [self._durable_names, *self._renamings]
         names = states[prng.below(len(states), "names")]
-        left = MemoryFiles(self.capacity_bytes)
+        left = MemoryFiles(self.capacity_bytes, kernel=self.kernel)
         for name, file in sorted(names.items()):
             content = _after_crash(file, prng)
             left._files[name] = _Content(name, content, bytearray(content))
@@ -128,7 +145,7 @@ class MemoryFiles:
 
     def copy(self) -> "MemoryFiles":
         """Return the disk as a process that was killed leaves it: everything written is there."""
-        left = MemoryFiles(self.capacity_bytes)
+        left = MemoryFiles(self.capacity_bytes, kernel=self.kernel)
         copies: dict[int, _Content] = {}
 
         def copied(names: dict[str, _Content]) -> dict[str, _Content]:
@@ -171,14 +188,18 @@ class MemoryFiles:
         if self.before is not None:
             self.before(step, name)
 
+    def note(self, traced: Traced) -> None:
+        """Remember a step that was carried out."""
+        if not self.kernel:
+            self.trace.append(traced)
+
     def _names_changed(self) -> None:
         self._renamings.append(dict(self._files))
 
 
 class _MemoryFile:
-    descriptor = None
-
-    def __init__(self, files: MemoryFiles, content: _Content) -> None:
+    def __init__(self, files: MemoryFiles, content: _Content, descriptor: int | None) -> None:
+        self.descriptor = descriptor
         self._files = files
         self._content = content
 
@@ -190,7 +211,7 @@ class _MemoryFile:
         assert end <= len(self._content.visible), "segments are written in place, never grown"
         self._content.visible[offset:end] = content
         self._content.pending.update(range(offset // SECTOR_BYTES, -(-end // SECTOR_BYTES)))
-        self._files.trace.append(Traced(Step.WRITE, self._content.name, offset, content))
+        self._files.note(Traced(Step.WRITE, self._content.name, offset, content))
         return len(content)
 
     def sync(self) -> None:
@@ -204,7 +225,7 @@ class _MemoryFile:
             place = slice(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
             self._content.durable[place] = self._content.visible[place]
         pending.clear()
-        self._files.trace.append(Traced(Step.SYNC, self._content.name))
+        self._files.note(Traced(Step.SYNC, self._content.name))
 
     def close(self) -> None:
         pass

@@ -21,7 +21,7 @@ from pnyx.ids import GroupId, Index
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files, OpenFile, write_whole
 from pnyx.storage.groups import GroupState
-from pnyx.storage.identity import Identity
+from pnyx.storage.owner import Identity
 from pnyx.storage.record import RecordType
 from pnyx.storage.recovery import Recovered, Recovery, recover
 from pnyx.storage.replay import encode_checkpoint

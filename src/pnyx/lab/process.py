@@ -1,0 +1,493 @@
+"""One simulated pnyx process: a replica on its disk, links and clocks, that can be hurt.
+
+It does for its replica what node/driver.py and node/batching.py do on asyncio, and decides as
+little: take in what arrived, carry out effects, keep the order that safety needs. Everything it
+knows beyond its disk is lost in a crash.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from pnyx.consensus.formation import Formation, Formed
+from pnyx.consensus.membership import Membership
+from pnyx.consensus.raft.raft import Raft
+from pnyx.errors import PnyxError
+from pnyx.ids import NodeId
+from pnyx.lab.clock import Clock
+from pnyx.lab.disk import WAL_SETTINGS, Disk, GroupCommit, PowerCut
+from pnyx.lab.surroundings import (
+    BULK,
+    CLUSTER,
+    GROUP,
+    REPLIES,
+    Condition,
+    Counts,
+    Surroundings,
+)
+from pnyx.machine.group import Group
+from pnyx.prng import Prng
+from pnyx.replica.effects import Effects, Now, Outbound
+from pnyx.replica.replica import Replica
+from pnyx.replica.requests import NotDone, Reason, Request
+from pnyx.storage.agreement import agreed
+from pnyx.storage.owner import Identity
+from pnyx.storage.recovery import RecoveredGroup
+from pnyx.storage.wal import GroupWrite, Wal
+from pnyx.transport.codec import (
+    FORMATION,
+    BadParcel,
+    Packet,
+    Parcel,
+    decode_body,
+    encode_packets,
+    encode_parcel,
+)
+from pnyx.transport.frames import FRAME_BYTES_MAX, BadFrame, FrameReader, frame
+from pnyx.transport.lane import Lane
+
+SPACE_CHECK_MS: Final = 1_000
+SEGMENT_COUNT_MAX: Final = 6
+"""The log is compacted, tail included, rather than keep more segments than this."""
+
+_CONNECTION: Final = struct.Struct("<II")
+"""Before each frame: the sender's and the receiver's life, as the connection knows them."""
+
+
+class Process:
+    """A node: its number is for ever, its NodeId as long as its disk, its replica a life."""
+
+    def __init__(self, number: int, label: str, world: Surroundings, disk: Disk) -> None:
+        self.number = number
+        self.label = label
+        self.world = world
+        self.disk = disk
+        self.clock = Clock()
+        self.condition = Condition.DOWN
+        self.why_failed = ""
+        self.life = 0
+        self.counts = Counts()
+        self.replica: Replica | None = None
+        self.linked: dict[int, tuple[int, NodeId]] = {}
+        """By number, the life and the NodeId of the peer that a connection leads to."""
+        self._identities = 0
+        self.identity = self._draw_identity()
+        self._forget()
+
+    @property
+    def node(self) -> NodeId:
+        """Who this is as far as the cluster is concerned."""
+        return self.identity.node
+
+    @property
+    def running(self) -> bool:
+        """Does the process exist, paused or not?"""
+        return self.condition in (Condition.UP, Condition.PAUSED)
+
+    def now(self) -> Now:
+        """Read this node's clocks."""
+        return self.clock.read(self.world.timeline.now_us)
+
+    # Life and death.
+
+    def start(self) -> None:
+        """Open the disk and run; it may stop itself at once if the disk is bad."""
+        assert not self.running, "a process is started when it is down"
+        self._forget()
+        self.life += 1
+        self.condition = Condition.UP
+        self.world.network.attach(self.number, self._receive)
+        try:
+            self._open()
+        except PnyxError as error:
+            self.fail(str(error))
+            return
+        except PowerCut:
+            self.crash(power=True)
+            return
+        self._turn()
+
+    def crash(self, *, power: bool) -> None:
+        """End without warning: killed, or with the whole machine (`power`)."""
+        if power:
+            self.disk.lose_power()
+        else:
+            self.disk.lose_process()
+        self._end(Condition.DOWN, "power" if power else "kill")
+
+    def fail(self, why: str) -> None:
+        """End as a process that may not go on ends: nothing more is said or acknowledged."""
+        self.why_failed = why
+        self.disk.lose_process()
+        self._end(Condition.FAILED, "failed")
+
+    def stop(self) -> None:
+        """Answer whoever waits, and end in order."""
+        if self.replica is not None and self.condition is Condition.UP:
+            self.replica.stop()
+            while (effects := self.replica.effects(self.now())) is not None:
+                self._answer(effects)
+                self._send(effects.send)
+            self.disk.space.flush()
+        self.disk.lose_process()
+        self._end(Condition.DOWN, "stop")
+
+    def pause(self) -> None:
+        """Stand still; what arrives waits."""
+        if self.condition is Condition.UP:
+            self.condition = Condition.PAUSED
+
+    def resume(self) -> None:
+        """Go on, with everything that came meanwhile."""
+        if self.condition is not Condition.PAUSED:
+            return
+        self.condition = Condition.UP
+        waiting, self._waiting = self._waiting, deque()
+        for action, arguments in waiting:
+            self._run(action, *arguments)
+        self._run(self._nothing)
+
+    def wipe(self) -> None:
+        """Lose the disk: whoever starts here next is somebody else."""
+        assert not self.running, "a disk is replaced when the process is down"
+        self.disk.wipe()
+        self.identity = self._draw_identity()
+
+    # What arrives.
+
+    def submit(self, request: Request) -> bool:
+        """A client's request arrives; False: nobody listens here."""
+        if not self.running:
+            return False
+        self._run(self._submit, request)
+        return True
+
+    def link_up(self, peer: "Process") -> None:
+        """A connection to `peer` is made."""
+        self.linked[peer.number] = (peer.life, peer.node)
+        self._run(self._connected, peer.label, peer.node)
+
+    def link_down(self, number: int) -> None:
+        """The connection to that peer broke."""
+        if number in self.linked:
+            _, node = self.linked.pop(number)
+            self._run(self._disconnected, node)
+
+    def disk_resumes(self) -> None:
+        """The disk hangs no more."""
+        if self._commits is not None:
+            self._commits.resume()
+
+    def transfer(self, to: NodeId | None) -> None:
+        """Ask the leader here to hand over."""
+        if self.replica is not None and self.condition is Condition.UP:
+            self.replica.transfer_leadership(to, self.now())
+            self._run(self._nothing)
+
+    def start_value(self, payload: bytes) -> bool:
+        """Propose one entry at this replica's consensus, past the replica's queues; did it take it?
+
+        Raft's own scenarios speak of `Start(command)`: one entry a command, whatever is under way.
+        """
+        if self.condition is not Condition.UP or self.replica is None:
+            return False
+        outcome = self.replica.consensus.propose(payload, self.now().mono_ms)
+        self._run(self._nothing)
+        return hasattr(outcome, "index")
+
+    # Inside: what a life consists of.
+
+    def _draw_identity(self) -> Identity:
+        self._identities += 1
+        seed = self.world.chance.seed("node id", self.number, self._identities)
+        node = NodeId(1 + seed % (2**63 - 1))
+        self.world.number_of[node] = self.number
+        return Identity(CLUSTER, self.label, node)
+
+    def _forget(self) -> None:
+        self.replica = None
+        self._group: Group | None = None
+        self._log: RecoveredGroup | None = None
+        self._formation: Formation | None = None
+        self._recording: Formed | None = None
+        self._commits: GroupCommit | None = None
+        self._delayed: deque[tuple[int, Outbound]] = deque()
+        self._durable = 0
+        self._timer_us = 0
+        self._space_checked_ms = 0
+        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._tending = False
+        self.linked.clear()
+
+    def _end(self, condition: Condition, how: str) -> None:
+        self.condition = condition
+        self.world.network.detach(self.number)
+        self._forget()
+        self.world.watch.ended(self, how)
+
+    def _open(self) -> None:
+        world = self.world
+        group = Group(self.disk.space, GROUP)
+        nonces = iter(range(1 << 30))
+        wal, recovered = Wal.open(
+            self.disk.files,
+            self.identity,
+            WAL_SETTINGS,
+            {GROUP: group.applied.index},
+            lambda: world.chance.draw("nonce", self.number, self.life, next(nonces)),
+        )
+        self.identity = Identity(CLUSTER, self.label, self.node, started=True)
+        self._log = agreed(recovered, group, wal, GROUP)
+        self._group = group
+        self._commits = GroupCommit(self.disk, wal, world.timeline, self._synced_event)
+        self._formation = Formation(
+            self.label, self.node, tuple(sorted(world.labels)), recorded=recovered.formed
+        )
+        self._tend_formation()
+
+    def _tend_formation(self) -> None:
+        formation, commits = self._formation, self._commits
+        assert formation is not None, "a running process has one"
+        assert commits is not None, "a running process has a log"
+        for to, message in formation.send:
+            self._post(self.world.number_of[to], Lane.RAFT, (Packet(FORMATION, message),))
+        formation.send.clear()
+        if formation.record is not None and formation.record != self._recording:
+            self._recording = formation.record
+            commits.record(formation.record)
+            commits.start()
+        if formation.stopped:
+            self.fail(formation.stopped)
+        elif formation.complete and formation.recorded is not None and self.replica is None:
+            self._found(formation.recorded)
+
+    def _found(self, formed: Formed) -> None:
+        group, log = self._group, self._log
+        assert group is not None, "a running process has opened its space"
+        assert log is not None, "a running process has opened its log"
+        if group.membership is None:
+            group.membership = Membership(tuple(sorted(node for _, node in formed.nodes)))
+        now = self.now()
+        boot = self.world.chance.seed("boot", self.number, self.life)
+        raft = Raft(
+            me=self.node,
+            membership=group.membership,
+            settings=self.world.raft,
+            prng=Prng(self.world.chance.seed("prng", self.number, self.life)),
+            now_ms=now.mono_ms,
+            boot=boot,
+            hard_state=log.hard_state,
+            entries=log.entries,
+            compacted=log.compacted,
+            applied=group.applied.index,
+        )
+        self.replica = Replica(
+            me=self.node, boot=boot, consensus=raft, group=group, limits=self.world.limits
+        )
+        self.world.watch.started(self)
+
+    # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.
+
+    def _run(self, action: Callable[..., None], *arguments: Any) -> None:
+        if self.condition is Condition.PAUSED:
+            self._waiting.append((action, arguments))
+            return
+        if self.condition is not Condition.UP:
+            return
+        try:
+            action(*arguments)
+            self._turn()
+        except PowerCut:
+            self.crash(power=True)
+        except PnyxError as error:
+            self.fail(str(error))
+        if self.condition is Condition.UP:
+            self.world.watch.touched(self)
+
+    def _nothing(self) -> None:
+        """Only turn the crank."""
+
+    def _submit(self, request: Request) -> None:
+        self.world.watch.submitted(self, request)
+        if self.replica is None:
+            # A node lets such requests wait for a while; here the client waits and asks again.
+            self.world.watch.answered(self, request.ticket, NotDone(Reason.NO_QUORUM))
+        else:
+            self.replica.submit((request,), self.now())
+
+    def _connected(self, label: str, node: NodeId) -> None:
+        assert self._formation is not None, "a running process has one"
+        if label in self._formation.labels:
+            self._formation.connected(label, node)
+        self._tend_formation()
+
+    def _disconnected(self, node: NodeId) -> None:
+        if self.replica is not None:
+            self.replica.link_lost(node)
+
+    def _receive(self, source: int, content: bytes) -> None:
+        theirs, mine = _CONNECTION.unpack_from(content)
+        if mine != self.life or source not in self.linked or self.linked[source][0] != theirs:
+            # Bytes of a connection that is gone with one of its ends.
+            return
+        self._run(self._received, source, content[_CONNECTION.size :])
+
+    def _received(self, source: int, content: bytes) -> None:
+        try:
+            for body in FrameReader(FRAME_BYTES_MAX).feed(content):
+                parcel = decode_body(body)
+                assert isinstance(parcel, Parcel), "pulses are not simulated"
+                self._take(parcel)
+        except (BadFrame, BadParcel):
+            # What a real link does at the first wrong byte: close.
+            self.link_down(source)
+            self.world.broken(self.number, source)
+
+    def _take(self, parcel: Parcel) -> None:
+        now = self.now()
+        if parcel.to != self.node:
+            return
+        if self.replica is not None:
+            self.replica.heard(parcel.sender, parcel.wall_ms, now)
+        for packet in parcel.packets:
+            if packet.group == FORMATION:
+                assert self._formation is not None, "a running process has one"
+                self._formation.step(parcel.sender, packet.message)  # type: ignore[arg-type]
+                self._tend_formation()
+            elif self.replica is not None:
+                self.replica.step(parcel.sender, packet.message, now)
+
+    def _synced_event(self, number: int) -> None:
+        commits = self._commits
+        if commits is not None and number == commits.number and not self.disk.hung:
+            self._run(self._synced, commits)
+
+    def _synced(self, commits: GroupCommit) -> None:
+        if commits is not self._commits:
+            return
+        writes, formed = commits.finish()
+        self.world.watch.durable(self, writes)
+        if formed is not None and self._formation is not None:
+            self._recording = None
+            self._formation.recorded_durably(formed)
+            self._tend_formation()
+        if self.replica is not None and writes:
+            self._persisted(writes[-1].write.write_id)
+        commits.start()
+        self._tend_segments(commits.wal)
+
+    def _persisted(self, write_id: int) -> None:
+        assert self.replica is not None, "only a replica writes entries"
+        self._durable = write_id
+        self.replica.persisted(write_id, self.now())
+        ready: list[Outbound] = []
+        while self._delayed and self._delayed[0][0] <= write_id:
+            ready.append(self._delayed.popleft()[1])
+        self._send(ready)
+
+    def _tend_segments(self, wal: Wal) -> None:
+        if wal.wants_spare():
+            wal.make_spare()
+        if wal.wants_removal():
+            wal.remove_segments()
+
+    def _flushed(self, life: int, number: int) -> None:
+        if life == self.life and self.running:
+            self._run(self._end_flush, number)
+
+    def _end_flush(self, number: int) -> None:
+        assert self.replica is not None, "only a replica asks for flushes"
+        self.disk.space.flush()
+        self.replica.flushed(number, self.now())
+
+    # Inside: the crank, as in node/driver.py.
+
+    def _turn(self) -> None:
+        replica = self.replica
+        if replica is None:
+            return
+        now = self.now()
+        if self.world.timeline.now_us >= self._timer_us:
+            replica.tick(now)
+        if now.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
+            self._space_checked_ms = now.mono_ms
+            self._check_space(replica)
+        while (effects := replica.effects(now)) is not None:
+            self._carry_out(effects)
+        self._arm(replica, now)
+
+    def _check_space(self, replica: Replica) -> None:
+        assert self._commits is not None, "a replica has a log"
+        wal = self._commits.wal
+        low = wal.low_space()
+        replica.space_low(low)
+        replica.release_log(urgent=low or bool(wal.lagging(SEGMENT_COUNT_MAX)))
+
+    def _carry_out(self, effects: Effects) -> None:
+        assert self._commits is not None, "a replica has a log"
+        if effects.write is not None:
+            self.world.watch.asked(self, effects.write)
+            self._commits.add(GroupWrite(GROUP, effects.write))
+            self._commits.start()
+        self._send(effects.send)
+        for write_id, outbound in effects.send_when_durable:
+            if write_id <= self._durable:
+                self._send((outbound,))
+            else:
+                self._delayed.append((write_id, outbound))
+        if effects.flush is not None:
+            delay_us = int(self.disk.times.flush_us * self.disk.slowness)
+            self.world.timeline.after_us(
+                delay_us, "flushed", self.number, self._flushed, self.life, effects.flush
+            )
+        self._answer(effects)
+
+    def _answer(self, effects: Effects) -> None:
+        for ticket, answer in effects.answers:
+            self.world.watch.answered(self, ticket, answer)
+        effects.answers.clear()
+
+    def _arm(self, replica: Replica, now: Now) -> None:
+        due_us = self.clock.when_us(max(replica.deadline_ms, now.mono_ms + 1))
+        if self.world.timeline.now_us < self._timer_us <= due_us:
+            return
+        self._timer_us = due_us
+        self.world.timeline.at(due_us, "timer", self.number, self._ring, self.life, due_us)
+
+    def _ring(self, life: int, due_us: int) -> None:
+        if life == self.life and due_us == self._timer_us:
+            self._run(self._nothing)
+
+    def _send(self, outbounds: Sequence[Outbound]) -> None:
+        if not outbounds:
+            return
+        parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}
+        messages = self.counts.messages
+        for outbound in outbounds:
+            self.world.watch.sending(self, outbound)
+            kind = type(outbound.message)
+            messages[kind.__name__] = messages.get(kind.__name__, 0) + 1
+            lane = Lane.BULK if kind in BULK else Lane.RAFT
+            packet = Packet(GROUP, outbound.message)
+            parcels.setdefault((outbound.to, lane), []).append(packet)
+        for (to, lane), packets in parcels.items():
+            number = self.world.number_of.get(to)
+            if number in self.linked:
+                assert number is not None, "None is linked to nobody"
+                self._post(number, lane, packets)
+            elif self.replica is not None:
+                for packet in packets:
+                    self.replica.unsent(to, packet.message)
+
+    def _post(self, number: int, lane: Lane, packets: Sequence[Packet]) -> None:
+        if number not in self.linked:
+            return
+        theirs, to = self.linked[number]
+        wall_ms = self.now().wall_ms
+        reply = type(packets[0].message) in REPLIES
+        connection = _CONNECTION.pack(self.life, theirs)
+        for piece in encode_packets(packets):
+            content = connection + frame(encode_parcel(self.node, to, wall_ms, piece))
+            self.counts.payload_bytes += len(content)
+            self.world.network.send(self.number, number, content, lane=lane, reply=reply)

@@ -1,0 +1,297 @@
+"""Scenarios in the world: the stage on which a script acts, and the clock it is driven by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pnyx.lab.commandlog import CommandLog
+from pnyx.lab.network import RELIABLE
+from pnyx.lab.process import Process
+from pnyx.lab.scenario import Budget, Call, Failed, Scenario, Script, Sleep, Step, Until
+from pnyx.lab.surroundings import Condition
+from pnyx.lab.timeline import NOWHERE
+from pnyx.lab.watch import Violation, Watch
+from pnyx.lab.world import World, WorldSettings, broken_assertion
+from pnyx.machine.commands import AnyCommand, Batch, Set, encode
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.requests import Answer, Request
+
+POLL_US: Final = 1_000
+"""How often a script that waits looks again."""
+VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a scenario."""
+
+    scenario: Scenario
+    seed: int
+    failed: str
+    """Why, or empty."""
+    violation: Violation | None
+    budgets: list[Budget]
+    events: int
+    hash: str
+    simulated_us: int
+    world: World
+
+    @property
+    def ok(self) -> bool:
+        """Did everything hold that the scenario and the invariants ask for?"""
+        return not self.failed and self.violation is None
+
+
+class WorldStage(Watch):
+    """A simulated cluster."""
+
+    def __init__(self, scenario: Scenario, seed: int, watches: Sequence[Watch] = ()) -> None:
+        """Make the world of `scenario`; nothing runs yet."""
+        self.nodes = scenario.nodes
+        self.seed = seed
+        self.scenario = scenario
+        self.log = CommandLog()
+        self.budgets: list[Budget] = []
+        self._calls: list[Call] = []
+        self._drawn: dict[str, int] = {}
+        self._tasks = 0
+        self.world = World(seed, settings_of(scenario), [*watches, self.log, self])
+
+    # Time and chance.
+
+    @property
+    def now_us(self) -> int:
+        return self.world.now_us
+
+    @property
+    def election_us(self) -> int:
+        return self.world.settings.raft.election_ms_max * 1_000
+
+    def below(self, bound: int, stream: str) -> int:
+        count = self._drawn[stream] = self._drawn.get(stream, 0) + 1
+        return self.world.chance.below(bound, f"script {stream}", count)
+
+    # What is seen.
+
+    def process(self, node: int) -> Process:
+        """Return the simulated process itself."""
+        return self.world.processes[node]
+
+    def leaders(self) -> list[int]:
+        return [process.number for process in self.world.leaders()]
+
+    def leader(self) -> int | None:
+        leader = self.world.leader()
+        return None if leader is None else leader.number
+
+    def term(self, node: int) -> int:
+        replica = self.process(node).replica
+        return 0 if replica is None else replica.consensus.term
+
+    def running(self, node: int) -> bool:
+        return self.process(node).running
+
+    def applied(self, node: int) -> int:
+        """Return how many client commands `node` has applied."""
+        return self.log.applied(self.process(node))
+
+    def committed(self, number: int) -> int:
+        """Return how many nodes have applied the client command of that number."""
+        return sum(self.applied(node) >= number for node in self.world.processes)
+
+    def sent(self, *kinds: str) -> int:
+        """Return how many messages of these types all nodes have sent, over all their lives."""
+        return sum(
+            process.counts.messages.get(kind, 0)
+            for process in self.world.processes.values()
+            for kind in kinds
+        )
+
+    def sent_bytes(self) -> int:
+        """Return the bytes of everything that nodes have sent to each other, frames included."""
+        return sum(process.counts.payload_bytes for process in self.world.processes.values())
+
+    def log_bytes(self, node: int) -> int:
+        """Return the logical bytes of the Raft log that `node` keeps."""
+        replica = self.process(node).replica
+        return 0 if replica is None else replica.consensus.log_bytes
+
+    # What is done.
+
+    def isolate(self, node: int) -> None:
+        self.world.isolate(node)
+
+    def rejoin(self, node: int) -> None:
+        self.world.rejoin(node)
+
+    def cut(self, source: int, target: int) -> None:
+        self.world.cut(source, target)
+
+    def mend(self, source: int, target: int) -> None:
+        self.world.mend(source, target)
+
+    def partition(self, *sides: tuple[int, ...]) -> None:
+        self.world.partition(sides)
+
+    def heal(self) -> None:
+        self.world.heal()
+
+    def crash(self, node: int) -> None:
+        self.world.crash(node, power=True)
+
+    def restart(self, node: int) -> None:
+        self.world.restart(node)
+
+    def pause(self, node: int) -> None:
+        self.world.pause(node)
+
+    def resume(self, node: int) -> None:
+        self.world.resume(node)
+
+    def reliable(self, *, reliable: bool) -> None:
+        self.world.network.profile = RELIABLE if reliable else self.scenario.profile
+
+    def call(self, node: int, *commands: AnyCommand) -> Call:
+        call = Call(node, commands)
+        process = self.process(node)
+        if process.condition is Condition.PAUSED:
+            # A paused process is connected to, and silent.
+            self._calls.append(call)
+        by_log = any(command.writes for command in commands)
+        request = Request(call, commands, by_log=by_log, forward=True)
+        if process.submit(request):
+            self._calls.append(call)
+        else:
+            call.lost = True
+        return call
+
+    def propose(self, node: int, value: bytes) -> int:
+        """Propose one command as an entry of its own; return its number, 0 if it was refused.
+
+        What the original tests call Start(): past the queues of the replica, at Raft itself.
+        """
+        process = self.process(node)
+        stamp_ms = process.now().wall_ms
+        command = Set(b"value", value)
+        payload = encode(Batch(stamp_ms, VALUE_BYTES_MAX, (command,)))
+        if not process.start_value(payload):
+            return 0
+        return self.log.held(process)
+
+    def value(self, number: int) -> bytes | None:
+        """Return what `propose` wrote with the committed command of that number, or None."""
+        if number > len(self.log.commands):
+            return None
+        command = self.log.commands[number - 1]
+        return command.value if isinstance(command, Set) else None
+
+    def spawn(self, script: Script) -> None:
+        self._tasks += 1
+        self._plan(0, script, None)
+
+    # What is judged.
+
+    def check(self, fact: bool, sentence: str) -> None:  # noqa: FBT001 - an assertion's shape
+        if not fact:
+            raise Failed(sentence)
+
+    def budget(self, name: str, used: float, allowed: float, least: float = 0) -> None:
+        budget = Budget(name, used, allowed)
+        self.budgets.append(budget)
+        self.check(least <= used <= allowed, f"{budget}, at least {least:g}")
+
+    # What the world says.
+
+    def answered(self, process: Process, ticket: Any, answer: Answer) -> None:
+        """Hand the answer to the call."""
+        if isinstance(ticket, Call) and not ticket.over:
+            ticket.answer = answer
+            self._calls.remove(ticket)
+
+    def ended(self, process: Process, how: str) -> None:
+        """Whoever waited for that node waits no more."""
+        for call in [call for call in self._calls if call.node == process.number]:
+            call.lost = True
+            self._calls.remove(call)
+
+    # The drive.
+
+    def run(self) -> Result:
+        """Play the scenario to its end."""
+        world, scenario = self.world, self.scenario
+        failed = ""
+        try:
+            world.start()
+            if scenario.unreliable:
+                self.reliable(reliable=False)
+            self.spawn(scenario.script(self, **scenario.options))
+            while self._tasks and world.now_us < scenario.limit_us:
+                world.timeline.step()
+            if self._tasks:
+                failed = f"not over after {scenario.limit_us / 1e6:.0f} simulated seconds"
+            for watch in world.watches.watches:
+                watch.finish(world.processes.values())
+        except Failed as error:
+            failed = str(error)
+        except Violation as violation:
+            world.violation = violation
+        except AssertionError as error:
+            world.violation = broken_assertion(error)
+        timeline = world.timeline
+        return Result(
+            scenario,
+            self.seed,
+            failed,
+            world.violation,
+            self.budgets,
+            timeline.happened,
+            timeline.hash,
+            timeline.now_us,
+            world,
+        )
+
+    def _plan(self, delay_us: int, script: Script, value: Any) -> None:
+        self.world.timeline.after_us(delay_us, "script", NOWHERE, self._advance, script, value)
+
+    def _advance(self, script: Script, value: Any) -> None:
+        try:
+            step = script.send(value)
+        except StopIteration:
+            self._tasks -= 1
+            return
+        self._wait(script, step)
+
+    def _wait(self, script: Script, step: Step) -> None:
+        match step:
+            case Sleep(us):
+                self._plan(us, script, None)
+            case Until(reached, within_us):
+                self._poll(script, reached, self.now_us + within_us)
+
+    def _poll(self, script: Script, reached: Callable[[], bool], deadline_us: int) -> None:
+        if reached():
+            self._plan(0, script, True)
+        elif self.now_us >= deadline_us:
+            self._plan(0, script, False)
+        else:
+            self.world.timeline.after_us(
+                POLL_US, "script", NOWHERE, self._poll, script, reached, deadline_us
+            )
+
+
+def settings_of(scenario: Scenario) -> WorldSettings:
+    """Return the world that `scenario` wants."""
+    limits = ReplicaLimits()
+    if scenario.compact_bytes:
+        limits = replace(
+            limits,
+            flush_log_bytes=max(scenario.compact_bytes // 2, 1),
+            compact_log_bytes=scenario.compact_bytes,
+            tail_log_bytes=0,
+        )
+    return WorldSettings(nodes=scenario.nodes, limits=limits)
+
+
+def play(scenario: Scenario, seed: int, watches: Sequence[Watch] = ()) -> Result:
+    """Run `scenario` in the world of `seed`, judged by `watches`."""
+    return WorldStage(scenario, seed, watches).run()

@@ -1,0 +1,83 @@
+"""What a simulated process is surrounded by, and what it may be.
+
+Data only: the world makes it, processes read it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from pnyx.consensus.raft.messages import (
+    AppendEntries,
+    AppendEntriesRefusal,
+    AppendEntriesReply,
+    HeartbeatReply,
+    PreVoteReply,
+    ReadIndexReply,
+    RequestVoteReply,
+)
+from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.ids import GroupId, NodeId
+from pnyx.lab.chance import Chance
+from pnyx.lab.network import Network
+from pnyx.lab.timeline import Timeline
+from pnyx.lab.watch import Watch
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk, SnapshotReply
+
+GROUP: Final = GroupId(1)
+CLUSTER: Final = "lab"
+
+BULK: Final = frozenset({AppendEntries, Forward, ForwardReply, SnapshotChunk})
+REPLIES: Final = frozenset(
+    {
+        AppendEntriesReply,
+        AppendEntriesRefusal,
+        HeartbeatReply,
+        PreVoteReply,
+        RequestVoteReply,
+        ReadIndexReply,
+        ForwardReply,
+        SnapshotReply,
+    }
+)
+"""Message types that answer one; all others are requests, what scenarios call an RPC."""
+
+
+class Condition(Enum):
+    """What a process is."""
+
+    DOWN = "down"
+    UP = "up"
+    PAUSED = "paused"
+    """SIGSTOP, a garbage collection, a suspended machine: clocks go on, it does nothing."""
+    FAILED = "failed"
+    """It stopped itself: its disk failed, or is lost, or it may not take part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all processes of a world share."""
+
+    timeline: Timeline
+    chance: Chance
+    network: Network
+    watch: Watch
+    raft: RaftSettings
+    limits: ReplicaLimits
+    labels: tuple[str, ...]
+    """Of the founders, in order of their numbers: the first is number 1."""
+    number_of: dict[NodeId, int]
+    """Where each NodeId lives or lived."""
+    broken: Callable[[int, int], None]
+    """The connection between two nodes broke: bytes on it were wrong."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a process has sent, by message type; only grows, over all lives."""
+
+    messages: dict[str, int] = field(default_factory=dict)
+    payload_bytes: int = 0
+    """Of everything sent to peers, frames included."""

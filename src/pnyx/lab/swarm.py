@@ -1,0 +1,218 @@
+"""What happens in one run of a swarm: a function of its seed, all of it printed.
+
+Each run includes each family of faults with probability 1/2, at rates drawn evenly over decades, so
+that some runs are wild and some hurt in one way only: bugs hide where other faults keep the
+system from going (swarm testing, Groce et al. 2012). Damage to disks stays within what the
+protocol can survive: one minority of nodes a run bears it all.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.lab.chance import Chance
+from pnyx.lab.faults import Fault, FaultKind
+from pnyx.lab.workload import WorkloadSettings
+from pnyx.lab.world import WorldSettings
+from pnyx.replica.limits import ReplicaLimits
+
+SIZES: Final = (3, 3, 3, 5, 5, 1, 2, 7)
+"""Cluster sizes, the usual ones more often."""
+START_US: Final = 500_000
+"""Faults begin after this: the cluster has formed."""
+_KIB: Final = 1024
+
+_NETWORK: Final = frozenset(
+    {
+        FaultKind.ISOLATE,
+        FaultKind.PARTITION,
+        FaultKind.ONE_WAY,
+        FaultKind.BRIDGE,
+        FaultKind.RING,
+        FaultKind.CLOG,
+        FaultKind.SWIZZLE,
+        FaultKind.LOSSY,
+        FaultKind.SLOW_LINKS,
+        FaultKind.TRANSFER,
+    }
+)
+"""Pointless in a cluster of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run, before it happens."""
+
+    seed: int
+    world: WorldSettings
+    workload: WorkloadSettings
+    faults: tuple[Fault, ...]
+    safety_us: int
+    """How long the phase lasts in which anything goes."""
+    core: tuple[int, ...]
+    """Who is healed for the liveness phase; the other faults are frozen."""
+    dropped: frozenset[tuple[int, int]] = frozenset()
+    """Requests (client, number) that are left out: shrinking."""
+
+    def __str__(self) -> str:
+        """Return everything that was drawn."""
+        world, load, raft = self.world, self.workload, self.world.raft
+        lines = [
+            f"seed {self.seed}: {world.nodes} nodes, {load.clients} clients, "
+            f"{self.safety_us / 1e6:.1f} s, then healed: "
+            + " ".join(f"n{number}" for number in self.core),
+            f"  clients think {load.think_us / 1e3:.1f} ms, {load.keys} keys, "
+            f"{load.reads:.0%} reads, values +{load.padding_bytes} B",
+            f"  sync {world.sync_us} us +{world.sync_jitter_us}, "
+            f"heartbeat {raft.heartbeat_ms} ms, election [{raft.election_ms_min}, "
+            f"{raft.election_ms_max}) ms, in flight {raft.inflight_max}, "
+            f"append {raft.append_entries_max} entries, "
+            f"compact above {world.limits.compact_log_bytes} B",
+        ]
+        lines += [f"  {fault}" for fault in self.faults]
+        if self.dropped:
+            lines.append(f"  {len(self.dropped)} requests left out")
+        return "\n".join(lines)
+
+
+def draw(seed: int, *, safety_us: int | None = None) -> Plan:
+    """Return the run of `seed`."""
+    chance = Chance(seed)
+    nodes = SIZES[chance.below(len(SIZES), "size")]
+    if safety_us is None:
+        safety_us = int(chance.log_uniform(2_000_000, 12_000_000, "duration"))
+    world = _world(chance, nodes)
+    workload = WorkloadSettings(
+        clients=1 + chance.below(6, "clients"),
+        think_us=int(chance.log_uniform(500, 100_000, "think")),
+        keys=1 + chance.below(5, "keys"),
+        reads=chance.share("reads"),
+        appends=chance.share("appends"),
+        batches=0.3 * chance.share("batches"),
+        padding_bytes=int(chance.log_uniform(1, 4_000, "padding")) - 1,
+    )
+    faults: list[Fault] = []
+    victims = _minority(chance, nodes)
+    for number, kind in enumerate(FaultKind):
+        if nodes == 1 and kind in _NETWORK:
+            continue
+        if chance.hit(0.5, "family", number):
+            faults += _family(chance, kind, number, nodes, victims, safety_us)
+    faults.sort(key=lambda fault: (fault.at_us, fault.kind))
+    core = tuple(range(1, nodes + 1))
+    if nodes > 2 and chance.hit(0.3, "core"):
+        away = _minority(chance, nodes)
+        core = tuple(number for number in core if number not in away)
+    return Plan(seed, world, workload, tuple(faults), safety_us, core)
+
+
+def _world(chance: Chance, nodes: int) -> WorldSettings:
+    heartbeat_ms = 10 + chance.below(90, "heartbeat")
+    election_ms = heartbeat_ms * (4 + chance.below(6, "election"))
+    small = chance.hit(0.5, "small limits")
+    raft = RaftSettings(
+        heartbeat_ms=heartbeat_ms,
+        election_ms_min=election_ms,
+        election_ms_max=2 * election_ms,
+    )
+    if small:
+        raft = replace(
+            raft,
+            inflight_max=1 + chance.below(4, "inflight"),
+            append_entries_max=1 + chance.below(4, "append"),
+            append_bytes_max=1 + chance.below(8 * _KIB, "append bytes"),
+            apply_entries_max=1 + chance.below(3, "apply"),
+            reads_max=4 + chance.below(8, "reads max"),
+        )
+    compact = int(chance.log_uniform(1_000, 200_000, "compact"))
+    limits = ReplicaLimits(
+        flush_log_bytes=compact // 2,
+        compact_log_bytes=compact,
+        tail_log_bytes=compact // 4,
+        catchup_log_bytes=compact * 8,
+    )
+    sync_us = int(chance.log_uniform(50, 20_000, "sync"))
+    return WorldSettings(nodes, raft=raft, limits=limits, sync_us=sync_us, sync_jitter_us=sync_us)
+
+
+def _minority(chance: Chance, nodes: int) -> tuple[int, ...]:
+    count = (nodes - 1) // 2
+    order = sorted(range(1, nodes + 1), key=lambda number: chance.draw("minority", number))
+    return tuple(sorted(order[:count]))
+
+
+_SHARED: Final = frozenset(
+    {FaultKind.POWER_ALL, FaultKind.RING, FaultKind.LOSSY, FaultKind.SLOW_LINKS}
+)
+"""Of no node in particular."""
+_WHOLE_DISK: Final = frozenset({FaultKind.BAD_DISK, FaultKind.FULL_DISK})
+"""Only a minority of the disks: a cluster with fewer good ones than a majority cannot go on."""
+
+
+def _family(
+    chance: Chance,
+    kind: FaultKind,
+    family: int,
+    nodes: int,
+    victims: tuple[int, ...],
+    safety_us: int,
+) -> list[Fault]:
+    mean_us = chance.log_uniform(300_000, 6_000_000, "rate", family)
+    lasts_mean_us = chance.log_uniform(30_000, 3_000_000, "lasts", family)
+    faults: list[Fault] = []
+    at_us = float(START_US)
+    count = 0
+    while True:
+        count += 1
+        where = (family, count)
+        at_us += chance.exponential(mean_us, "at", *where)
+        if at_us >= safety_us or count > 60:
+            return faults
+        chosen = _chosen(chance, kind, where, nodes, victims)
+        if chosen is None:
+            return faults
+        lasts_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
+        amount = _amount(chance, kind, where)
+        faults.append(Fault(kind, int(at_us), lasts_us, chosen, amount))
+
+
+def _chosen(
+    chance: Chance, kind: FaultKind, where: tuple[int, int], nodes: int, victims: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Return whom it hits, or None if there is nobody to be hit."""
+    if kind in _SHARED:
+        return ()
+    if kind in _WHOLE_DISK:
+        return victims[: 1 + chance.below(len(victims), "victims", *where)] if victims else None
+    order = sorted(range(1, nodes + 1), key=lambda number: chance.draw("whom", *where, number))
+    match kind:
+        case FaultKind.ONE_WAY:
+            return tuple(order[:2])
+        case FaultKind.PARTITION | FaultKind.SWIZZLE | FaultKind.CLOG:
+            return tuple(order[: 1 + chance.below(nodes - 1, "side", *where)])
+        case FaultKind.BRIDGE:
+            return tuple(order[: 1 + (nodes + 1) // 2])
+        case FaultKind.KILL | FaultKind.POWER | FaultKind.PAUSE | FaultKind.DRIFT:
+            return tuple(order[: 1 + chance.below(nodes, "many", *where) // 2])
+        case _:
+            return (order[0],)
+
+
+def _amount(chance: Chance, kind: FaultKind, where: tuple[int, int]) -> int:
+    match kind:
+        case FaultKind.TORN:
+            return chance.below(6, "step", *where)
+        case FaultKind.LOSSY:
+            return int(chance.log_uniform(10, 4_000, "loss", *where))
+        case FaultKind.SLOW_LINKS:
+            return int(chance.log_uniform(10_000, 1_000_000, "capacity", *where))
+        case FaultKind.SLOW_DISK:
+            return int(chance.log_uniform(2, 300, "slowness", *where))
+        case FaultKind.DRIFT:
+            return chance.below(400_001, "drift", *where) - 200_000
+        case FaultKind.JUMP:
+            return int(chance.log_uniform(1_000, 4e11, "jump", *where)) * (
+                1 - 2 * chance.below(2, "back", *where)
+            )
+        case _:
+            return 0

@@ -1,0 +1,102 @@
+"""One heap of events in integer microseconds, and the hash of everything that happened.
+
+Events at the same microsecond at different places come in an order that the seed decides, so runs
+explore orders instead of always taking the same one. Everything that is not an event is a function
+of the events: same seed, same hash.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, Final, NamedTuple
+
+from xxhash import xxh3_64
+
+_MASK: Final = 2**64 - 1
+_GOLDEN: Final = 0x9E37_79B9_7F4A_7C15
+_MIX: Final = 0xBF58_476D_1CE4_E5B9
+
+NOWHERE: Final = 0
+"""The place of events that belong to no node."""
+
+
+class Event(NamedTuple):
+    """One thing that will happen."""
+
+    at_us: int
+    tie: int
+    id: int
+    kind: str
+    place: int
+    """The node's number, or `NOWHERE`."""
+    cause: int
+    """The id of the event during which this one was planned; 0 from outside."""
+    action: Callable[..., None]
+    arguments: tuple[Any, ...]
+
+
+class Timeline:
+    """Simulated time."""
+
+    def __init__(self, seed: int) -> None:
+        self.now_us = 0
+        self.current = 0
+        """The id of the event that is happening."""
+        self.happened = 0
+        """Events so far."""
+        self.before: Callable[[Event], None] | None = None
+        """Told of each event before it happens: the trace."""
+        self.after: Callable[[Event], None] | None = None
+        """Told of each event after it happened: invariants, scripts."""
+        self._salt = (seed * _GOLDEN) & _MASK
+        self._planned = 0
+        self._heap: list[Event] = []
+        self._digest = xxh3_64(seed=seed & _MASK)
+
+    def at(
+        self, at_us: int, kind: str, place: int, action: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Plan `action(*arguments)` for the time `at_us`, or for now if that has passed."""
+        at_us = max(at_us, self.now_us)
+        self._planned += 1
+        mixed = ((at_us ^ self._salt) + place * _GOLDEN) & _MASK
+        tie = ((mixed ^ (mixed >> 29)) * _MIX) & _MASK
+        event = Event(at_us, tie, self._planned, kind, place, self.current, action, arguments)
+        heappush(self._heap, event)
+
+    def after_us(
+        self, delay_us: int, kind: str, place: int, action: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Plan `action(*arguments)` for `delay_us` from now."""
+        self.at(self.now_us + delay_us, kind, place, action, *arguments)
+
+    def note(self, content: bytes) -> None:
+        """Put `content` into the run's hash: what an event carried or decided."""
+        self._digest.update(content)
+
+    def step(self) -> bool:
+        """Let the next event happen; False if there is none."""
+        if not self._heap:
+            return False
+        event = heappop(self._heap)
+        self.now_us = event.at_us
+        self.current = event.id
+        self.happened += 1
+        self._digest.update(b"%d %d %d" % (event.at_us, event.place, event.id))
+        if self.before is not None:
+            self.before(event)
+        event.action(*event.arguments)
+        if self.after is not None:
+            self.after(event)
+        self.current = 0
+        return True
+
+    def run(self, until_us: int) -> None:
+        """Let everything up to and at `until_us` happen."""
+        while self._heap and self._heap[0].at_us <= until_us:
+            self.step()
+        self.now_us = max(self.now_us, until_us)
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of everything that happened."""
+        return self._digest.hexdigest()

@@ -1,0 +1,250 @@
+"""Simulated clients: each asks, waits for the answer or gives up, thinks, and asks again.
+
+A client talks to one node until that refuses it or falls silent, then to another, as a Redis client
+with a list of addresses does. Every value written is unique: ``client.number;``. A request whose
+connection broke, or that was waited for too long, has an unknown outcome and is never repeated.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pnyx.lab.chance import Chance
+from pnyx.lab.process import Process
+from pnyx.lab.timeline import NOWHERE, Timeline
+from pnyx.lab.watch import Watch
+from pnyx.lab.world import World
+from pnyx.machine.commands import AnyCommand, Append, Condition, Get, IncrBy, Set
+from pnyx.replica.requests import Answer, Done, NotDone, Reason, Request, Unknown
+
+WIRE_US: Final = 200
+"""From a client to its node, and back."""
+PATIENCE_US: Final = 5_000_000
+"""A client gives up after this: no answer of the product takes longer (its limits' sum)."""
+RETRY_US: Final = 20_000
+"""A refused client asks elsewhere after this."""
+REFUSED: Final = NotDone(Reason.STOPPING)
+"""What a client knows when nobody listens where it asks: nothing was done."""
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One request of one client, and what became of it."""
+
+    client: int
+    number: int
+    """From 1, the client's own count."""
+    process: int
+    """The node that was asked."""
+    commands: tuple[AnyCommand, ...]
+    called_us: int
+    answered_us: int | None = None
+    answer: Answer | None = None
+    """None while it is open, and for ever if the client gave up."""
+    given_up: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Is the client still waiting?"""
+        return self.answer is None and not self.given_up
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSettings:
+    """What clients do."""
+
+    clients: int = 3
+    think_us: int = 20_000
+    """Mean of the exponential time between an answer and the next request; 0 asks at once."""
+    keys: int = 3
+    reads: float = 0.5
+    """Share of requests that only read."""
+    appends: float = 0.6
+    """Share of the writes that append; of the others half set, half compare and set or count."""
+    batches: float = 0.1
+    """Share of requests with several commands."""
+    padding_bytes: int = 0
+    """Added to each value."""
+
+
+@dataclass(slots=True)
+class Client:
+    """One client's state."""
+
+    number: int
+    process: int
+    asked: int = 0
+    seen: dict[bytes, bytes] = field(default_factory=dict)
+    """By key the value read last: what a compare-and-set compares with."""
+    ticket: Ticket | None = None
+
+
+class Clients(Watch):
+    """All clients of a world."""
+
+    def __init__(self, settings: WorkloadSettings) -> None:
+        self.settings = settings
+        self.tickets: list[Ticket] = []
+        """Every request ever made, in order of their calls."""
+        self.stopped = False
+        self.clients: list[Client] = []
+        self.kept: Callable[[Ticket], bool] | None = None
+        """Which requests are made at all; None is all of them. A dropped one takes no time."""
+        self._world: World | None = None
+        self._targets: tuple[int, ...] = ()
+
+    def start(self, world: World) -> None:
+        """Let every client ask for the first time."""
+        self._world = world
+        self._targets = tuple(sorted(world.processes))
+        for number in range(1, self.settings.clients + 1):
+            start = self._targets[number % len(self._targets)]
+            client = Client(number, start)
+            self.clients.append(client)
+            self._plan(client, self._think_us(client))
+
+    def stop(self) -> None:
+        """Let nobody ask anew; who waits, waits on."""
+        self.stopped = True
+
+    def aim(self, targets: Sequence[int]) -> None:
+        """Let clients talk to these nodes only, from their next request on."""
+        self._targets = tuple(sorted(targets))
+
+    @property
+    def open(self) -> list[Ticket]:
+        """Return the requests that somebody waits for."""
+        tickets = [client.ticket for client in self.clients if client.ticket is not None]
+        return [ticket for ticket in tickets if ticket.is_open]
+
+    # What the world says.
+
+    def answered(self, process: Process, ticket: Any, answer: Answer) -> None:
+        """Carry the answer back to its client."""
+        if isinstance(ticket, Ticket):
+            self._timeline.after_us(WIRE_US, "answer", NOWHERE, self._receive, ticket, answer)
+
+    def ended(self, process: Process, how: str) -> None:
+        """Whoever waited for that node learns nothing any more."""
+        for ticket in self.open:
+            if ticket.process == process.number:
+                self._timeline.after_us(WIRE_US, "reset", NOWHERE, self._give_up, ticket)
+
+    # Inside.
+
+    @property
+    def _timeline(self) -> Timeline:
+        return self._started.timeline
+
+    @property
+    def _chance(self) -> Chance:
+        return self._started.chance
+
+    @property
+    def _started(self) -> World:
+        assert self._world is not None, "clients are started in a world"
+        return self._world
+
+    def _plan(self, client: Client, delay_us: int) -> None:
+        self._timeline.after_us(delay_us, "ask", NOWHERE, self._ask, client)
+
+    def _think_us(self, client: Client) -> int:
+        where = (client.number, client.asked)
+        return int(self._chance.exponential(self.settings.think_us, "think", *where))
+
+    def _ask(self, client: Client) -> None:
+        if self.stopped:
+            return
+        if client.process not in self._targets:
+            self._turn_elsewhere(client)
+        client.asked += 1
+        commands = self._draw(client)
+        now_us = self._timeline.now_us
+        ticket = Ticket(client.number, client.asked, client.process, commands, now_us)
+        if self.kept is not None and not self.kept(ticket):
+            self._plan(client, self._think_us(client))
+            return
+        client.ticket = ticket
+        self.tickets.append(ticket)
+        self._timeline.after_us(WIRE_US, "request", client.process, self._deliver, ticket)
+        self._timeline.after_us(PATIENCE_US, "patience", NOWHERE, self._give_up, ticket)
+
+    def _deliver(self, ticket: Ticket) -> None:
+        process = self._started.processes[ticket.process]
+        by_log = any(command.writes for command in ticket.commands)
+        request = Request(ticket, ticket.commands, by_log=by_log, forward=True)
+        if not process.submit(request):
+            self._receive(ticket, REFUSED)
+
+    def _receive(self, ticket: Ticket, answer: Answer) -> None:
+        if not ticket.is_open:
+            return
+        ticket.answer = answer
+        ticket.answered_us = self._timeline.now_us
+        client = self.clients[ticket.client - 1]
+        client.ticket = None
+        self._timeline.note(repr(answer).encode())
+        match answer:
+            case Done(results):
+                for command, result in zip(ticket.commands, results, strict=True):
+                    if isinstance(command, Get) and isinstance(result, bytes):
+                        client.seen[command.key] = result
+                self._plan(client, self._think_us(client))
+            case _:
+                self._turn_elsewhere(client)
+                self._plan(client, RETRY_US + self._think_us(client))
+
+    def _give_up(self, ticket: Ticket) -> None:
+        if not ticket.is_open:
+            return
+        ticket.given_up = True
+        client = self.clients[ticket.client - 1]
+        client.ticket = None
+        self._turn_elsewhere(client)
+        self._plan(client, RETRY_US)
+
+    def _turn_elsewhere(self, client: Client) -> None:
+        others = [target for target in self._targets if target != client.process]
+        if others:
+            drawn = self._chance.below(len(others), "elsewhere", client.number, client.asked)
+            client.process = others[drawn]
+
+    def _draw(self, client: Client) -> tuple[AnyCommand, ...]:
+        settings, chance, where = self.settings, self._chance, (client.number, client.asked)
+        if chance.hit(settings.reads, "reads", *where):
+            count = 3 if chance.hit(settings.batches, "batches", *where) else 1
+            return tuple(Get(self._key(client, number)) for number in range(count))
+        if chance.hit(settings.batches, "batches", *where):
+            return tuple(self._draw_write(client, number) for number in range(3))
+        return (self._draw_write(client, 0),)
+
+    def _draw_write(self, client: Client, number: int) -> AnyCommand:
+        settings, chance = self.settings, self._chance
+        where = (client.number, client.asked, number)
+        key = self._key(client, number)
+        value = b"%d.%d.%d;" % where + b"-" * settings.padding_bytes
+        if chance.hit(settings.appends, "appends", *where):
+            return Append(key, value)
+        match chance.below(4, "write", *where):
+            case 0 | 1:
+                return Set(key, value)
+            case 2:
+                seen = client.seen.get(key, b"")
+                return Set(key, value, condition=Condition.EQUAL, comparand=seen)
+            case _:
+                return IncrBy(b"count.%d" % client.number, 1)
+
+    def _key(self, client: Client, number: int) -> bytes:
+        where = (client.number, client.asked, number)
+        return b"key.%d" % self._chance.below(self.settings.keys, "key", *where)
+
+
+def outcome_of(ticket: Ticket) -> str:
+    """Return ok, fail (surely nothing happened) or info (nobody knows)."""
+    match ticket.answer:
+        case Done():
+            return "ok"
+        case None | Unknown():
+            return "info"
+        case _:
+            return "fail"

@@ -1,0 +1,50 @@
+"""Do a node's log and its space agree? Asked once, at its start, after both were opened.
+
+They are made durable apart: the log at each batch, the space at a flush now and then. So the space
+is usually behind, which replaying the log mends; it must never be behind the log's beginning, and
+it may be ahead of the log's end only right after a snapshot was installed.
+"""
+
+from pnyx.consensus.ready import HardState, Mark, Write
+from pnyx.errors import LostDisk
+from pnyx.ids import GroupId, Index
+from pnyx.machine.group import Group
+from pnyx.storage.recovery import Recovered, RecoveredGroup
+from pnyx.storage.wal import GroupWrite, Wal
+
+
+def agreed(recovered: Recovered, state: Group, wal: Wal, group: GroupId) -> RecoveredGroup:
+    """Return the log that goes with `state`, restarted at an installed snapshot if need be.
+
+    Raises:
+        LostDisk: they do not fit together; nothing was written.
+        DiskFailed: the restart could not be written.
+    """
+    log = recovered.groups.get(group) or RecoveredGroup(HardState(), Mark(), [])
+    applied = state.applied
+    if applied.index < log.compacted.index:
+        raise LostDisk(
+            "the state ends before the log begins",
+            cause=f"it holds entries up to {applied.index}, the log starts after "
+            f"{log.compacted.index}",
+            next_step="move this node's data away and replace the node: it joins anew",
+        )
+    if _term_at(log, applied.index) == applied.term:
+        return log
+    if state.installed != applied:
+        raise LostDisk(
+            "the log does not reach the state",
+            cause=f"the state holds entry {applied.index} of term {applied.term}, "
+            f"the log ends at {log.compacted.index + len(log.entries)}",
+            next_step="move this node's data away and replace the node: it joins anew",
+        )
+    # A crash came between the snapshot's flip and its mark in the log: the mark follows now.
+    wal.append([GroupWrite(group, Write(0, restart=applied))])
+    return RecoveredGroup(log.hard_state, applied, [])
+
+
+def _term_at(log: RecoveredGroup, index: Index) -> int | None:
+    if index == log.compacted.index:
+        return log.compacted.term
+    at = index - log.compacted.index - 1
+    return log.entries[at].term if at < len(log.entries) else None

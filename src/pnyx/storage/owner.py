@@ -1,0 +1,20 @@
+"""Who a data directory belongs to, as data: identity.py keeps it on disk, the log checks it."""
+
+from typing import Final
+
+import msgspec
+
+from pnyx.ids import NodeId
+
+FORMAT: Final = 1
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who a data directory belongs to."""
+
+    cluster: str
+    label: str
+    node: NodeId
+    started: bool = False
+    """Was the write-ahead log ever opened? Then it must be there."""
+    format: int = FORMAT
