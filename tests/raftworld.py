@@ -6,9 +6,11 @@ Figure 3 are checked, and that nothing left a member before it was durable there
 """
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
@@ -58,6 +60,9 @@ class Disk:
     def restart(self, mark: Mark) -> None:
         kept = self.entries[mark.index - self.mark.index :]
         agrees = self.term_at(mark.index) == mark.term
+        if agrees:
+            forgotten = self.entries[: mark.index - self.mark.index]
+            self.membership = newest_membership(forgotten, self.membership)
         self.mark, self.entries = mark, kept if agrees else []
 
     def apply(self, write: Write) -> None:
@@ -168,7 +173,9 @@ class World:
         if member.installed is not None:
             mark, membership = member.installed
             if disk.term_at(mark.index) != mark.term and mark.index > disk.mark.index:
-                disk.mark, disk.entries, disk.membership = mark, [], membership
+                disk.mark, disk.entries = mark, []
+            if disk.mark == mark:
+                disk.membership = membership
         member.boots += 1
         member.durable_id = 0
         member.raft = Raft(
@@ -253,11 +260,13 @@ class World:
             source.raft.snapshot_sent(to, None, self.now_ms)
             return
         mark = Mark(source.applied[-1].index, source.applied[-1].term)
+        # As of the mark, committed: never the newest of the log, which may be taken back.
+        membership = newest_membership(source.applied, self.membership)
         if mark.index > target.raft.commit_index:
             target.applied = list(source.applied)
             target.flushed = mark.index
-            target.installed = (mark, source.raft.membership)
-            target.raft.snapshot_installed(mark, source.raft.membership, self.now_ms)
+            target.installed = (mark, membership)
+            target.raft.snapshot_installed(mark, membership, self.now_ms)
             self.check(target)
         source.raft.snapshot_sent(to, mark, self.now_ms)
 
@@ -426,6 +435,14 @@ class World:
                 assert all(entry.term <= message.term for entry in entries)
             case _:
                 pass
+
+
+def newest_membership(entries: Sequence[Entry], otherwise: Membership) -> Membership:
+    """The membership that the last of `entries` that has one brings."""
+    for entry in reversed(entries):
+        if entry.kind is EntryKind.MEMBERSHIP:
+            return msgspec.msgpack.decode(entry.payload, type=Membership)
+    return otherwise
 
 
 def terms(raft: Raft) -> list[int]:

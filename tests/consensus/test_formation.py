@@ -37,7 +37,7 @@ class Nodes:
                 sent, node.send = node.send, []
                 for to, message in sent:
                     busy = True
-                    if to not in self.down:
+                    if to not in self.down and to in self.by_id:
                         self.by_id[to].step(node.me, message)
 
 
@@ -107,6 +107,54 @@ def test_a_wiped_node_refuses_the_map_of_its_earlier_life() -> None:
     wiped = Formation("n2", NodeId(88), LABELS)
     wiped.step(NodeId(11), Propose((("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))))
     assert "does not list this node" in wiped.stopped
+
+
+FORMED = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
+
+
+def test_a_wiped_node_that_would_propose_asks_first_and_joins() -> None:
+    nodes = Nodes()
+    nodes.connect()
+    nodes.settle()
+    del nodes.by_id[NodeId(11)]
+    wiped = nodes.by_id[NodeId(88)] = Formation("n1", NodeId(88), LABELS)
+    nodes.connect()
+    nodes.settle()
+    assert wiped.recorded == Formed(FORMED, complete=True)
+    assert (wiped.complete, wiped.joins, wiped.stopped) == (True, True, "")
+    assert not any(nodes.by_id[NodeId(node)].joins for node in (12, 13))
+
+
+def test_a_node_with_a_label_that_is_not_in_the_map_joins() -> None:
+    new = Formation("n4", NodeId(14), (*LABELS, "n4"))
+    new.step(NodeId(12), Report(FORMED, complete=True))
+    assert new.record == Formed(FORMED, complete=True)
+    new.recorded_durably(new.record)
+    assert new.joins
+
+
+def test_who_joins_knows_it_at_the_next_start_and_tells_the_next_newcomer() -> None:
+    again = Formation("n1", NodeId(88), LABELS, recorded=Formed(FORMED, complete=True))
+    assert (again.complete, again.joins, again.stopped) == (True, True, "")
+    again.step(NodeId(99), Ask())
+    assert (NodeId(99), Report(FORMED, complete=True)) in again.send
+
+
+def test_nothing_is_proposed_before_everybody_has_said_that_it_holds_no_map() -> None:
+    first = Formation("n1", NodeId(11), LABELS)
+    first.connected("n2", NodeId(12))
+    first.connected("n3", NodeId(13))
+    first.step(NodeId(12), Report((), complete=False))
+    assert first.record is None
+    first.step(NodeId(13), Report((), complete=False))
+    assert first.record == Formed(FORMED, complete=False)
+
+
+def test_a_listed_node_that_lost_its_record_does_not_take_part_again() -> None:
+    member = Formation("n2", NodeId(12), LABELS)
+    member.step(NodeId(11), Report(FORMED, complete=True))
+    assert member.record is None
+    assert "its log was lost" in member.stopped
 
 
 def test_a_complete_node_votes_again_after_a_restart_without_hearing_anybody() -> None:

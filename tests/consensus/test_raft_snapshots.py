@@ -174,8 +174,31 @@ def test_a_failed_stream_is_repeated_only_after_a_sign_of_life() -> None:
     leader.raft.snapshot_sent(NodeId(3), None, leader.now_ms)
     leader.waits(50)
     assert leader.snapshots == [3]
-    leader.hears(3, HeartbeatReply(Term(2), leader.raft._state.reads.round))
+    said = leader.hears(3, HeartbeatReply(Term(2), leader.raft._state.reads.round))
+    (probe,) = [message for to, message in of_type(said, AppendEntries) if to == 3]
+    assert leader.snapshots == [3], "what is still held is offered first"
+    leader.hears(3, AppendEntriesRefusal(Term(2), probe.previous_index, Index(0), Term(0)))
     assert leader.snapshots == [3, 3]
+
+
+def test_a_peer_that_refuses_the_stream_is_offered_what_is_still_held() -> None:
+    """Swarm seed 18: its commit index was past the mark, so every stream was refused, for ever."""
+    leader = compacted_leader()
+    refuse(leader, 1)
+    leader.raft.snapshot_sent(NodeId(3), None, leader.now_ms)
+    leader.waits(50)
+    said = leader.hears(3, HeartbeatReply(Term(2), leader.raft._state.reads.round))
+    (probe,) = [message for to, message in of_type(said, AppendEntries) if to == 3]
+    assert probe.previous_index == leader.raft.compacted.index
+    leader.hears(3, AppendEntriesReply(Term(2), leader.raft.last_index))
+    assert leader.raft.match_indexes()[NodeId(3)] == leader.raft.last_index
+
+
+def test_a_lost_link_does_not_forget_where_a_probe_was() -> None:
+    leader = compacted_leader()
+    probe = leader.raft.state.peers[NodeId(3)].next
+    leader.raft.peer_unreachable(NodeId(3))
+    assert leader.raft.state.peers[NodeId(3)].next == probe
 
 
 def test_a_peer_that_caught_up_otherwise_needs_no_snapshot() -> None:

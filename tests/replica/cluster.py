@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.raft.state import RaftState
+from pnyx.consensus.ready import HardState
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.group import Group
 from pnyx.prng import Prng
+from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.replica import Replica
@@ -48,26 +52,86 @@ class Cluster:
         self.dropped: list[tuple[int, Outbound]] = []
         nodes = tuple(NodeId(number) for number in range(1, count + 1))
         self.members: dict[int, Member] = {}
+        self.down: set[int] = set()
+        self.limits = limits or ReplicaLimits()
+        self.settings = settings or RaftSettings()
+        names = tuple((f"n{node}", node) for node in nodes)
+        self.formed = Membership(nodes, names=names)
         for node in nodes:
-            space = MemorySpace()
-            group = Group(space, GroupId(1))
-            group.membership = Membership(nodes)
-            raft = Raft(
-                me=node,
-                membership=Membership(nodes),
-                settings=settings or RaftSettings(),
-                prng=Prng(node),
-                now_ms=0,
-                boot=node,
-            )
-            replica = Replica(
-                me=node,
-                boot=int(node),
-                consensus=raft,
-                group=group,
-                limits=limits or ReplicaLimits(),
-            )
-            self.members[node] = Member(replica, space)
+            self.add(node)
+
+    def add(self, number: int, joins: str = "") -> Replica:
+        """Start a node with an empty disk."""
+        self._start(number, MemorySpace(), joins, boot=number)
+        for other in self.members:
+            if other != number:
+                self.members[number].replica.met(NodeId(other))
+        return self.members[number].replica
+
+    def crash(self, number: int) -> None:
+        """The process is gone; what it wrote is durable."""
+        self.down.add(number)
+
+    def restart(self, number: int, joins: str = "") -> Replica:
+        """Start a crashed node from its disk, which had done all that it was asked."""
+        assert not self.members[number].unsynced, "what was not durable is lost"
+        raft = self.members[number].replica.consensus
+        assert isinstance(raft, Raft)
+        self.down.discard(number)
+        self._start(number, self.members[number].space, joins, number + 1000, raft._state)
+        for other in self.members:
+            if other != number:
+                self.members[number].replica.met(NodeId(other))
+        return self.members[number].replica
+
+    def _start(
+        self,
+        number: int,
+        space: MemorySpace,
+        joins: str,
+        boot: int,
+        before: RaftState | None = None,
+    ) -> None:
+        group = Group(space, GroupId(1))
+        if group.membership is None:
+            group.membership = self.formed
+        node = NodeId(number)
+        log = Log(self.formed) if before is None else before.log
+        raft = Raft(
+            me=node,
+            membership=group.membership,
+            settings=self.settings,
+            prng=Prng(boot),
+            now_ms=self.mono_ms,
+            boot=boot,
+            hard_state=HardState() if before is None else HardState(before.term, before.voted_for),
+            entries=log.page(log.compacted.index, log.last_index, len(log), log.bytes),
+            compacted=log.compacted,
+            applied=group.applied.index,
+        )
+        replica = Replica(
+            me=node, boot=boot, consensus=raft, group=group, limits=self.limits, joins=joins
+        )
+        self.members[node] = Member(replica, space)
+
+    @property
+    def running(self) -> dict[int, Member]:
+        return {node: one for node, one in self.members.items() if node not in self.down}
+
+    @property
+    def leader(self) -> int:
+        """The one member of the highest term that leads."""
+        leading = [
+            (one.replica.consensus.term, node)
+            for node, one in self.running.items()
+            if one.replica.leads
+        ]
+        assert leading, "somebody leads"
+        return max(leading)[1]
+
+    def change(self, node: int, change: Change, ticket: object) -> None:
+        self.members[node].replica.change_members(change, ticket, self.now(node))
+        self.settle()
 
     def now(self, node: int) -> Now:
         return Now(self.mono_ms, WALL_MS + self.mono_ms + self.members[node].wall_skew_ms)
@@ -82,7 +146,7 @@ class Cluster:
     def await_leader(self, but: int) -> int:
         """Let time pass until another node than `but` leads; return which."""
         for _ in range(300):
-            for node, member in self.members.items():
+            for node, member in self.running.items():
                 if node != but and member.replica.leads:
                     return node
             self.advance(10)
@@ -105,7 +169,7 @@ class Cluster:
         """Let time pass, in steps of 10 ms."""
         for _ in range(ms // 10):
             self.mono_ms += 10
-            for node, member in self.members.items():
+            for node, member in self.running.items():
                 if self.mono_ms >= member.replica.deadline_ms:
                     member.replica.tick(self.now(node))
             self.settle()
@@ -115,7 +179,7 @@ class Cluster:
         busy = True
         while busy:
             busy = False
-            for node, member in self.members.items():
+            for node, member in self.running.items():
                 while (effects := member.replica.effects(self.now(node))) is not None:
                     busy = True
                     self._carry_out(node, member, effects)
@@ -151,7 +215,8 @@ class Cluster:
 
     def _send(self, node: int, outbounds: Sequence[Outbound]) -> None:
         for outbound in outbounds:
-            if (node, outbound.to) in self.cut:
+            gone = outbound.to in self.down or outbound.to not in self.members
+            if gone or (node, outbound.to) in self.cut:
                 self.dropped.append((node, outbound))
                 continue
             receiver = self.members[outbound.to].replica

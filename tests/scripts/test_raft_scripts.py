@@ -2,12 +2,13 @@
 
 Commands (numbers are nodes):
 
-    nodes N [learners L] [setting=value ...]   start; `logs` gives them logs instead
+    nodes N [learners=L] [voters=V] [setting=value ...]   start; `logs` gives them logs instead
     logs 1,1,2 / 1 / -                         one log a node, by the terms of its entries
     term T                                     everybody has heard of term T
     elect N | campaign N | tick N              with, or without, letting everything settle
     win N with A ..                            N is elected by these; nobody hears of it yet
     propose N TEXT | read N | transfer N to M  ask something of N
+    change N to A,B [learning C,D]             ask N for these voters and learners
     take N | sync N                            carry out its ready | its oldest write is durable
     deliver [A>B] [count] | drop [A>B]         messages in flight, all by default
     settle | wait MS | run MS                  do all there is | only the clock | both
@@ -20,12 +21,13 @@ Commands (numbers are nodes):
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import scripting
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.settings import RaftSettings
-from pnyx.consensus.ready import Entry, Position, ReadRelease, Role, Write
+from pnyx.consensus.ready import Entry, EntryKind, Position, ReadRelease, Role, Write
 from pnyx.ids import NodeId
 from raftworld import Flight, Member, World, load_logs, terms
 
@@ -33,8 +35,26 @@ SCRIPTS = sorted((Path(__file__).parent / "raft").glob("*.txt"))
 
 
 def entry_text(entry: Entry) -> str:
-    payload = f"={entry.payload.decode()}" if entry.payload else ""
-    return f"{entry.index}:{entry.term}{payload}"
+    where = f"{entry.index}:{entry.term}"
+    if entry.kind is EntryKind.MEMBERSHIP:
+        membership = msgspec.msgpack.decode(entry.payload, type=Membership)
+        return f"{where}={membership_text(membership)}"
+    return f"{where}={entry.payload.decode()}" if entry.payload else where
+
+
+def membership_text(membership: Membership) -> str:
+    """E.g. {1,2 from 1,2,3 learning 4}."""
+    words = ",".join(map(str, membership.voters))
+    if membership.outgoing:
+        words += " from " + ",".join(map(str, membership.outgoing))
+    if membership.learners:
+        words += " learning " + ",".join(map(str, membership.learners))
+    return f"{{{words}}}"
+
+
+def numbers(words: str) -> tuple[NodeId, ...]:
+    """E.g. 1,2,3; nothing for an empty word."""
+    return tuple(NodeId(int(word)) for word in words.split(",") if word)
 
 
 def message_text(message: Any) -> str:
@@ -103,7 +123,8 @@ class Interpreter:
         options = dict(word.split("=") for word in words)
         count, learners = int(size), int(options.pop("learners", 0))
         nodes = tuple(NodeId(number) for number in range(1, count + learners + 1))
-        membership = Membership(nodes[:count], learners=nodes[count:])
+        voters = int(options.pop("voters", count))
+        membership = Membership(nodes[:voters], learners=nodes[count:])
         settings = RaftSettings(**{key: int(value) for key, value in options.items()})
         self.world = Traced(len(nodes), settings=settings, membership=membership)
         self.world.trace = []
@@ -174,6 +195,13 @@ class Interpreter:
             NodeId(int(target)), self.world.now_ms
         )
         return ["started" if started else "refused"]
+
+    def do_change(self, number: str, _to: str, voters: str, *learning: str) -> list[str]:
+        target = Membership(numbers(voters), learners=numbers(",".join(learning[1:])))
+        place = self.world[int(number)].change_membership(target, self.world.now_ms)
+        if isinstance(place, Position):
+            return [f"at {place.index}:{place.term}"]
+        return [f"refused: {place.reason}"]
 
     def do_take(self, number: str) -> None:
         self.world.take(int(number))

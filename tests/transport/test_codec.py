@@ -55,6 +55,8 @@ MESSAGES: list[Any] = [
     ),
     replica.SnapshotReply(1, Mark(INDEX, TERM), 1, installed=True),
     replica.SpaceReport(),
+    replica.Join("n2"),
+    replica.Retired(NODES),
     Propose(NODES),
     Report(NODES, complete=True),
     Ask(),

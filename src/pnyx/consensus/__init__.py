@@ -8,6 +8,7 @@ order, from one task:
     tick(now_ms)                    `deadline_ms` has passed
     propose(payload, now_ms)        the leader gives it a position; anyone else refuses
     read_barrier(ticket, now_ms)    which index must a linearizable read wait for?
+    change_membership(target, ...)  the leader leads the group to other members, by itself
     ready()                         what to write, send and apply, as one `Ready`, or None
     persisted(write_id, now_ms)     that write, and all before it, is durable
 

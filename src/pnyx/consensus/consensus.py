@@ -88,10 +88,25 @@ class Consensus(Protocol):
         """
         ...
 
+    def change_membership(self, target: Membership, now_ms: int) -> Position | Refused:
+        """Begin to make `target`, which is not joint, the membership; or refuse without effect.
+
+        Other voters are reached through a joint membership: the position is that of the joint
+        one, and whoever leads when it is committed appends `target` by itself. Otherwise the
+        position is that of `target`. A change is over when a membership is committed that is
+        not joint; whether it is this one, its position tells. A leader that `target` does not
+        list leads until then, hands over and steps down.
+
+        Refused for: not leader, transferring, stalled, change under way, nothing committed in
+        this term, no voters, voter and learner at once, unknown node (who is to vote must be a
+        member already, so that it can have caught up), nothing to change.
+        """
+        ...
+
     def transfer_leadership(self, to: NodeId | None, now_ms: int) -> bool:
         """Start handing leadership to `to` (None: the most up-to-date voter).
 
-        Returns False if this node does not lead.
+        Returns False if this node does not lead, or `to` is not another voter that stays one.
         """
         ...
 

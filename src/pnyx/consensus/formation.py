@@ -4,6 +4,9 @@ The node with the lowest label proposes one map {label -> NodeId}. A node record
 ever, and it votes or campaigns only when *every* listed NodeId has reported the same map as
 durable; otherwise formation stops and says so (nothing was acknowledged). Without this, two halves
 of a cluster whose operator mixed up data directories could each elect a leader.
+
+A node that comes to a cluster which has formed without it (its disk was wiped, or it is new)
+records that cluster's map, which does not list it, and `joins`: it starts as a newcomer.
 """
 
 from collections.abc import Mapping
@@ -12,6 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from pnyx.consensus.membership import Membership
 from pnyx.ids import NodeId
 
 
@@ -22,6 +26,10 @@ class Formed(msgspec.Struct, frozen=True, array_like=True):
     """Sorted by label."""
     complete: bool
 
+    def membership(self) -> Membership:
+        """Return the group's first membership: everybody votes, under the label they came with."""
+        return Membership(tuple(sorted(node for _, node in self.nodes)), names=self.nodes)
+
 
 class Propose(msgspec.Struct, frozen=True, array_like=True, tag="formation_propose"):
     """The lowest label's map; whoever has recorded none records it."""
@@ -30,7 +38,11 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag="formation_propo
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True, tag="formation_report"):
-    """The map that the sender holds *durable*; `complete` if it knows that all do."""
+    """The map that the sender holds *durable*; `complete` if it knows that all do.
+
+    Without nodes: it holds none. Nothing is proposed before everybody has said so, or a node whose
+    disk was wiped could propose a second map to a cluster that has one.
+    """
 
     nodes: tuple[tuple[str, NodeId], ...]
     complete: bool
@@ -56,6 +68,8 @@ class Formation:
     heard: dict[str, NodeId] = field(default_factory=dict)
     """Who answered at each label."""
     reported: set[NodeId] = field(default_factory=set)
+    blank: set[NodeId] = field(default_factory=set)
+    """Who said that it holds no map."""
     record: Formed | None = None
     """To be made durable; then call `recorded_durably`."""
     send: list[tuple[NodeId, FormationMessage]] = field(default_factory=list)
@@ -67,14 +81,22 @@ class Formation:
         assert self.label in self.labels, "a node is one of the configured ones"
         self.heard[self.label] = self.me
         if self.recorded is not None:
-            self._check_own(self.recorded.nodes)
+            if not self.recorded.complete:
+                self._check_own(self.recorded.nodes)
             self.reported.add(self.me)
         self._advance()
 
     @property
     def complete(self) -> bool:
-        """May this node vote and campaign?"""
+        """Is the cluster formed, so that this node may start its replica?"""
         return self.recorded is not None and self.recorded.complete and not self.stopped
+
+    @property
+    def joins(self) -> bool:
+        """Was it formed without this node, which has to ask for its place?"""
+        if self.recorded is None or not self.complete:
+            return False
+        return dict(self.recorded.nodes).get(self.label) != self.me
 
     def connected(self, label: str, node: NodeId) -> None:
         """A link to `label` is up and `node` answered there."""
@@ -89,9 +111,8 @@ class Formation:
         """Take in a message of a connected node."""
         match message:
             case Ask():
-                if self.recorded is not None:
-                    report = Report(self.recorded.nodes, self.recorded.complete)
-                    self.send.append((sender, report))
+                held = self.recorded or Formed((), complete=False)
+                self.send.append((sender, Report(held.nodes, held.complete)))
             case Propose(nodes):
                 self._on_propose(sender, nodes)
             case Report(nodes, complete):
@@ -126,6 +147,12 @@ class Formation:
         self, sender: NodeId, nodes: tuple[tuple[str, NodeId], ...], *, complete: bool
     ) -> None:
         held = self.recorded or self.record
+        if not nodes:
+            self.blank.add(sender)
+            return
+        if held is None and complete:
+            self._on_formed(nodes)
+            return
         if held is None:
             # The proposer may be gone by now: a report carries the same map.
             self._on_propose(sender, nodes)
@@ -139,17 +166,29 @@ class Formation:
         if complete:
             self.reported.update(node for _, node in nodes)
 
+    def _on_formed(self, nodes: tuple[tuple[str, NodeId], ...]) -> None:
+        if any(node == self.me for _, node in nodes):
+            # Everybody listed has recorded the map, so this node has, and does not remember.
+            self._stop(
+                f"the cluster was formed with this node ({self.label} = {self.me:x}), which has "
+                "no record of it: its log was lost"
+            )
+        elif self.record is None:
+            self.record = Formed(nodes, complete=True)
+
     def _advance(self) -> None:
         if self.stopped or self.record is not None:
             return
         if self.recorded is None:
-            if self.label == self.labels[0] and len(self.heard) == len(self.labels):
+            others = {node for node in self.heard.values() if node != self.me}
+            everyone = len(self.heard) == len(self.labels) and others <= self.blank
+            if self.label == self.labels[0] and everyone:
                 nodes = tuple(sorted(self.heard.items()))
                 self.record = Formed(nodes, complete=False)
                 self.send.extend((node, Propose(nodes)) for _, node in nodes if node != self.me)
             return
-        everyone = {node for _, node in self.recorded.nodes}
-        if not self.recorded.complete and self.me in self.reported and everyone <= self.reported:
+        listed = {node for _, node in self.recorded.nodes}
+        if not self.recorded.complete and self.me in self.reported and listed <= self.reported:
             self.record = Formed(self.recorded.nodes, complete=True)
 
     def _check_own(self, nodes: tuple[tuple[str, NodeId], ...]) -> None:

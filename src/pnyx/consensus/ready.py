@@ -105,7 +105,8 @@ class Refused:
     """The proposal was never appended; it may be tried again anywhere."""
 
     reason: str
-    """One of: not leader, transferring, full, too large, stalled."""
+    """Of a proposal: not leader, transferring, full, too large, stalled. Of a change of members
+    see `Consensus.change_membership`."""
 
 
 @dataclass(frozen=True, slots=True)

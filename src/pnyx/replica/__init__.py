@@ -7,6 +7,6 @@ whether its time, disk and peers are real.
 The owner calls `submit`, `step`, `tick`, `persisted`, `flushed` as things happen, then `effects`
 until it returns None, and carries those out in the order of consensus/ready.py.
 
-Read in this order: requests, effects, replica, proposals, reads, forwards, parking, clock, ticks,
-compaction, snapshots, diskspace, messages, limits, counters.
+Read in this order: requests, effects, replica, proposals, reads, forwards, parking, answers, clock,
+ticks, compaction, snapshots, diskspace, changes, members, messages, limits, counters.
 """

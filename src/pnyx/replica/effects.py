@@ -43,8 +43,9 @@ class Effects:
     """Flush the space in a worker thread, then call `flushed` with this number."""
 
     applied: int = 0
-    """Entries applied while this was made: call again, there may be more, but let others have a
-    turn now and then."""
+    """Entries applied while this was made: let others have a turn now and then."""
+    more: bool = False
+    """Ask again at once: there may be more to do."""
 
     def __bool__(self) -> bool:
         """Is there anything to do?"""

@@ -38,12 +38,23 @@ class Forwards:
     boot: int
     _number: int = 0
     _open: dict[int, Sent] = field(default_factory=dict)
+    _asked: dict[NodeId, tuple[int, int]] = field(default_factory=dict)
+    """Per node the (boot, number) of its newest forward: a repeated one is dropped."""
 
     def send(self, request: Request, to: NodeId, deadline_ms: int) -> Forward:
         """Remember `request` and return the message for the leader."""
         self._number += 1
         self._open[self._number] = Sent(request, to, deadline_ms)
         return Forward(self.boot, self._number, tuple(request.commands), request.by_log)
+
+    def taken(self, sender: NodeId, message: Forward) -> tuple[Request, ...]:
+        """Return what another node asks of us; nothing if it asked before."""
+        boot, number = self._asked.get(sender, (0, 0))
+        if message.boot == boot and message.number <= number:
+            return ()
+        self._asked[sender] = (message.boot, message.number)
+        asker = Asker(sender, message.boot, message.number)
+        return (Request(asker, message.commands, message.by_log, forward=False),)
 
     def answered(self, sender: NodeId, boot: int, number: int) -> Request | None:
         """Return whose answer this is; None for an earlier life's, a repeated or a late one."""

@@ -23,3 +23,9 @@ class ReplicaLimits:
     """What compaction keeps for followers that are a little behind."""
     catchup_log_bytes: int = 256 * 1024 * 1024
     """Compaction waits for a peer that is being sent a snapshot, until the log holds this much."""
+    round_ms: int = 600
+    """A learner has caught up when it gets within this time, twice, all that the log held."""
+    catch_up_ms: int = 60_000
+    """How long a promotion waits for that."""
+    replace_silent_ms: int = 30_000
+    """A node whose label another node claims is replaced once it was silent for so long."""

@@ -6,6 +6,7 @@ import msgspec
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark
+from pnyx.ids import NodeId
 from pnyx.machine.commands import AnyCommand
 from pnyx.replica.requests import Answer
 
@@ -59,4 +60,23 @@ class SpaceReport(msgspec.Struct, frozen=True, array_like=True, tag="space_repor
     """Follower to leader: my disk is nearly full. Repeated while it is so."""
 
 
-ReplicaMessage: TypeAlias = Forward | ForwardReply | SnapshotChunk | SnapshotReply | SpaceReport
+class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
+    """Newcomer to everybody it knows, once a second until it is heard: I want to hold `label`.
+
+    The leader makes it a learner, and lets it take the place of the node that holds the label
+    once that one was silent for long.
+    """
+
+    label: str
+
+
+class Retired(msgspec.Struct, frozen=True, array_like=True, tag="retired"):
+    """To a node that was a member once and is none any more: stop. Its message was dropped."""
+
+    names: tuple[tuple[str, NodeId], ...]
+    """Who holds which label now, sorted by label."""
+
+
+ReplicaMessage: TypeAlias = (
+    Forward | ForwardReply | SnapshotChunk | SnapshotReply | SpaceReport | Join | Retired
+)

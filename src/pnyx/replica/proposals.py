@@ -11,9 +11,32 @@ from dataclasses import dataclass, field
 
 from pnyx.consensus.ready import Position
 from pnyx.ids import Index, Term
-from pnyx.machine.commands import Batch
+from pnyx.machine.commands import Batch, encode
 from pnyx.replica.effects import NEVER
+from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """Requests that go into one entry."""
+
+    batch: Batch
+    payload: bytes
+    requests: Sequence[Request]
+
+
+def drafted(requests: Sequence[Request], stamp_ms: int, limits: ReplicaLimits) -> Iterator[Drafted]:
+    """Yield the entries that `requests` make: one, or more if it would be too large."""
+    commands = tuple([command for request in requests for command in request.commands])
+    batch = Batch(stamp_ms, limits.value_bytes, commands)
+    payload = encode(batch)
+    if len(payload) > limits.batch_bytes and len(requests) > 1:
+        half = len(requests) // 2
+        yield from drafted(requests[:half], stamp_ms, limits)
+        yield from drafted(requests[half:], stamp_ms, limits)
+    else:
+        yield Drafted(batch, payload, requests)
 
 
 @dataclass(slots=True, eq=False)

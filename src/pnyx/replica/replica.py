@@ -15,25 +15,30 @@ from typing import Any
 from pnyx.consensus.consensus import Consensus
 from pnyx.consensus.ready import Entry, EntryKind, Position, Ready, Role
 from pnyx.ids import NodeId
-from pnyx.machine.commands import Batch, Tick, decode, encode
+from pnyx.machine.commands import Batch, Tick, decode
 from pnyx.machine.group import Group
+from pnyx.replica.answers import Answers
+from pnyx.replica.changes import Change
 from pnyx.replica.clock import GroupClock
 from pnyx.replica.counters import Counters
 from pnyx.replica.diskspace import DiskSpace
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
-from pnyx.replica.forwards import Asker, Forwards
+from pnyx.replica.forwards import Forwards
 from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.members import Members
 from pnyx.replica.messages import (
     Forward,
     ForwardReply,
+    Join,
+    Retired,
     SnapshotChunk,
     SnapshotReply,
     SpaceReport,
 )
 from pnyx.replica.parking import Parking
-from pnyx.replica.proposals import Proposal, Proposals
+from pnyx.replica.proposals import Drafted, Proposal, Proposals, drafted
 from pnyx.replica.reads import Reads
-from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Request, Unknown
+from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Request, Unknown
 from pnyx.replica.ticks import Ticks
 from pnyx.replica.upkeep import Upkeep
 
@@ -47,8 +52,21 @@ class Replica:
     """The door: every public method may be called at any time, from one task."""
 
     def __init__(
-        self, *, me: NodeId, boot: int, consensus: Consensus, group: Group, limits: ReplicaLimits
+        self,
+        *,
+        me: NodeId,
+        boot: int,
+        consensus: Consensus,
+        group: Group,
+        limits: ReplicaLimits,
+        joins: str = "",
     ) -> None:
+        """Start from what is on disk.
+
+        A node that joins a group that works already is started like any other: `consensus` with an
+        empty log, it and `group` with the membership that the group was formed with, which does
+        not list it. If another node holds its label, it says so with `joins`, at every start.
+        """
         self.me = me
         self.boot = boot
         self.consensus = consensus
@@ -61,6 +79,8 @@ class Replica:
         self._forwards = Forwards(boot)
         self._parking = Parking(limits.parked_bytes)
         self._upkeep = Upkeep(consensus, group, limits, self.counters, boot)
+        self._answers = Answers(self.counters)
+        self._members = Members(me, consensus, group, limits, self._answers, joins)
         self._writes: list[Request] = []
         self._held = False
         self._effects = Effects()
@@ -68,8 +88,6 @@ class Replica:
         """Handed out by consensus, not yet applied."""
         self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)
         """Leader and role when last looked at; a change wakes the parked."""
-        self._asked: dict[NodeId, tuple[int, int]] = {}
-        """Per node the (boot, number) of its newest forward: a repeated one is dropped."""
         self._retry_ms = 0
         self._ticks = Ticks(group.next_expiry_ms())
         self._disk = DiskSpace(me)
@@ -85,9 +103,11 @@ class Replica:
 
     def step(self, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another replica of this group."""
+        if self._members.turns_away(sender, message):
+            return
         match message:
             case Forward():
-                self._on_forward(sender, message, now)
+                self.submit(self._forwards.taken(sender, message), now)
             case ForwardReply():
                 self._on_forward_reply(sender, message, now)
             case SnapshotChunk():
@@ -96,6 +116,10 @@ class Replica:
                 self._upkeep.on_reply(sender, message, now.mono_ms)
             case SpaceReport():
                 self._disk.reported(sender, now.mono_ms)
+            case Join():
+                self._members.on_join(sender, message, now)
+            case Retired():
+                self._members.on_retired(message)
             case _:
                 self.consensus.step(sender, message, now.mono_ms)
         self._look(now)
@@ -103,6 +127,11 @@ class Replica:
     def heard(self, sender: NodeId, wall_ms: int, now: Now) -> None:
         """A parcel of `sender` said what its wall clock shows."""
         self._clock.heard(sender, wall_ms, now)
+        self._members.heard(sender, now)
+
+    def met(self, node: NodeId) -> None:
+        """A link to `node`, member or not, is up."""
+        self._members.met(node)
 
     def tick(self, now: Now) -> None:
         """`deadline_ms` has passed; calling earlier does nothing."""
@@ -113,17 +142,18 @@ class Replica:
         stalled = self._proposals and self.consensus.stalled
         overdue = self._proposals.all_unknown() if stalled else self._proposals.overdue(mono_ms)
         for proposal in overdue:
-            self._answer_all(proposal.requests, Unknown())
+            self._answers.give_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(mono_ms):
-            self._answer(request, Unknown())
+            self._answers.give(request, Unknown())
         why = Reason.OVERLOADED if self._held else Reason.NO_QUORUM
         while self._writes and self._writes[0].until_ms <= mono_ms:
-            self._answer(self._writes.pop(0), NotDone(why))
+            self._answers.give(self._writes.pop(0), NotDone(why))
         for request in (*self._parking.take_overdue(mono_ms), *self._reads.take_overdue(mono_ms)):
-            self._answer(request, NotDone(Reason.NO_QUORUM))
+            self._answers.give(request, NotDone(Reason.NO_QUORUM))
         if self._parking and mono_ms >= self._retry_ms:
             self._unpark(now)
         self._upkeep.tend(mono_ms)
+        self._members.tend(now)
         self._tend_expiry(now)
         self._tend_space(now)
 
@@ -138,14 +168,16 @@ class Replica:
         self._execute(now)
         jumped = self._upkeep.flushed(number, now.mono_ms)
         if jumped is not None:
+            self._members.jumped(jumped)
             for proposal in self._proposals.jumped(jumped):
-                self._answer_all(proposal.requests, Unknown())
+                self._answers.give_all(proposal.requests, Unknown())
         self._look(now)
 
     def link_lost(self, node: NodeId) -> None:
         """A link to `node` broke: forwards on their way are unknown, appends are lost."""
         for request in self._forwards.link_lost(node):
-            self._answer(request, Unknown())
+            self._answers.give(request, Unknown())
+        self._members.lost(node)
         self.consensus.peer_unreachable(node)
 
     def unsent(self, to: NodeId, message: Any) -> None:
@@ -173,15 +205,25 @@ class Replica:
         self._look(now)
         return started
 
+    def change_members(self, change: Change, ticket: Any, now: Now) -> None:
+        """Begin a change of members; `ticket` is answered once, like that of a request.
+
+        `Done` when the membership that was asked for is committed (or was before), with no
+        results. A leader that is removed hands over by itself.
+        """
+        self._members.change(change, ticket, now)
+        self._look(now)
+
     def stop(self) -> None:
         """The node stops: whoever still waits is told what can be told."""
         for proposal in self._proposals.all_unknown():
-            self._answer_all(proposal.requests, Unknown())
+            self._answers.give_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(1 << 62):
-            self._answer(request, Unknown())
+            self._answers.give(request, Unknown())
         unstarted = [*self._writes, *self._parking.take_all(), *self._reads.take_all()]
         self._writes = []
-        self._answer_all(unstarted, NotDone(Reason.STOPPING))
+        self._answers.give_all(unstarted, NotDone(Reason.STOPPING))
+        self._members.stop()
         self._upkeep.sender.stop_all()
 
     # What the outside asks.
@@ -190,6 +232,14 @@ class Replica:
     def leads(self) -> bool:
         """Is this replica the leader, as far as it knows?"""
         return self.consensus.role is Role.LEADER
+
+    @property
+    def retired(self) -> str:
+        """Why this node is no member any more, in a sentence; empty while it may be one.
+
+        The owner carries out what is left of `effects`, then stops the process.
+        """
+        return self._members.retired
 
     @property
     def idle(self) -> bool:
@@ -213,12 +263,13 @@ class Replica:
             self._retry_ms if self._parking else NEVER,
             self._writes[0].until_ms if self._writes else NEVER,
             self._upkeep.sender.deadline_ms,
+            self._members.deadline_ms,
             self._disk.deadline_ms,
             self._ticks.deadline_ms if self.leads and self._ticks.next_expiry_ms else NEVER,
         )
 
     def effects(self, now: Now) -> Effects | None:
-        """Return one turn's work, or None when there is nothing to do."""
+        """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
         if self._may_propose:
             self._propose(now)
         if self._reads.wants_barrier:
@@ -227,14 +278,20 @@ class Replica:
         ready = self.consensus.ready()
         if ready is not None:
             self._take(ready, now)
+            self._look(now)
         if self._effects.write is None:
             # A write leaves first: applying what is committed runs beside the disk and the peers.
             self._execute(now)
         effects = self._effects
-        effects.send += self._upkeep.outbox
-        self._upkeep.outbox.clear()
+        effects.answers, self._answers.told = self._answers.told, []
+        for outbox in (self._answers.replies, self._upkeep.outbox, self._members.outbox):
+            effects.send += outbox
+            outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        if not (effects or effects.applied or self._may_propose):
+        effects.more = bool(
+            effects.applied or effects.write or self._may_propose or self._reads.wants_barrier
+        )
+        if not (effects.more or effects):
             return None
         self._effects = Effects()
         return effects
@@ -266,18 +323,18 @@ class Replica:
             message = self._forwards.send(request, leader, deadline_ms)
             self._effects.send.append(Outbound(leader, message))
         else:
-            self._answer(request, Elsewhere(leader))
+            self._answers.give(request, Elsewhere(leader))
 
     def _park(self, request: Request) -> None:
         self.counters.parked += 1
         if not self._parking.park(request):
-            self._answer(request, NotDone(Reason.OVERLOADED))
+            self._answers.give(request, NotDone(Reason.OVERLOADED))
 
     def _unpark(self, now: Now) -> None:
         self._retry_ms = now.mono_ms + RETRY_MS
         for request in self._parking.take_all():
             if request.until_ms <= now.mono_ms:
-                self._answer(request, NotDone(Reason.NO_QUORUM))
+                self._answers.give(request, NotDone(Reason.NO_QUORUM))
             else:
                 self._route(request, now)
 
@@ -295,30 +352,10 @@ class Replica:
             unproposed, self._writes = self._writes, []
             for request in unproposed:
                 self._park(request)
+        self._members.look(now)
         self._seen = (leader, role)
         if leader is not None:
             self._unpark(now)
-
-    def _answer(self, request: Request, answer: Answer) -> None:
-        if type(answer) is Unknown and not _changes_keys(request):
-            # A read that rode in the log did nothing, whatever became of its entry.
-            answer = NotDone(Reason.NO_QUORUM)
-        if type(answer) is NotDone:
-            self.counters.not_done += 1
-        elif type(answer) is Unknown:
-            self.counters.unknown += 1
-        ticket = request.ticket
-        if ticket is None:
-            return
-        if isinstance(ticket, Asker):
-            reply = ForwardReply(ticket.boot, ticket.number, answer)
-            self._effects.send.append(Outbound(ticket.node, reply))
-        else:
-            self._effects.answers.append((ticket, answer))
-
-    def _answer_all(self, requests: Sequence[Request], answer: Answer) -> None:
-        for request in requests:
-            self._answer(request, answer)
 
     # Proposing and applying.
 
@@ -326,35 +363,28 @@ class Replica:
         requests, self._writes = self._writes, []
         if self._disk.refuses_writes(self.consensus.membership.voters, now.mono_ms):
             # Time and reads go on: they take little room, and compaction follows them.
-            refused = [request for request in requests if _changes_keys(request)]
-            requests = [request for request in requests if not _changes_keys(request)]
-            self._answer_all(refused, NotDone(Reason.LOW_SPACE))
+            refused = [request for request in requests if request.changes_keys]
+            requests = [request for request in requests if not request.changes_keys]
+            self._answers.give_all(refused, NotDone(Reason.LOW_SPACE))
             if not requests:
                 return
         stamp_ms = self._clock.stamp(self.consensus.membership, now)
-        self._propose_batch(requests, stamp_ms, now)
+        for one in drafted(requests, stamp_ms, self.limits):
+            self._propose_batch(one, now)
 
-    def _propose_batch(self, requests: Sequence[Request], stamp_ms: int, now: Now) -> None:
-        commands = tuple([command for request in requests for command in request.commands])
-        batch = Batch(stamp_ms, self.limits.value_bytes, commands)
-        payload = encode(batch)
-        if len(payload) > self.limits.batch_bytes and len(requests) > 1:
-            half = len(requests) // 2
-            self._propose_batch(requests[:half], stamp_ms, now)
-            self._propose_batch(requests[half:], stamp_ms, now)
-            return
-        outcome = self.consensus.propose(payload, now.mono_ms)
+    def _propose_batch(self, one: Drafted, now: Now) -> None:
+        outcome = self.consensus.propose(one.payload, now.mono_ms)
         if isinstance(outcome, Position):
             self.counters.proposals += 1
             deadline_ms = now.mono_ms + self.limits.outcome_ms
-            self._proposals.add(Proposal(outcome, batch, requests, deadline_ms))
+            self._proposals.add(Proposal(outcome, one.batch, one.requests, deadline_ms))
             return
-        for request in requests:
+        for request in one.requests:
             match outcome.reason:
                 case "full":
-                    self._answer(request, NotDone(Reason.OVERLOADED))
+                    self._answers.give(request, NotDone(Reason.OVERLOADED))
                 case "too large":
-                    self._answer(request, NotDone(Reason.TOO_LARGE))
+                    self._answers.give(request, NotDone(Reason.TOO_LARGE))
                 case _:
                     self._park(request)
 
@@ -381,6 +411,7 @@ class Replica:
         if self._committed:
             committed, self._committed = self._committed, []
             self._apply(committed)
+            self._members.applied(committed, now)
             if self.leads:
                 self._clock.committed(self.group.clock_ms, now)
                 self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
@@ -409,12 +440,7 @@ class Replica:
             counters.commands_applied += len(values)
             if done is None:
                 continue
-            at = 0
-            for request in done.requests:
-                end = at + len(request.commands)
-                answer = Done(tuple(values[at:end]))
-                at = end
-                self._answer(request, answer)
+            self._answers.give_results(done.requests, values)
             counters.requests_done += len(done.requests)
         self._upkeep.applied(log_bytes)
         self._effects.applied += len(pairs)
@@ -433,7 +459,7 @@ class Replica:
                 self._route(request, now)
                 continue
             self.counters.reads_done += 1
-            self._answer(request, Done(tuple(results)))
+            self._answers.give(request, Done(tuple(results)))
 
     # Time, space and the disk.
 
@@ -458,15 +484,6 @@ class Replica:
         elif leader is not None:
             self._effects.send.append(Outbound(leader, SpaceReport()))
 
-    def _on_forward(self, sender: NodeId, message: Forward, now: Now) -> None:
-        boot, number = self._asked.get(sender, (0, 0))
-        if message.boot == boot and message.number <= number:
-            return
-        self._asked[sender] = (message.boot, message.number)
-        asker = Asker(sender, message.boot, message.number)
-        request = Request(asker, message.commands, message.by_log, forward=False)
-        self.submit((request,), now)
-
     def _on_forward_reply(self, sender: NodeId, message: ForwardReply, now: Now) -> None:
         request = self._forwards.answered(sender, message.boot, message.number)
         if request is None:
@@ -476,10 +493,6 @@ class Replica:
                 if request.until_ms > now.mono_ms:
                     self._park(request)
                 else:
-                    self._answer(request, NotDone(Reason.NO_QUORUM))
+                    self._answers.give(request, NotDone(Reason.NO_QUORUM))
             case answer:
-                self._answer(request, answer)
-
-
-def _changes_keys(request: Request) -> bool:
-    return any(command.writes and type(command) is not Tick for command in request.commands)
+                self._answers.give(request, answer)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pnyx.ids import NodeId
-from pnyx.machine.commands import AnyCommand
+from pnyx.machine.commands import AnyCommand, Tick
 from pnyx.machine.results import Result
 
 
@@ -30,6 +30,11 @@ class Request:
     size_bytes: int = 0
     """Set by the replica when it is parked first."""
 
+    @property
+    def changes_keys(self) -> bool:
+        """Does any command write a key? A `Tick` only tells the time."""
+        return any(each.writes and type(each) is not Tick for each in self.commands)
+
 
 class Reason(Enum):
     """Why surely nothing was appended."""
@@ -44,6 +49,20 @@ class Reason(Enum):
     """The commands do not fit in one entry."""
     STOPPING = "stopping"
     """This node is shutting down; ask another."""
+    CHANGING = "changing"
+    """Of changes of members, like all below: another one is under way; try again after it."""
+    NOT_CAUGHT_UP = "not_caught_up"
+    """The node that was to vote is too slow or silent. It is a learner, and may be promoted later,
+    or removed."""
+    NOT_MEMBER = "not_member"
+    """The node is no member (of the kind that is needed)."""
+    TAKEN = "taken"
+    """Another node holds the label, or the node another label."""
+    LAST_VOTER = "last_voter"
+    """Nobody would be left to decide anything."""
+    RETIRED = "retired"
+    """The node was removed or replaced once. Its id never comes back: wipe its directory, then it
+    is a new node."""
 
 
 class Elsewhere(msgspec.Struct, frozen=True, array_like=True, tag="elsewhere", gc=False):

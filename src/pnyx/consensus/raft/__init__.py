@@ -11,7 +11,9 @@ State is data, rules are functions of it, the door is thin:
     state       all of the above, for one member
     roles       the table of role changes
     terms       levels the term of every message before a role sees it
-    leader      replication, commit, reads, transfer
+    transfer    leadership moves on purpose
+    members     members change, through joint consensus
+    leader      replication, commit, reads
     election    pre-vote and vote
     follower    append, heartbeat, snapshot
     raft        the door: `Raft`, behind the `Consensus` contract

@@ -30,7 +30,10 @@ def tick(raft: RaftState) -> None:
 def campaign(raft: RaftState) -> None:
     """Find out whether an election could be won, without disturbing anybody (§9.6)."""
     draw_election_timeout(raft)
-    if not raft.is_voter(raft.me):
+    if not raft.may_stand():
+        # Whoever led is gone as far as we know: nobody must wait for it here.
+        raft.leader = None
+        raft.reads.refuse_all()
         return
     if raft.is_stalled():
         # A leader that cannot write is worse than none: wait until the disk answers.

@@ -63,7 +63,7 @@ def on_commit_index(raft: RaftState, sender: NodeId, message: CommitIndex) -> No
 def on_timeout_now(raft: RaftState, sender: NodeId, _message: TimeoutNow) -> None:
     """Stand for election at once: the leader wants us to lead (dissertation §3.10)."""
     _hear_leader(raft, sender)
-    if raft.is_voter(raft.me) and not raft.is_stalled():
+    if raft.may_stand() and not raft.is_stalled():
         stand(raft, Event.TIMEOUT_NOW)
 
 

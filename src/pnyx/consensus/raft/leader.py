@@ -1,10 +1,11 @@
-"""What a leader does: keep the logs alike, count what is durable, confirm reads, hand over.
+"""What a leader does: keep the logs alike, count what is durable, confirm reads.
 
 Nothing leaves while a message is looked at. `flush` runs once for all that came in between two
 calls of `ready`, so proposals share an append, and a commit index rides on it.
 """
 
 from pnyx.consensus.quorum import reached
+from pnyx.consensus.raft import members, transfer
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
@@ -18,7 +19,7 @@ from pnyx.consensus.raft.messages import (
 from pnyx.consensus.raft.progress import Flow, Progress
 from pnyx.consensus.raft.reads import Ticket
 from pnyx.consensus.raft.roles import Event, change_role
-from pnyx.consensus.raft.state import RaftState, Transfer
+from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind, Mark, Position, Refused, Role
 from pnyx.ids import Index, NodeId, Term
 
@@ -46,8 +47,10 @@ def tick(raft: RaftState) -> None:
     raft.heartbeat_deadline_ms = raft.now_ms + raft.settings.heartbeat_ms
     raft.heartbeat_due = True
     raft.reads.expire(raft.now_ms)
-    if raft.transfer is not None and raft.now_ms >= raft.transfer.deadline_ms:
-        raft.transfer = None
+    if transfer.expire(raft) and members.is_removed(raft):
+        change_role(raft, Event.REMOVED)
+        return
+    members.tend(raft)
     if raft.is_stalled():
         _give_up_stalled_disk(raft)
     elif raft.now_ms - _quorum_heard_ms(raft) >= raft.settings.election_ms_max:
@@ -137,18 +140,7 @@ def maybe_commit(raft: RaftState) -> None:
         # An entry of an older term may be on a majority and still be replaced (Figure 8).
         return
     raft.commit_to(index)
-
-
-def begin_transfer(raft: RaftState, to: NodeId | None) -> bool:
-    """Start handing leadership to `to`; return whether anything was started."""
-    if raft.role is not Role.LEADER:
-        return False
-    target = _best_successor(raft) if to is None else to
-    if target is None or target not in raft.peers or not raft.is_voter(target):
-        return False
-    if raft.transfer is None or raft.transfer.to != target:
-        raft.transfer = Transfer(target, raft.now_ms + raft.settings.election_ms_max)
-    return True
+    members.tend(raft)
 
 
 def snapshot_sent(raft: RaftState, peer: NodeId, mark: Mark | None) -> None:
@@ -161,17 +153,21 @@ def snapshot_sent(raft: RaftState, peer: NodeId, mark: Mark | None) -> None:
         if mark.index <= raft.log.last_index and progress.acknowledge(mark.index):
             maybe_commit(raft)
     if progress.flow is Flow.SNAPSHOT:
-        # After a failure only a sign of life may start the next stream: a dead peer gets none.
-        progress.probe(
-            Index(progress.match + 1), paused=mark is None, heartbeat_round=raft.reads.round
-        )
+        # After a failure only a sign of life may start the next stream: a dead peer gets none. And
+        # first what we still hold is offered: a peer that refused the stream has more than that.
+        held = raft.log.compacted.index if mark is None else Index(0)
+        first = Index(max(progress.match, held) + 1)
+        progress.probe(first, paused=mark is None, heartbeat_round=raft.reads.round)
 
 
 def peer_unreachable(raft: RaftState, peer: NodeId) -> None:
     """What was in flight to `peer` is lost: probe again once it answers a heartbeat."""
     progress = raft.peers.get(peer)
-    if progress is not None and progress.flow is not Flow.SNAPSHOT:
-        progress.probe(Index(progress.match + 1), paused=True, heartbeat_round=raft.reads.round)
+    if progress is None or progress.flow is Flow.SNAPSHOT:
+        return
+    # A probe that is lost says nothing about where the logs agree.
+    first = progress.next if progress.flow is Flow.PROBE else Index(progress.match + 1)
+    progress.probe(first, paused=True, heartbeat_round=raft.reads.round)
 
 
 def flush(raft: RaftState) -> None:
@@ -188,7 +184,9 @@ def flush(raft: RaftState) -> None:
         _send_entries(raft, peer, progress, appends)
         if progress.flow is Flow.REPLICATE and progress.told_commit < raft.commit_index:
             _tell_commit(raft, peer, progress)
-    _maybe_hand_over(raft)
+    transfer.hand_over(raft)
+    if raft.transfer is not None and raft.transfer.told and members.is_removed(raft):
+        change_role(raft, Event.REMOVED)
 
 
 def _send_entries(
@@ -302,30 +300,9 @@ def _reason_to_refuse(raft: RaftState, size: int) -> str:
     return ""
 
 
-def _best_successor(raft: RaftState) -> NodeId | None:
-    voters = [peer for peer in raft.peers if raft.is_voter(peer)]
-    # The most up to date, of those the one heard last, of those the lowest id.
-    return max(
-        voters,
-        key=lambda peer: (raft.peers[peer].match, raft.peers[peer].active_ms, -peer),
-        default=None,
-    )
-
-
-def _maybe_hand_over(raft: RaftState) -> None:
-    transfer = raft.transfer
-    if transfer is None or transfer.told:
-        return
-    # Committed as well: every proposal of ours has its outcome before another leader is chosen.
-    last_index = raft.log.last_index
-    if raft.peers[transfer.to].match == last_index and raft.commit_index == last_index:
-        raft.post(transfer.to, TimeoutNow(raft.term))
-        transfer.told = True
-
-
 def _give_up_stalled_disk(raft: RaftState) -> None:
     # Heartbeats do not need the disk, so without this a hung disk would keep its leader for ever.
-    successor = _best_successor(raft)
+    successor = transfer.best_successor(raft)
     if successor is not None:
         raft.post(successor, TimeoutNow(raft.term))
     change_role(raft, Event.DISK_STALLED)

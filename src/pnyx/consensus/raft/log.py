@@ -54,6 +54,16 @@ class Log:
         self._memberships: list[tuple[Index, Membership]] = [(compacted.index, membership)]
         self.extend(entries)
 
+    @property
+    def membership_index(self) -> Index:
+        """Where the newest membership stands; the boundary's index if no entry brought one."""
+        return self._memberships[-1][0]
+
+    def memberships_from(self, index: Index) -> list[Membership]:
+        """Return the membership in force at `index`, and every newer one, oldest first."""
+        newer = bisect_right(self._memberships, index, key=lambda held: held[0])
+        return [membership for _, membership in self._memberships[max(newer - 1, 0) :]]
+
     def __len__(self) -> int:
         """Return how many entries are held."""
         return len(self._entries)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft import election, follower, leader
+from pnyx.consensus.raft import election, follower, leader, members, transfer
 from pnyx.consensus.raft.log import ORIGIN, Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -86,7 +86,10 @@ class Raft:
 
         Args:
             me: This node.
-            membership: In force at `compacted`; entries above it may bring a newer one.
+            membership: In force at `compacted`; entries above it may bring a newer one. A node
+                that joins a group that works already starts from the membership that the group
+                was formed with, which does not list it, and an empty log: it neither votes for
+                itself nor stands before its log says that it is a voter.
             settings: Durations and limits.
             prng: The source of election timeouts.
             now_ms: The monotone clock now.
@@ -119,6 +122,11 @@ class Raft:
             given_index=committed,
         )
         draw_election_timeout(self._state)
+
+    @property
+    def state(self) -> RaftState:
+        """Everything this member knows: for the Lab, which looks but never touches."""
+        return self._state
 
     @property
     def role(self) -> Role:
@@ -214,9 +222,13 @@ class Raft:
         else:
             leader.read(raft, waiting)
 
+    def change_membership(self, target: Membership, now_ms: int) -> Position | Refused:
+        """Begin to make `target` the membership, or refuse without any effect."""
+        return members.change(self._at(now_ms), target)
+
     def transfer_leadership(self, to: NodeId | None, now_ms: int) -> bool:
         """Start handing leadership to `to`; False if nothing was started."""
-        return leader.begin_transfer(self._at(now_ms), to)
+        return transfer.begin(self._at(now_ms), to)
 
     def compact(self, index: Index) -> None:
         """Drop entries up to `index`, which is applied and durable in the space."""

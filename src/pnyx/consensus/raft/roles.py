@@ -24,6 +24,7 @@ class Event(Enum):
     HIGHER_TERM = "a higher term is heard of"
     QUORUM_LOST = "no quorum heard for an election timeout"
     DISK_STALLED = "own disk hangs"
+    REMOVED = "a member no more"
 
 
 class Transition(NamedTuple):
@@ -55,6 +56,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(Role.LEADER, Event.HIGHER_TERM, Role.FOLLOWER, "Raft §5.1"),
     Transition(Role.LEADER, Event.QUORUM_LOST, Role.FOLLOWER, "dissertation §6.2"),
     Transition(Role.LEADER, Event.DISK_STALLED, Role.FOLLOWER, "consensus design"),
+    Transition(Role.LEADER, Event.REMOVED, Role.FOLLOWER, "dissertation §4.2.2"),
 )
 
 _AFTER: Final = {(arrow.source, arrow.event): arrow.target for arrow in TRANSITIONS}
@@ -76,6 +78,7 @@ def change_role(raft: RaftState, event: Event) -> None:
     if was_leader:
         raft.peers = {}
         raft.transfer = None
+        raft.farewell_ms = 0
         raft.heartbeat_due = False
         raft.uncommitted_bytes = 0
         raft.snapshots.clear()

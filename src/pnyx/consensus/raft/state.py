@@ -66,13 +66,16 @@ class RaftState:
 
     # Of leaders.
     peers: dict[NodeId, Progress] = field(default_factory=dict)
-    """In ascending order of id, so that messages leave in the same order in every run."""
+    """In ascending order of id, so that messages leave in the same order in every run. Members,
+    and for a while who was removed: told what is committed, never counted."""
     term_start: Index = Index(0)
     """The empty entry this leader began its term with."""
     uncommitted_bytes: int = 0
     heartbeat_deadline_ms: int = 0
     heartbeat_due: bool = False
     transfer: Transfer | None = None
+    farewell_ms: int = 0
+    """When peers that are members no more are forgotten; 0 while there are none."""
 
     # To be carried out by the owner.
     send: list[Envelope] = field(default_factory=list)
@@ -103,7 +106,11 @@ class RaftState:
         """Has our disk kept a write for longer than any election timeout?"""
         return self.writes.stalled_ms(self.now_ms) > self.settings.election_ms_max
 
-    def is_voter(self, node: NodeId) -> bool:
-        """May `node` lead and be counted?"""
-        membership = self.log.membership
-        return node in membership.voters or node in membership.outgoing
+    def may_stand(self) -> bool:
+        """Is this node a voter of the newest membership, or of one that may still be in force?
+
+        Who is being removed stands until its removal is committed: its log may be the only one
+        that can win (dissertation §4.2.2).
+        """
+        in_force = self.log.memberships_from(self.commit_index)
+        return any(membership.is_voter(self.me) for membership in in_force)

@@ -1,0 +1,53 @@
+"""Tells whoever waits, once: clients of this node, and other nodes on behalf of theirs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pnyx.machine.results import Result
+from pnyx.replica.counters import Counters
+from pnyx.replica.effects import Outbound
+from pnyx.replica.forwards import Asker
+from pnyx.replica.messages import ForwardReply
+from pnyx.replica.requests import Answer, Done, NotDone, Reason, Request, Unknown
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers that were given and not taken yet by the replica's `effects`."""
+
+    counters: Counters
+    told: list[tuple[Any, Answer]] = field(default_factory=list)
+    """(ticket, answer)."""
+    replies: list[Outbound] = field(default_factory=list)
+
+    def give(self, request: Request, answer: Answer) -> None:
+        """Answer `request`."""
+        if type(answer) is Unknown and not request.changes_keys:
+            # A read that rode in the log did nothing, whatever became of its entry.
+            answer = NotDone(Reason.NO_QUORUM)
+        if type(answer) is NotDone:
+            self.counters.not_done += 1
+        elif type(answer) is Unknown:
+            self.counters.unknown += 1
+        ticket = request.ticket
+        if ticket is None:
+            return
+        if isinstance(ticket, Asker):
+            reply = ForwardReply(ticket.boot, ticket.number, answer)
+            self.replies.append(Outbound(ticket.node, reply))
+        else:
+            self.told.append((ticket, answer))
+
+    def give_all(self, requests: Sequence[Request], answer: Answer) -> None:
+        """Answer all of `requests` alike."""
+        for request in requests:
+            self.give(request, answer)
+
+    def give_results(self, requests: Sequence[Request], values: Sequence[Result]) -> None:
+        """Answer `requests` with the results of their commands, which lie one after another."""
+        at = 0
+        for request in requests:
+            end = at + len(request.commands)
+            self.give(request, Done(tuple(values[at:end])))
+            at = end
