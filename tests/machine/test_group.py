@@ -31,7 +31,6 @@ def test_a_new_space_holds_a_group_that_has_applied_nothing() -> None:
     assert (group.applied, group.clock_ms, group.membership) == (Mark(), 0, None)
     assert group.read((c.DbSize(), c.Keys(b"*")), 0) is not None
     assert group.next_expiry_ms() is None
-    assert not group.has_due()
 
 
 def test_entries_applied_together_are_one_write() -> None:

@@ -12,6 +12,13 @@ from pathlib import Path
 import pytest
 
 from pnyx.harness.cluster import Cluster
+from pnyx.harness.disks import (
+    SYNC_CALLS,
+    WRITE_CALLS,
+    FaultImpossible,
+    failing_calls,
+    small_disk,
+)
 from pnyx.harness.resp import Connection, Refused, Unreachable
 
 pytestmark = [pytest.mark.real]
@@ -20,53 +27,40 @@ MIB = 1024 * 1024
 
 
 @contextlib.contextmanager
-def failing_syncs(cluster: Cluster, label: str, error: str) -> Iterator[None]:
-    """Make every fdatasync of a node fail from now on, as the kernel would."""
-    pid = cluster.nodes[label].pid
-    tracer = subprocess.Popen(
-        [
-            "strace",
-            "-f",
-            "-qq",
-            "-p",
-            str(pid),
-            "-e",
-            "trace=fdatasync,fsync,io_submit",
-            "-e",
-            f"inject=fdatasync,fsync,io_submit:error={error}",
-            "-o",
-            "/dev/null",
-        ],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    time.sleep(0.5)
-    if tracer.poll() is not None:
-        assert tracer.stderr is not None
-        pytest.skip(f"strace cannot attach here: {tracer.stderr.read().decode().strip()}")
+def or_skipped() -> Iterator[None]:
+    """Skip the test where the machine does not allow the fault."""
     try:
         yield
-    finally:
-        tracer.terminate()
-        tracer.communicate(timeout=10)
+    except FaultImpossible as error:
+        pytest.skip(error.explain())
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_a_node_whose_sync_fails_ends_with_74_and_acknowledges_nothing_after(error: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [("EIO", SYNC_CALLS), ("ENOSPC", SYNC_CALLS), ("EIO", WRITE_CALLS), ("ENOSPC", WRITE_CALLS)],
+)
+def test_a_node_whose_disk_fails_ends_with_74_and_acknowledges_nothing_after(
+    error: str, calls: tuple[str, ...]
+) -> None:
     with Cluster() as cluster:
         cluster.start()
         cluster.wait_healthy()
         leader = cluster.wait_for_leader()
-        with cluster.connect(leader) as connection:
+        pid = cluster.nodes[leader].pid
+        assert pid is not None
+        with (
+            cluster.connect(leader) as connection,
+            contextlib.ExitStack() as failing,
+        ):
             assert connection.call("SET", "before", "1") == b"OK"
-            with failing_syncs(cluster, leader, error):
-                began = time.monotonic()
-                with pytest.raises((Unreachable, Refused)):
-                    connection.call("SET", "after", "1")
-                while cluster.nodes[leader].is_running():
-                    assert time.monotonic() - began < 3, "the node did not end"
-                    time.sleep(0.01)
+            with or_skipped():
+                failing.enter_context(failing_calls(pid, error, calls))
+            began = time.monotonic()
+            with pytest.raises((Unreachable, Refused)):
+                connection.call("SET", "after", "1")
+            while cluster.nodes[leader].is_running():
+                assert time.monotonic() - began < 3, "the node did not end"
+                time.sleep(0.01)
         assert cluster.nodes[leader].status == 74
         log = "\n".join(cluster.nodes[leader].log_tail(10))
         assert "error[PX0301]" in log
@@ -77,18 +71,14 @@ def test_a_node_whose_sync_fails_ends_with_74_and_acknowledges_nothing_after(err
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 96 MiB: three nodes fill it together."""
     mount = tmp_path / "small"
     mount.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=96m", "tmpfs", str(mount)]
-    made = subprocess.run(["mount", *options], capture_output=True, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"no small file system can be mounted here: {made.stderr.decode().strip()}")
-    try:
+    with contextlib.ExitStack() as mounted:
+        with or_skipped():
+            mounted.enter_context(small_disk(mount, 96))
         yield mount
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=False)
 
 
 def refusal(connection: Connection, deadline: float) -> str:
@@ -102,8 +92,8 @@ def refusal(connection: Connection, deadline: float) -> str:
 
 
 @pytest.mark.timeout(120)
-def test_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself(small_disk: Path) -> None:
-    ballast = small_disk / "ballast"
+def test_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself(small: Path) -> None:
+    ballast = small / "ballast"
     settings = {
         "storage.segment_bytes": 4 * MIB,
         "storage.flush_log_bytes": MIB,
@@ -113,12 +103,12 @@ def test_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself(small_di
         "limits.entry_bytes_max": 2 * MIB,
         "limits.value_bytes_max": MIB,
     }
-    with Cluster(small_disk / "nodes", settings=settings) as cluster:
+    with Cluster(small / "nodes", settings=settings) as cluster:
         cluster.start()
         cluster.wait_healthy()
         with cluster.connect(cluster.wait_for_leader()) as connection:
             assert connection.call("SET", "early", "1") == b"OK"
-            free = os.statvfs(small_disk)
+            free = os.statvfs(small)
             ballast.write_bytes(b"x" * (free.f_bavail * free.f_frsize - 16 * MIB))
             deadline = time.monotonic() + 20
             assert "MISCONF" in refusal(connection, deadline)

@@ -18,6 +18,7 @@ NOT_FOUND = 5
 
 Address: TypeAlias = Annotated[str | None, Parameter(name="--addr")]
 Password: TypeAlias = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
+Value: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 
 def get(
@@ -48,7 +49,7 @@ def get(
 
 def put(
     key: str,
-    value: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    value: Value,
     *,
     addr: Address = None,
     password: Password = None,
@@ -68,7 +69,7 @@ def put(
 
 def append(
     key: str,
-    value: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    value: Value,
     *,
     addr: Address = None,
     password: Password = None,

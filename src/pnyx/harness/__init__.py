@@ -2,8 +2,9 @@
 
 Reading order: `serve` (the program that one node process runs), `nursery` (several of them at the
 price of one), `children` and `process` (such processes, seen from outside), `ports` and `files`
-(what they are told), `cluster` (all of them), `page` and `health` (what they say about themselves,
-and the one word for it), `resp` (a client connection), `load`, `witness` (clients that judge what
+(what they are told), `cluster` (all of them), `proxy` and `pipe` (what can stand between them),
+`disks` (what can fail under them), `page` and `health` (what they say about themselves, and the one
+word for it), `closing`, `resp` (a client connection), `load`, `witness` (clients that judge what
 they saw), `bench/` (what is measured and against whom).
 
 Serve imports the floors below; everything else here only starts processes and talks to them over

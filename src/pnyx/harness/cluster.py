@@ -9,17 +9,18 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from pnyx.errors import PnyxError
 from pnyx.harness import page
+from pnyx.harness.closing import Closing
 from pnyx.harness.files import write_all
 from pnyx.harness.health import Asked, Health, Word, ask_all, judge
 from pnyx.harness.ports import Ports, out_of_the_way
 from pnyx.harness.process import NodeProcess, start_together
+from pnyx.harness.proxy import FaultProxy
 from pnyx.harness.resp import Connection
 
 HOST: Final = "127.0.0.1"
@@ -33,7 +34,7 @@ class NotInTime(PnyxError):
     code = "PX0406"
 
 
-class Cluster:
+class Cluster(Closing):
     """Three or five nodes (or one), their processes, directories and faults."""
 
     def __init__(
@@ -43,11 +44,13 @@ class Cluster:
         count: int = 3,
         ports: Sequence[Ports] | None = None,
         settings: Mapping[str, object] | None = None,
+        proxy_seed: int | None = None,
     ) -> None:
         """Write the settings files; nothing is started.
 
         Without a `directory` the data is temporary and goes with the cluster. `settings` by
-        dotted name are what all nodes get besides their names and addresses.
+        dotted name are what all nodes get besides their names and addresses. With a
+        `proxy_seed` the nodes reach each other through `proxy` only.
         """
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="pnyx-"))
@@ -65,20 +68,13 @@ class Cluster:
                 settings_path=self.directory / f"{label}.toml",
                 log_path=self.directory / f"{label}.log",
             )
-        write_all(self.directory, list(self.nodes.values()), settings or {})
+        self._proxy: FaultProxy | None = None
+        if proxy_seed is not None:
+            targets = {node.label: (node.host, node.ports.peers) for node in self.nodes.values()}
+            self._proxy = FaultProxy(targets, seed=proxy_seed)
+        write_all(self.directory, list(self.nodes.values()), settings or {}, self._proxy)
         self._cuts: set[str] = set()
         atexit.register(self.close)
-
-    def __enter__(self) -> "Cluster":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Life.
 
@@ -99,6 +95,8 @@ class Cluster:
         """Stop everything; drop the data if it is temporary. Calling again does nothing."""
         atexit.unregister(self.close)
         self.stop()
+        if self._proxy is not None:
+            self._proxy.close()
         if self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -108,13 +106,15 @@ class Cluster:
         """End a node by SIGKILL."""
         self.nodes[label].kill()
 
-    def restart(self, label: str) -> None:
-        """Start a node that ended, or resume a paused one."""
-        node = self.nodes[label]
-        if node.paused:
-            node.resume()
-        elif not node.is_running():
-            start_together([node])
+    def restart(self, *labels: str) -> None:
+        """Start nodes that ended, and resume paused ones."""
+        nodes = [self.nodes[label] for label in labels]
+        ended = [node for node in nodes if not node.is_running()]
+        for node in nodes:
+            if node.paused:
+                node.resume()
+        if ended:
+            start_together(ended)
 
     def pause(self, label: str) -> None:
         """Stop a node in its tracks (SIGSTOP)."""
@@ -127,13 +127,28 @@ class Cluster:
     def partition(self, *labels: str) -> None:
         """Cut every link between `labels` and the other nodes, both ways; replaces earlier cuts."""
         one_side = set(labels)
-        for node in self._reachable():
-            cut = sorted(set(self.nodes) - one_side if node.label in one_side else one_side)
-            self._set_faults(node, cut)
+        other_side = set(self.nodes) - one_side
+        self.cut({label: other_side if label in one_side else one_side for label in self.nodes})
         self._cuts = one_side
 
+    def cut(self, cuts: Mapping[str, Collection[str]]) -> None:
+        """Cut each node from those others, as far as nodes run; replaces earlier cuts.
+
+        A link is cut for sure if both of its ends say so.
+        """
+        for node in self._reachable():
+            self._set_faults(node, sorted(cuts.get(node.label, ())))
+
+    @property
+    def proxy(self) -> FaultProxy:
+        """What stands between the nodes: delay, loss, corruption, silence, by pair of labels."""
+        assert self._proxy is not None, "the cluster was made without a proxy_seed"
+        return self._proxy
+
     def heal(self) -> None:
-        """Undo every partition and pause."""
+        """Undo every partition, pause, and fault of the proxy."""
+        if self._proxy is not None:
+            self._proxy.heal()
         for node in self.nodes.values():
             if node.paused:
                 node.resume()

@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pnyx.harness.process import NodeProcess
+from pnyx.harness.proxy import FaultProxy
 from pnyx.node.example import settings_file
 from pnyx.node.settings import NodeAddress
 
 
-def write_all(directory: Path, nodes: Sequence[NodeProcess], chosen: Mapping[str, object]) -> None:
+def write_all(
+    directory: Path,
+    nodes: Sequence[NodeProcess],
+    chosen: Mapping[str, object],
+    proxy: FaultProxy | None,
+) -> None:
     """Write one file a node; the cluster id of a file that exists already is kept.
 
-    `chosen` are settings by dotted name that all nodes get.
+    `chosen` are settings by dotted name that all nodes get. With a `proxy` every node finds the
+    others at the ports that it has there for this node.
     """
     cluster_id = _kept_cluster_id(nodes[0].settings_path) or secrets.token_hex(16)
     addresses = {
@@ -29,10 +36,22 @@ def write_all(directory: Path, nodes: Sequence[NodeProcess], chosen: Mapping[str
     for own in nodes:
         data = str(directory.resolve() / own.label)
         extra = {"faults": True, **chosen}
-        text = settings_file(own.label, cluster_id, addresses, extra, data)
+        seen = _through(proxy, own.label, addresses) if proxy is not None else addresses
+        text = settings_file(own.label, cluster_id, seen, extra, data)
         # The file may hold a password.
         own.settings_path.touch(mode=0o600)
         own.settings_path.write_text(text, encoding="utf-8")
+
+
+def _through(
+    proxy: FaultProxy, own: str, addresses: Mapping[str, NodeAddress]
+) -> dict[str, NodeAddress]:
+    return {
+        label: address
+        if label == own
+        else address.model_copy(update={"peer_port": proxy.port(own, label)})
+        for label, address in addresses.items()
+    }
 
 
 def _kept_cluster_id(path: Path) -> str | None:

@@ -6,12 +6,12 @@ unknown and only the caller knows whether sending it again does harm.
 
 import socket
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Final
 
 import hiredis
 
 from pnyx.errors import PnyxError
+from pnyx.harness.closing import Closing
 
 READ_BYTES: Final = 65_536
 """How much is asked of the socket at a time."""
@@ -29,7 +29,7 @@ class Refused(PnyxError):
     code = "PX0402"
 
 
-class Connection:
+class Connection(Closing):
     """One connection to one client port, used by one thread."""
 
     def __init__(
@@ -48,17 +48,6 @@ class Connection:
             except PnyxError:
                 self.close()
                 raise
-
-    def __enter__(self) -> "Connection":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the socket; calling again does nothing."""

@@ -99,11 +99,6 @@ class Group:
         """Return the earliest expiry of a key, in ms since 1970; None if no key expires."""
         return self._keyspace.next_expiry_ms()
 
-    def has_due(self) -> bool:
-        """Return whether the last sweep left due keys behind: another `Tick` takes more."""
-        expiry_ms = self._keyspace.next_expiry_ms()
-        return expiry_ms is not None and expiry_ms <= self._keyspace.clock_ms
-
     # Snapshots.
 
     def view(self) -> SnapshotView:

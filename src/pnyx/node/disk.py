@@ -11,16 +11,15 @@ from typing import Final
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.ready import HardState, Mark, Write
-from pnyx.errors import LostDisk
-from pnyx.ids import GroupId, Index, NodeId
+from pnyx.ids import GroupId, NodeId
 from pnyx.machine.group import Group
 from pnyx.node.settings import Settings
+from pnyx.storage.agreement import agreed
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
-from pnyx.storage.recovery import Recovered, RecoveredGroup
+from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.rocks import RocksSpace
-from pnyx.storage.wal import GroupWrite, Wal, WalSettings
+from pnyx.storage.wal import Wal, WalSettings
 
 GROUP: Final = GroupId(1)
 """The one group there is until the controller places more."""
@@ -46,7 +45,7 @@ class Disk:
         """Return the membership at the log's start: the machine's, or the one of formation."""
         if self.group.membership is None:
             voters = tuple(sorted(node for _, node in formed.nodes))
-            self.group.membership = Membership(voters)
+            self.group.membership = Membership(voters, names=formed.nodes)
         return self.group.membership
 
     def bytes_held(self) -> int:
@@ -91,40 +90,8 @@ def _open_in(directory: DataDirectory, settings: Settings) -> Disk:
         lambda: secrets.randbits(64),
     )
     directory.record_start()
-    log = _agreed(recovered, group, wal, directory.path)
+    log = agreed(recovered, group, wal, GROUP)
     return Disk(directory, space, group, wal, recovered.formed, log)
-
-
-def _agreed(recovered: Recovered, group: Group, wal: Wal, path: Path) -> RecoveredGroup:
-    """Return the log that goes with the space, restarted at an installed snapshot if need be."""
-    log = recovered.groups.get(GROUP) or RecoveredGroup(HardState(), Mark(), [])
-    applied = group.applied
-    if applied.index < log.compacted.index:
-        raise LostDisk(
-            f"the state in {path / SPACE_NAME} ends before the log begins",
-            cause=f"it holds entries up to {applied.index}, the log starts after "
-            f"{log.compacted.index}",
-            next_step="move this node's data away and replace the node: it joins anew",
-        )
-    if _term_at(log, applied.index) == applied.term:
-        return log
-    if group.installed != applied:
-        raise LostDisk(
-            f"the log in {path / WAL_NAME} does not reach the state",
-            cause=f"the state holds entry {applied.index} of term {applied.term}, "
-            f"the log ends at {log.compacted.index + len(log.entries)}",
-            next_step="move this node's data away and replace the node: it joins anew",
-        )
-    # A crash came between the snapshot's flip and its mark in the log: the mark follows now.
-    wal.append([GroupWrite(GROUP, Write(0, restart=applied))])
-    return RecoveredGroup(log.hard_state, applied, [])
-
-
-def _term_at(log: RecoveredGroup, index: Index) -> int | None:
-    if index == log.compacted.index:
-        return log.compacted.term
-    at = index - log.compacted.index - 1
-    return log.entries[at].term if at < len(log.entries) else None
 
 
 def _made(path: Path) -> Path:

@@ -16,7 +16,6 @@ from pnyx.consensus.raft.messages import AppendEntries
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.space import Space
 from pnyx.node.batching import Batcher
-from pnyx.node.metrics import Metrics
 from pnyx.replica.effects import Effects, Now, Outbound
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
 from pnyx.replica.replica import Replica
@@ -53,7 +52,6 @@ class Driver:
         batcher: Batcher,
         space: Space,
         peers: Peers,
-        metrics: Metrics,
         failed: Callable[[BaseException], None],
     ) -> None:
         self.replica = replica
@@ -62,7 +60,6 @@ class Driver:
         self._batcher = batcher
         self._space = space
         self._peers = peers
-        self._metrics = metrics
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._inbox: list[Request] = []
@@ -162,6 +159,8 @@ class Driver:
         applied = 0
         while (effects := replica.effects(moment)) is not None:
             self._carry_out(effects)
+            if not effects.more:
+                break
             applied += effects.applied
             if applied > APPLIED_PER_TURN:
                 # Heartbeats, peers and clients get their turn; then it goes on.

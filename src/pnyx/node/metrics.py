@@ -13,7 +13,6 @@ SYNC_SECONDS_BOUNDS: Final = (
     0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 )  # fmt: skip
 """Upper bounds of the buckets: a fast disk syncs in 0.1 ms, one that takes 1 s is sick."""
-BATCH_COUNT_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 
 class Histogram:
@@ -56,7 +55,6 @@ class Metrics:
 
     def __init__(self) -> None:
         self.sync_seconds = Histogram(SYNC_SECONDS_BOUNDS, "Seconds of a log write and its sync.")
-        self.batch_requests = Histogram(BATCH_COUNT_BOUNDS, "Requests that share one sync.")
         self._watched: dict[str, Any] = {}
         self._gauges: dict[str, Gauge] = {}
 
@@ -79,7 +77,7 @@ class Metrics:
     @property
     def histograms(self) -> Mapping[str, Histogram]:
         """By name, without the prefix."""
-        return {"sync_seconds": self.sync_seconds, "batch_requests": self.batch_requests}
+        return {"sync_seconds": self.sync_seconds}
 
     def gauges(self) -> Iterator[Gauge]:
         """Yield the gauges, in the order they came."""

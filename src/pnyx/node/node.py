@@ -291,7 +291,6 @@ class Node:
             batcher=self._batcher,
             space=disk.space,
             peers=self._peers,
-            metrics=self.metrics,
             failed=self._fail,
         )
         if self._is_new and self.settings.name == min(self.settings.nodes):
