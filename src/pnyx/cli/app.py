@@ -8,7 +8,7 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from pnyx import __version__
-from pnyx.errors import DiskFailed, PnyxError, SettingsWrong
+from pnyx.errors import DiskFailed, HistoryUnreadable, PnyxError, SettingsWrong
 
 OK: Final = 0
 FAILED: Final = 1
@@ -76,6 +76,11 @@ COMMANDS: Final = (
     ),
     ("config", "pnyx.cli.config:config", "Read settings files; nothing is started."),
     (
+        "lab",
+        "pnyx.cli.lab.command:lab",
+        "Run the product's own code in a simulated world, break it, and judge it.",
+    ),
+    (
         "bench",
         "pnyx.cli.bench:bench",
         "Measure this checkout beside redis-server and etcd, in turns, in about ten minutes.",
@@ -131,7 +136,7 @@ def run(words: Sequence[str]) -> int:
 
 def _status_of(error: PnyxError) -> int:
     match error:
-        case SettingsWrong():
+        case SettingsWrong() | HistoryUnreadable():
             return USAGE
         case DiskFailed():
             return DISK_FAILED

@@ -1,0 +1,1 @@
+"""The verbs of `pnyx lab`: one file each, named by command.py."""
