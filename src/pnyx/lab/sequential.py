@@ -1,0 +1,233 @@
+"""The key-value machine as one dictionary, and which value each key had after which entry.
+
+Written apart from the real machine, so that it can judge it. Commands that it does not know (and
+whatever has to do with time) are replayed by a real machine beside it from then on.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pnyx.lab.invariants.record import Record
+from pnyx.lab.invariants.reference import Reference
+from pnyx.machine.commands import (
+    AnyCommand,
+    Append,
+    Batch,
+    Condition,
+    Del,
+    Exists,
+    Get,
+    IncrBy,
+    MGet,
+    Set,
+    SetNx,
+    Tick,
+)
+from pnyx.machine.results import Result, Status, Values
+
+_OK: Final = Status(b"OK")
+_INTEGER_BYTES_MAX: Final = 18
+"""Longer ones may overflow: the real machine knows."""
+
+
+class Unmodelled(Exception):
+    """The dictionary does not know what this command does."""
+
+
+@dataclass(slots=True)
+class _Versions:
+    indexes: list[int] = field(default_factory=lambda: [0])
+    values: list[bytes | None] = field(default_factory=lambda: [None])
+
+    def put(self, index: int, value: bytes | None) -> None:
+        if self.values[-1] == value:
+            return
+        if self.indexes[-1] == index:
+            # Only what an entry leaves behind can be seen.
+            self.values[-1] = value
+        else:
+            self.indexes.append(index)
+            self.values.append(value)
+
+    def find(self, value: Result, low: int, high: int) -> int | None:
+        at = bisect_right(self.indexes, low) - 1
+        while at < len(self.indexes) and self.indexes[at] <= high:
+            if self.values[at] == value:
+                return max(self.indexes[at], low)
+            at += 1
+        return None
+
+
+class Sequential:
+    """One after the other, in the order of the agreed log."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._values: dict[bytes, bytes] = {}
+        self._versions: dict[bytes, _Versions] = {}
+        self._index = 0
+        self._machine: Reference | None = None
+
+    def apply(self, index: int, batch: Batch) -> Sequence[Result]:
+        """Do what the agreed entry at `index` says; return one result a command."""
+        self._index = index
+        if self._machine is None:
+            try:
+                return [self._do(command, batch.value_bytes_max) for command in batch.commands]
+            except Unmodelled:
+                self._machine = Reference(self._record.membership_at(0))  # type: ignore[arg-type]
+        return self._replay(self._machine, index, batch.commands)
+
+    def find(self, seen: Sequence[tuple[bytes, Result]], low: int, high: int) -> int | None:
+        """Return the first entry from `low` to `high` after which all keys had those values."""
+        position = low
+        settled = False
+        while not settled:
+            settled = True
+            for key, value in seen:
+                held = self._versions.get(key) or _Versions()
+                found = held.find(value, position, high)
+                if found is None:
+                    return None
+                settled = settled and found == position
+                position = found
+        return position
+
+    def changed(self, key: bytes, low: int) -> bool:
+        """Did the value of `key` change after the entry at `low`?"""
+        held = self._versions.get(key)
+        return held is not None and held.indexes[-1] > low
+
+    def history(self, key: bytes, low: int) -> list[tuple[int, bytes | None]]:
+        """Return from which entry on `key` had which value, beginning with what it had at `low`."""
+        held = self._versions.get(key) or _Versions()
+        first = bisect_right(held.indexes, low) - 1
+        return list(zip(held.indexes[first:], held.values[first:], strict=True))
+
+    def _do(self, command: AnyCommand, value_bytes_max: int) -> Result:
+        do = _DO.get(type(command))
+        if do is None:
+            raise Unmodelled
+        return do(self, command, value_bytes_max)
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Let `key` have `value` from the present entry on; None: it is gone."""
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+        versions = self._versions.get(key)
+        if versions is None:
+            versions = self._versions[key] = _Versions()
+        versions.put(self._index, value)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the present value of `key`."""
+        return self._values.get(key)
+
+    def _replay(
+        self, machine: Reference, index: int, commands: Sequence[AnyCommand]
+    ) -> Sequence[Result]:
+        results: Sequence[Result] = ()
+        while machine.index < index:
+            results = machine.apply(self._record.entries[machine.index])
+        for key in _keys_of(commands):
+            self._versions.setdefault(key, _Versions())
+        for key, value in zip(self._versions, machine.values(list(self._versions)), strict=True):
+            self._versions[key].put(index, value)
+        return results
+
+
+def _keys_of(commands: Iterable[AnyCommand]) -> Iterable[bytes]:
+    for command in commands:
+        for name in ("key", "source", "destination"):
+            if hasattr(command, name):
+                yield getattr(command, name)
+        yield from getattr(command, "keys", ())
+        yield from (key for key, _ in getattr(command, "pairs", ()))
+        yield from _keys_of(getattr(command, "commands", ()))
+
+
+def _set(model: Sequential, command: Set, _limit: int) -> Result:
+    before = model.get(command.key)
+    if command.expiry is not None or command.condition not in _IS_MET:
+        raise Unmodelled
+    if not _IS_MET[command.condition](before, command.comparand):
+        return before if command.get else None
+    model.put(command.key, command.value)
+    return before if command.get else _OK
+
+
+def _set_absent(model: Sequential, command: SetNx, _limit: int) -> Result:
+    if model.get(command.key) is not None:
+        return 0
+    model.put(command.key, command.value)
+    return 1
+
+
+def _append(model: Sequential, command: Append, limit: int) -> Result:
+    value = (model.get(command.key) or b"") + command.value
+    if len(value) > limit:
+        raise Unmodelled
+    model.put(command.key, value)
+    return len(value)
+
+
+def _increment(model: Sequential, command: IncrBy, _limit: int) -> Result:
+    before = model.get(command.key)
+    text = b"0" if before is None else before
+    if len(text) > _INTEGER_BYTES_MAX or not text.removeprefix(b"-").isdigit():
+        raise Unmodelled
+    if text != b"%d" % int(text) or abs(command.delta) >> 60:
+        raise Unmodelled
+    after = int(text) + command.delta
+    model.put(command.key, b"%d" % after)
+    return after
+
+
+def _delete(model: Sequential, command: Del, _limit: int) -> Result:
+    count = 0
+    for key in command.keys:
+        if model.get(key) is not None:
+            count += 1
+            model.put(key, None)
+    return count
+
+
+def _get(model: Sequential, command: Get, _limit: int) -> Result:
+    return model.get(command.key)
+
+
+def _get_many(model: Sequential, command: MGet, _limit: int) -> Result:
+    return Values(tuple(model.get(key) for key in command.keys))
+
+
+def _exists(model: Sequential, command: Exists, _limit: int) -> Result:
+    return sum(model.get(key) is not None for key in command.keys)
+
+
+def _tick(_model: Sequential, _command: Tick, _limit: int) -> Result:
+    return _OK
+
+
+_IS_MET: Final[dict[Condition, Callable[[bytes | None, bytes | None], bool]]] = {
+    Condition.ALWAYS: lambda _value, _comparand: True,
+    Condition.ABSENT: lambda value, _comparand: value is None,
+    Condition.PRESENT: lambda value, _comparand: value is not None,
+    Condition.EQUAL: lambda value, comparand: value is not None and value == comparand,
+    Condition.DIFFERENT: lambda value, comparand: value is None or value != comparand,
+}
+
+_DO: Final[dict[type, Callable[[Sequential, Any, int], Result]]] = {
+    Set: _set,
+    SetNx: _set_absent,
+    Append: _append,
+    IncrBy: _increment,
+    Del: _delete,
+    Get: _get,
+    MGet: _get_many,
+    Exists: _exists,
+    Tick: _tick,
+}

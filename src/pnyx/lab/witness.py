@@ -1,0 +1,355 @@
+"""Judges what clients are told against the agreed log: on every run, at linear cost.
+
+The world knows the order in which requests took effect, so nothing is searched for. A write is
+found in the log by its value, which no other has; a read must fit somewhere between what everybody
+had been told before it was asked and what was committed when it was answered. `_floor` is that
+first bound: the newest entry that some answered request stands at or has seen.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from pnyx.consensus.ready import Entry, EntryKind
+from pnyx.lab.invariants import catalogue
+from pnyx.lab.invariants.facts import raft_of
+from pnyx.lab.invariants.invariant import Marks
+from pnyx.lab.invariants.record import Record
+from pnyx.lab.process import Process
+from pnyx.lab.sequential import Sequential
+from pnyx.lab.watch import Watch
+from pnyx.lab.workload import Ticket
+from pnyx.machine.commands import (
+    AnyCommand,
+    Append,
+    Condition,
+    Get,
+    MGet,
+    Set,
+    SetNx,
+    SetRange,
+    Tick,
+    decode,
+)
+from pnyx.machine.results import Result, Values
+from pnyx.replica.effects import Outbound
+from pnyx.replica.messages import ForwardReply
+from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Request, Unknown
+
+_Commands: TypeAlias = tuple[AnyCommand, ...]
+_NAMED: Final = (Set, SetNx, Append, SetRange)
+"""Commands whose value says whose they are."""
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """One request, and where it took effect."""
+
+    client: int
+    number: int
+    commands: _Commands
+    floor: int
+    """Everything answered before this was asked stands at or below this entry."""
+    writes: bool
+    alike: "_Alike | None" = None
+    """Set if no command of it has a value of its own."""
+    index: int | None = None
+    results: tuple[Result, ...] = ()
+    answer: Answer | None = None
+
+    def __str__(self) -> str:
+        return f"request {self.number} of client {self.client}"
+
+    @property
+    def is_refused(self) -> bool:
+        return isinstance(self.answer, NotDone | Elsewhere)
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Requests that cannot be told from each other: counters. They are counted."""
+
+    asked: int = 0
+    refused: int = 0
+    placed: int = 0
+    open: list[tuple[int, tuple[Result, ...]]] = field(default_factory=list)
+    """(entry, results) of those in the log that no answer was matched with."""
+
+
+class Witness(Watch):
+    """Sees all requests and answers of one world."""
+
+    def __init__(self, marks: Marks | None = None) -> None:
+        """Count into `marks`, or into new ones."""
+        self.marks = marks if marks is not None else Marks()
+        self._record = Record()
+        self._model = Sequential(self._record)
+        self._asked: dict[tuple[int, int], _Asked] = {}
+        self._by_value: dict[bytes, tuple[_Asked, int]] = {}
+        """By value, whose it is and which of its commands."""
+        self._alike: dict[_Commands, _Alike] = {}
+        self._floor = 0
+        self._placed = 0
+        """Entries of the record that were looked through."""
+
+    # What the world says.
+
+    def started(self, process: Process) -> None:
+        """The first one knows whom the group was formed of."""
+        assert process.replica is not None, "a started process has a replica"
+        self._record.begin(process.replica.consensus.membership)
+
+    def submitted(self, process: Process, request: Request) -> None:
+        """Remember what is asked, and what everybody had been told by then."""
+        ticket = request.ticket
+        if not isinstance(ticket, Ticket):
+            return
+        commands = tuple(request.commands)
+        writes = any(command.writes for command in commands)
+        asked = _Asked(ticket.client, ticket.number, commands, self._floor, writes)
+        self._asked[ticket.client, ticket.number] = asked
+        is_named = False
+        for position, command in enumerate(commands):
+            if isinstance(command, _NAMED):
+                assert command.value not in self._by_value, "a client writes each value once"
+                self._by_value[command.value] = (asked, position)
+                is_named = True
+        if writes and not is_named:
+            asked.alike = self._alike.setdefault(commands, _Alike())
+            asked.alike.asked += 1
+
+    def answered(self, process: Process, ticket: Any, answer: Answer) -> None:
+        """Judge an answer.
+
+        Raises:
+            Violation: it says something that is not so.
+        """
+        self._learn(process)
+        asked = None
+        if isinstance(ticket, Ticket):
+            asked = self._asked.get((ticket.client, ticket.number))
+        if asked is None:
+            return
+        if asked.answer is not None:
+            raise catalogue.ANSWERED_ONCE.broken(
+                f"{asked} was answered {asked.answer}, and {answer}"
+            )
+        asked.answer = answer
+        match answer:
+            case Done(results):
+                self._judge_done(asked, results)
+            case Unknown():
+                self.marks.hit(catalogue.ANSWERED_ONCE.sometimes)
+                if asked.index is not None:
+                    self.marks.hit(catalogue.NO_REQUEST_TWICE.sometimes)
+            case _:
+                self._judge_refusal(asked)
+
+    def sending(self, process: Process, outbound: Outbound) -> None:
+        """What an answer to another node rests on is committed, should the event end early."""
+        if isinstance(outbound.message, ForwardReply):
+            self._learn(process)
+
+    def touched(self, process: Process) -> None:
+        """Learn what was committed."""
+        self._learn(process)
+
+    def finish(self, processes: Iterable[Process]) -> None:
+        """Count what came of the unknown."""
+        for asked in self._asked.values():
+            if isinstance(asked.answer, Unknown) and asked.writes and asked.index is None:
+                self.marks.hit(catalogue.UNKNOWN_NEVER_TOOK_EFFECT)
+
+    # Inside: the log.
+
+    def _learn(self, process: Process) -> None:
+        replica = process.replica
+        if replica is None or replica.consensus.commit_index <= self._placed:
+            return
+        for entry in self._record.learn(raft_of(replica)):
+            self._placed = entry.index
+            if entry.kind == EntryKind.COMMANDS:
+                self._place_entry(entry)
+
+    def _place_entry(self, entry: Entry) -> None:
+        batch = decode(entry.payload)
+        commands = batch.commands
+        results = self._model.apply(entry.index, batch)
+        at = requests = 0
+        while at < len(commands):
+            asked = self._owner(commands, at)
+            if asked is not None:
+                end = at + len(asked.commands)
+                if commands[at:end] != asked.commands:
+                    raise catalogue.NOTHING_UNASKED.broken(
+                        f"entry {entry.index} holds only a part of {asked}"
+                    )
+                self._place(asked, entry.index, tuple(results[at:end]))
+            else:
+                end = self._place_alike(entry.index, commands, results, at)
+            at = end
+            requests += 1
+        if requests > 1:
+            self.marks.hit(catalogue.NOTHING_UNASKED.sometimes)
+
+    def _owner(self, commands: _Commands, at: int) -> _Asked | None:
+        """Return whose request begins at `at`; None if nothing in it has a value of its own."""
+        for position in range(at, len(commands)):
+            command = commands[position]
+            if not isinstance(command, _NAMED):
+                continue
+            asked, offset = self._by_value.get(command.value, (None, 0))
+            if asked is None or offset > position - at:
+                raise catalogue.NOTHING_UNASKED.broken(
+                    f"the log holds {type(command).__name__} of {command.value[:40]!r}, "
+                    + ("which nobody asked for" if asked is None else f"a part of {asked}")
+                )
+            return asked if offset == position - at else None
+        return None
+
+    def _place(self, asked: _Asked, index: int, results: tuple[Result, ...]) -> None:
+        if asked.index is not None:
+            raise catalogue.NO_REQUEST_TWICE.broken(
+                f"{asked} is in the log at entry {asked.index}, and again at {index}"
+            )
+        if asked.is_refused:
+            raise catalogue.NOT_DONE_MEANS_NEVER.broken(
+                f"{asked} was answered {asked.answer}, and is in the log at entry {index}"
+            )
+        if index <= asked.floor:
+            raise catalogue.DONE_MEANS_COMMITTED.broken(
+                f"{asked} is in the log at entry {index}; before it was asked, somebody had been "
+                f"told of entry {asked.floor}"
+            )
+        asked.index = index
+        asked.results = results
+        if isinstance(asked.answer, Unknown):
+            self.marks.hit(catalogue.NO_REQUEST_TWICE.sometimes)
+
+    def _place_alike(
+        self, index: int, commands: _Commands, results: Sequence[Result], at: int
+    ) -> int:
+        """Count a request that has no value of its own; return where the next one begins."""
+        end = at + 1
+        while end < len(commands) and not isinstance(commands[end], _NAMED):
+            end += 1
+        while end > at:
+            alike = self._alike.get(commands[at:end])
+            if alike is not None:
+                alike.placed += 1
+                alike.open.append((index, tuple(results[at:end])))
+                _check_counts(alike, commands[at:end])
+                return end
+            end -= 1
+        if commands[at].writes and not isinstance(commands[at], Tick):
+            raise catalogue.NOTHING_UNASKED.broken(
+                f"entry {index} holds {commands[at]}, which nobody asked for"
+            )
+        if not commands[at].writes:
+            self.marks.hit(catalogue.READ_BY_LOG)
+        return at + 1
+
+    # Inside: answers.
+
+    def _judge_done(self, asked: _Asked, results: tuple[Result, ...]) -> None:
+        if not asked.writes:
+            self._judge_read(asked, results)
+            return
+        self.marks.hit(catalogue.DONE_MEANS_COMMITTED.sometimes)
+        if asked.alike is not None:
+            asked.index = _claim(asked, asked.alike, results)
+        elif asked.index is None:
+            raise catalogue.DONE_MEANS_COMMITTED.broken(
+                f"{asked} was answered done, and is not in the agreed log"
+            )
+        elif results != asked.results:
+            raise catalogue.RESULTS_FOLLOW_THE_LOG.broken(
+                f"{asked} was told {results}; at entry {asked.index} its commands give "
+                f"{asked.results}"
+            )
+        self._floor = max(self._floor, asked.index)
+        if any(
+            isinstance(command, Set) and command.condition != Condition.ALWAYS and result is None
+            for command, result in zip(asked.commands, results, strict=True)
+        ):
+            self.marks.hit(catalogue.RESULTS_FOLLOW_THE_LOG.sometimes)
+
+    def _judge_refusal(self, asked: _Asked) -> None:
+        if not asked.writes:
+            return
+        self.marks.hit(catalogue.NOT_DONE_MEANS_NEVER.sometimes)
+        if asked.index is not None:
+            raise catalogue.NOT_DONE_MEANS_NEVER.broken(
+                f"{asked} is in the log at entry {asked.index}, and was answered {asked.answer}"
+            )
+        if asked.alike is not None:
+            asked.alike.refused += 1
+            _check_counts(asked.alike, asked.commands)
+
+    def _judge_read(self, asked: _Asked, results: tuple[Result, ...]) -> None:
+        seen = _seen(asked.commands, results)
+        position = self._model.find(seen, asked.floor, self._record.count)
+        if position is None:
+            raise catalogue.READS_ARE_CURRENT.broken(self._why_not(asked, seen))
+        if any(self._model.changed(key, asked.floor) for key, _ in seen):
+            self.marks.hit(catalogue.READS_ARE_CURRENT.sometimes)
+        self._floor = max(self._floor, position)
+
+    def _why_not(self, asked: _Asked, seen: Sequence[tuple[bytes, Result]]) -> str:
+        count = self._record.count
+        for key, value in seen:
+            if self._model.find([(key, value)], asked.floor, count) is None:
+                had = ", ".join(
+                    f"{_short(held)} from entry {index} on"
+                    for index, held in self._model.history(key, asked.floor)[:4]
+                )
+                return (
+                    f"{asked} read {_short(value)} in {key!r}; between entries {asked.floor} (told "
+                    f"to somebody before it was asked) and {count} (committed when it was "
+                    f"answered) that key had {had}"
+                )
+        return f"{asked} read values that were never there together"
+
+
+def _seen(commands: _Commands, results: tuple[Result, ...]) -> list[tuple[bytes, Result]]:
+    """Return which keys were seen with which values; other reads are not judged."""
+    seen: list[tuple[bytes, Result]] = []
+    for command, result in zip(commands, results, strict=True):
+        if isinstance(command, Get):
+            seen.append((command.key, result))
+        elif isinstance(command, MGet) and isinstance(result, Values):
+            seen += zip(command.keys, result.members, strict=True)
+    return seen
+
+
+def _claim(asked: _Asked, alike: _Alike, results: tuple[Result, ...]) -> int:
+    later = [found for found in alike.open if found[0] > asked.floor]
+    for found in later:
+        if found[1] == results:
+            alike.open.remove(found)
+            return found[0]
+    if later:
+        raise catalogue.RESULTS_FOLLOW_THE_LOG.broken(
+            f"{asked} was told {results}; where such a request stands in the log it gives "
+            + " or ".join(str(told) for _, told in later[:4])
+        )
+    raise catalogue.DONE_MEANS_COMMITTED.broken(
+        f"{asked} was answered done, and is not in the agreed log after it was asked"
+    )
+
+
+def _check_counts(alike: _Alike, commands: _Commands) -> None:
+    if alike.placed > alike.asked:
+        raise catalogue.NO_REQUEST_TWICE.broken(
+            f"{commands} was asked {alike.asked} times and is in the log {alike.placed} times"
+        )
+    if alike.placed > alike.asked - alike.refused:
+        raise catalogue.NOT_DONE_MEANS_NEVER.broken(
+            f"{commands} was asked {alike.asked} times and refused {alike.refused} times, but is "
+            f"in the log {alike.placed} times"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
