@@ -7,13 +7,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-slow check format bench docs lock clean
+.PHONY: help demo test test-slow check lab nightly thousand format bench docs lock clean
 
 help:
 	@echo "make demo       a cluster of three nodes on this machine   (ARGS=\"--ephemeral\" passes options on)"
 	@echo "make test       all tests but the slow ones                (ARGS=\"-k words\" passes options on)"
 	@echo "make test-slow  the slow ones: minutes of faults under load"
 	@echo "make check      format, lint, types, import contracts"
+	@echo "make lab        three minutes of simulated clusters under drawn faults, fresh seeds"
+	@echo "make nightly    every scenario at 50 seeds, the hunt for every planted bug, 2,000 swarm runs"
+	@echo "make thousand   every scenario at 1,000 seeds: hours"
 	@echo "make bench      pnyx beside redis-server and etcd          (ARGS=\"--quick\" for a short one)"
 	@echo "make format     rewrite the code as ruff wants it"
 	@echo "make docs       write the generated pages of docs/reference again"
@@ -34,6 +37,19 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What is printed first are the fresh seeds: pnyx lab campaign --seeds FIRST..LAST runs them again.
+lab: $(READY)
+	$(BIN)/pnyx lab campaign swarm --seeds 1..60
+	$(BIN)/pnyx lab campaign swarm --seeds fresh:100000 --seconds 180
+
+nightly: $(READY)
+	$(BIN)/pnyx lab campaign scenarios --seeds 1..50
+	$(BIN)/pnyx lab zoo hunt --all
+	$(BIN)/pnyx lab campaign swarm --seeds fresh:2000
+
+thousand: $(READY)
+	$(BIN)/pnyx lab campaign scenarios --seeds 1..1000 --results lab-thousand.jsonl
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -2,6 +2,7 @@
 
 Fix the request:  ``SettingsWrong``       what the operator wrote cannot be meant
                   ``LimitExceeded``       the request is larger than a named limit
+                  ``HistoryUnreadable``   a file of client operations cannot be judged
                   ``Unlisted``            nothing of that name is known
                   ``OtherVersion``        that run belongs to other code
 Call for help:    ``WrongDirectory``      this data belongs to another node or cluster
@@ -75,6 +76,12 @@ class OtherVersion(PnyxError):
     """A run of other code cannot be played again: it would be another run. Nothing was done."""
 
     code = "PX0204"
+
+
+class HistoryUnreadable(PnyxError):
+    """The history cannot be judged, and there is no verdict; the line is named."""
+
+    code = "PX0501"
 
 
 class DiskFailed(PnyxError):

@@ -18,6 +18,8 @@ class Clock:
     """Parts in a million that it runs too fast (negative: too slow)."""
     wall_offset_us: int = 0
     """What its wall clock is ahead of the others'."""
+    changed: bool = False
+    """Was it set since somebody last cleared this? A reading of the same moment is void then."""
     _since_us: int = 0
     _mono_us: int = 0
     """What the monotone clock showed at `_since_us`, when the drift changed last."""
@@ -43,7 +45,9 @@ class Clock:
         self._mono_us = self.mono_us(now_us)
         self._since_us = now_us
         self.drift_ppm = drift_ppm
+        self.changed = True
 
     def jump(self, by_us: int) -> None:
         """Set the wall clock forward, or back."""
         self.wall_offset_us += by_us
+        self.changed = True

@@ -47,6 +47,8 @@ class Disk:
         self.times = times
         self.files = MemoryFiles(CAPACITY_BYTES, kernel=True)
         self.space = MemorySpace()
+        self.segments = WAL_SETTINGS
+        """Of the log; changed before the first start only."""
         self.slowness = 1.0
         """Every sync and flush takes so many times as long."""
         self.hung = False
@@ -112,9 +114,9 @@ class GroupCommit:
         disk: Disk,
         wal: Wal,
         timeline: Timeline,
-        ended: Callable[[int], None],
+        ended: Callable[["GroupCommit", int], None],
     ) -> None:
-        """Start with nothing under way; `ended` is called with the batch's `number`."""
+        """Start with nothing under way; `ended` is called with this and the `number`."""
         self.wal = wal
         self.number = 0
         """Of the newest sync; one that a hang overtook has an older one."""
@@ -177,4 +179,6 @@ class GroupCommit:
     def _plan(self) -> None:
         self.number += 1
         delay_us = self._disk.sync_time_us()
-        self._timeline.after_us(delay_us, "synced", self._disk.place, self._ended, self.number)
+        self._timeline.after_us(
+            delay_us, "synced", self._disk.place, self._ended, self, self.number
+        )

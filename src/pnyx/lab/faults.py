@@ -10,9 +10,13 @@ from typing import Final
 
 import msgspec
 
+from pnyx.ids import NodeId
 from pnyx.lab.network import MIT_REORDERING, MIT_UNRELIABLE, Profile
+from pnyx.lab.surroundings import CLUSTER, Condition
 from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.world import World
+from pnyx.storage import segment as segments
+from pnyx.storage.recovery import Verdict, recover
 
 
 class FaultKind(StrEnum):
@@ -56,9 +60,20 @@ class FaultKind(StrEnum):
     """The wall clock jumps by `amount` microseconds, and back at the end."""
     TRANSFER = "transfer"
     """The leader is asked to hand over, to the first of `nodes`."""
+    MEMBERS = "members"
+    """The leader is asked for another membership: two bits of `amount` a node, from n1 on, say
+    voter (0, 1), learner (2) or none at all (3)."""
+    ROT = "rot"
+    """A bit of the log of each of `nodes` turns, where recovery can tell. For good."""
+    WIPE = "wipe"
+    """The machines of `nodes` are lost with their disks; new ones take their places."""
 
 
-class Fault(msgspec.Struct, frozen=True):
+LEADER: Final = 0
+"""In `Fault.nodes`: whoever leads when it begins."""
+
+
+class Fault(msgspec.Struct, frozen=True, array_like=True):
     """One thing that goes wrong."""
 
     kind: FaultKind
@@ -70,7 +85,8 @@ class Fault(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Return it as a line of a plan."""
-        whom = "".join(f" n{number}" for number in self.nodes)
+        names = [f"n{number}" if number != LEADER else "the leader" for number in self.nodes]
+        whom = "".join(f" {name}" for name in names)
         amount = f" {self.amount:+d}" if self.amount else ""
         lasts = f" for {self.lasts_us / 1e6:.3f} s" if self.lasts_us else ""
         return f"{self.at_us / 1e6:9.3f} s  {self.kind}{whom}{amount}{lasts}"
@@ -84,6 +100,14 @@ def plan(world: World, faults: Sequence[Fault]) -> None:
 
 def begin(world: World, fault: Fault) -> None:
     """Let `fault` happen now, and plan its end."""
+    if LEADER in fault.nodes:
+        leader = world.leader()
+        named = [number for number in fault.nodes if number != LEADER]
+        if leader is not None and leader.number not in named:
+            named.insert(fault.nodes.index(LEADER), leader.number)
+        if len(named) < (2 if fault.kind is FaultKind.ONE_WAY else 1):
+            return
+        fault = msgspec.structs.replace(fault, nodes=tuple(named))
     act, mend = ACTS[fault.kind]
     act(world, fault)
     if mend is not None:
@@ -95,7 +119,8 @@ def begin(world: World, fault: Fault) -> None:
 def mend_all(world: World, core: Sequence[int]) -> None:
     """End everything that hurts the nodes of `core` and the links between them, for good.
 
-    The others stay as they are: down, cut off or hung (the frozen faults of the liveness phase).
+    The others stay as they are, down or hung, and are cut off from the core: heard by a part of it
+    only, one of them may go on leading that part, and Raft promises the rest nothing then.
     """
     world.frozen = True
     world.network.profile = world.settings.profile
@@ -103,6 +128,11 @@ def mend_all(world: World, core: Sequence[int]) -> None:
         world.heal()
     else:
         world.heal_between(core)
+        away = [number for number in sorted(world.processes) if number not in core]
+        for number in away:
+            for member in core:
+                world.cut(number, member)
+                world.cut(member, number)
     for number in core:
         process = world.processes[number]
         process.disk.error = None
@@ -303,6 +333,56 @@ def _jump_back(world: World, fault: Fault) -> None:
         world.processes[number].clock.jump(-fault.amount)
 
 
+def _members(world: World, fault: Fault) -> None:
+    leader = world.leader()
+    if leader is None or leader.replica is None or leader.condition is not Condition.UP:
+        return
+    consensus = leader.replica.consensus
+    present = consensus.membership
+    voters: set[NodeId] = set()
+    learners: set[NodeId] = set()
+    for number in sorted(world.processes):
+        node = world.processes[number].node
+        match fault.amount >> 2 * number & 3:
+            case 0 | 1 if present.has(node):
+                voters.add(node)
+            case 3:
+                pass
+            case _:
+                # Who is to vote must be a member first.
+                learners.add(node)
+    if voters:
+        target = msgspec.structs.replace(
+            present, voters=tuple(sorted(voters)), outgoing=(), learners=tuple(sorted(learners))
+        )
+        consensus.change_membership(target, leader.now().mono_ms)
+
+
+_INTACT_BATCHES: Final = 2
+"""At the end of a log: rot there cannot be told from a tear, and a power cut may take the last."""
+
+
+def _rot(world: World, fault: Fault) -> None:
+    for number in fault.nodes:
+        process = world.processes[number]
+        files = process.disk.files
+        found = recover(files, CLUSTER, process.node, None).recovered.decisions
+        valid = [decision for decision in found if decision.verdict is Verdict.VALID]
+        if len(valid) > _INTACT_BATCHES:
+            hit = valid[fault.amount % (len(valid) - _INTACT_BATCHES)]
+            name, offset = segments.file_name(hit.segment), hit.offset + _HIT_BYTE
+            files.damage(name, offset, bytes([files.read(name, offset, 1)[0] ^ 1]))
+
+
+_HIT_BYTE: Final = 64
+"""Of a batch: inside what its checksum covers."""
+
+
+def _wipe(world: World, fault: Fault) -> None:
+    for number in fault.nodes:
+        world.wipe(number)
+
+
 def _transfer(world: World, fault: Fault) -> None:
     for leader in world.leaders():
         leader.transfer(world.processes[fault.nodes[0]].node)
@@ -330,5 +410,8 @@ ACTS: Final[dict[FaultKind, tuple[_Act, _Act | None]]] = {
     FaultKind.DRIFT: (_drift, _no_drift),
     FaultKind.JUMP: (_jump, _jump_back),
     FaultKind.TRANSFER: (_transfer, None),
+    FaultKind.MEMBERS: (_members, None),
+    FaultKind.ROT: (_rot, None),
+    FaultKind.WIPE: (_wipe, _restart),
 }
 """How each begins, and how it ends if it does not by itself."""

@@ -26,7 +26,7 @@ class Profile:
     jitter_us: int = 50
     """Mean of an exponential share on top."""
     uniform_us: int = 0
-    """Upper bound of a uniform share on top."""
+    """Upper bound of a uniform share on top, of requests only: replies come at once (N-02)."""
     loss: float = 0.0
     duplicate: float = 0.0
     replay: float = 0.0
@@ -34,8 +34,6 @@ class Profile:
     replay_us_max: int = 5_000_000
     corrupt: float = 0.0
     """One bit is flipped."""
-    reply_loss: float = 0.0
-    """As `loss`, for messages marked as replies only."""
     reply_hold: float = 0.0
     """Replies held back by 200 ms + rand(1 + rand(0..1999)) ms (scenarios/network.md, N-05)."""
     reorder: bool = False
@@ -46,9 +44,9 @@ class Profile:
 
 RELIABLE: Final = Profile()
 MIT_UNRELIABLE: Final = Profile(
-    latency_us=0, jitter_us=0, uniform_us=26_000, loss=0.1, reply_loss=0.1, reorder=True
+    latency_us=0, jitter_us=0, uniform_us=26_000, loss=0.1, reorder=True
 )
-"""N-02, N-03, N-04: a request is delayed by 0-26 ms, one in ten is lost, and so is one reply."""
+"""N-02, N-03, N-04: a request is delayed by 0-26 ms, one in ten is lost, and one in ten replies."""
 MIT_REORDERING: Final = replace(MIT_UNRELIABLE, reply_hold=2 / 3)
 """N-05 on top."""
 
@@ -116,19 +114,20 @@ class Network:
         *,
         lane: Lane = Lane.RAFT,
         reply: bool = False,
-    ) -> None:
-        """Let `content` leave `source`; it may arrive never, once or twice."""
+    ) -> bool:
+        """Let `content` leave `source`; it may arrive never, once or twice. False: surely never."""
         link = self._link(source, target)
         number = link.traffic.sent = link.traffic.sent + 1
         link.traffic.bytes += len(content)
         profile = link.profile or self.profile
-        if link.blocks or self._is_lost(profile, source, target, number, reply=reply):
-            return
+        if link.blocks or self._chance.hit(profile.loss, "loss", source, target, number):
+            return False
         if link.clogged:
-            if len(link.held) < HELD_COUNT_MAX:
+            has_room = len(link.held) < HELD_COUNT_MAX
+            if has_room:
                 link.held.append((content, lane))
-            return
-        self._pass(link, (source, target, number), content, lane, reply=reply)
+            return has_room
+        return self._pass(link, (source, target, number), content, lane, reply=reply)
 
     def block(self, source: int, target: int) -> None:
         """Cut one direction; what is on its way is lost. Each cut is undone by one `unblock`."""
@@ -180,22 +179,16 @@ class Network:
             link = self._links[source, target] = _Link()
         return link
 
-    def _is_lost(
-        self, profile: Profile, source: int, target: int, number: int, *, reply: bool
-    ) -> bool:
-        rate = profile.reply_loss if reply else profile.loss
-        return self._chance.hit(rate, "loss", source, target, number)
-
     def _pass(
         self, link: _Link, where: tuple[int, int, int], content: bytes, lane: Lane, *, reply: bool
-    ) -> None:
+    ) -> bool:
         profile = link.profile or self.profile
         delay_us = self._delay_us(profile, where, reply=reply)
         if profile.bytes_per_s:
             now_us = self._timeline.now_us
             start_us = max(link.free_us, now_us)
             if start_us > now_us + QUEUED_US_MAX:
-                return
+                return False
             link.free_us = start_us + len(content) * 1_000_000 // profile.bytes_per_s
             delay_us += link.free_us - now_us
         arrival_us = self._timeline.now_us + delay_us
@@ -212,13 +205,14 @@ class Network:
         if chance.hit(profile.replay, "replay", *where):
             late_us = chance.below(profile.replay_us_max, "replay time", *where)
             self._plan(arrival_us + late_us, source, target, content)
+        return True
 
     def _delay_us(self, profile: Profile, where: tuple[int, int, int], *, reply: bool) -> int:
         chance = self._chance
         delay_us = profile.latency_us
         if profile.jitter_us:
             delay_us += int(chance.exponential(profile.jitter_us, "jitter", *where))
-        if profile.uniform_us:
+        if profile.uniform_us and not reply:
             delay_us += chance.below(profile.uniform_us + 1, "uniform", *where)
         if reply and chance.hit(profile.reply_hold, "hold", *where):
             bound = 1 + chance.below(2_000, "hold bound", *where)

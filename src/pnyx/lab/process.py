@@ -5,29 +5,21 @@ little: take in what arrived, carry out effects, keep the order that safety need
 knows beyond its disk is lost in a crash.
 """
 
-import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pnyx.consensus.formation import Formation, Formed
-from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.raft import Raft
 from pnyx.errors import PnyxError
 from pnyx.ids import NodeId
 from pnyx.lab.clock import Clock
-from pnyx.lab.disk import WAL_SETTINGS, Disk, GroupCommit, PowerCut
-from pnyx.lab.surroundings import (
-    BULK,
-    CLUSTER,
-    GROUP,
-    REPLIES,
-    Condition,
-    Counts,
-    Surroundings,
-)
+from pnyx.lab.disk import Disk, GroupCommit, PowerCut
+from pnyx.lab.surroundings import CLUSTER, GROUP, Condition, Counts, Surroundings
+from pnyx.lab.wiring import Wiring, parcels_in
 from pnyx.machine.group import Group
 from pnyx.prng import Prng
+from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
@@ -35,24 +27,13 @@ from pnyx.storage.agreement import agreed
 from pnyx.storage.owner import Identity
 from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.wal import GroupWrite, Wal
-from pnyx.transport.codec import (
-    FORMATION,
-    BadParcel,
-    Packet,
-    Parcel,
-    decode_body,
-    encode_packets,
-    encode_parcel,
-)
-from pnyx.transport.frames import FRAME_BYTES_MAX, BadFrame, FrameReader, frame
+from pnyx.transport.codec import FORMATION, BadParcel, Packet, Parcel
+from pnyx.transport.frames import BadFrame
 from pnyx.transport.lane import Lane
 
 SPACE_CHECK_MS: Final = 1_000
 SEGMENT_COUNT_MAX: Final = 6
 """The log is compacted, tail included, rather than keep more segments than this."""
-
-_CONNECTION: Final = struct.Struct("<II")
-"""Before each frame: the sender's and the receiver's life, as the connection knows them."""
 
 
 class Process:
@@ -67,11 +48,12 @@ class Process:
         self.condition = Condition.DOWN
         self.why_failed = ""
         self.life = 0
-        self.counts = Counts()
+        self.wiring = Wiring(number, world)
         self.replica: Replica | None = None
-        self.linked: dict[int, tuple[int, NodeId]] = {}
-        """By number, the life and the NodeId of the peer that a connection leads to."""
         self._identities = 0
+        self._read_us = -1
+        self._read = Now(0, 0)
+        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.identity = self._draw_identity()
         self._forget()
 
@@ -81,13 +63,28 @@ class Process:
         return self.identity.node
 
     @property
+    def linked(self) -> dict[int, tuple[int, NodeId]]:
+        """By number, the life and the NodeId of the peer that a connection leads to."""
+        return self.wiring.linked
+
+    @property
+    def counts(self) -> Counts:
+        """What it has sent, over all lives."""
+        return self.wiring.counts
+
+    @property
     def running(self) -> bool:
         """Does the process exist, paused or not?"""
         return self.condition in (Condition.UP, Condition.PAUSED)
 
     def now(self) -> Now:
         """Read this node's clocks."""
-        return self.clock.read(self.world.timeline.now_us)
+        now_us = self.world.timeline.now_us
+        if now_us != self._read_us or self.clock.changed:
+            self._read_us = now_us
+            self.clock.changed = False
+            self._read = self.clock.read(now_us)
+        return self._read
 
     # Life and death.
 
@@ -96,6 +93,7 @@ class Process:
         assert not self.running, "a process is started when it is down"
         self._forget()
         self.life += 1
+        self.wiring.life = self.life
         self.condition = Condition.UP
         self.world.network.attach(self.number, self._receive)
         try:
@@ -185,6 +183,10 @@ class Process:
             self.replica.transfer_leadership(to, self.now())
             self._run(self._nothing)
 
+    def change(self, change: Change, ticket: Any) -> None:
+        """Ask the replica here for a change of the members."""
+        self._run(self._change, change, ticket)
+
     def start_value(self, payload: bytes) -> bool:
         """Propose one entry at this replica's consensus, past the replica's queues; did it take it?
 
@@ -216,9 +218,8 @@ class Process:
         self._durable = 0
         self._timer_us = 0
         self._space_checked_ms = 0
-        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._tending = False
-        self.linked.clear()
+        self._waiting = deque()
+        self.wiring.linked.clear()
 
     def _end(self, condition: Condition, how: str) -> None:
         self.condition = condition
@@ -233,7 +234,7 @@ class Process:
         wal, recovered = Wal.open(
             self.disk.files,
             self.identity,
-            WAL_SETTINGS,
+            self.disk.segments,
             {GROUP: group.applied.index},
             lambda: world.chance.draw("nonce", self.number, self.life, next(nonces)),
         )
@@ -242,7 +243,10 @@ class Process:
         self._group = group
         self._commits = GroupCommit(self.disk, wal, world.timeline, self._synced_event)
         self._formation = Formation(
-            self.label, self.node, tuple(sorted(world.labels)), recorded=recovered.formed
+            self.label,
+            self.node,
+            tuple(sorted({*world.labels, self.label})),
+            recorded=recovered.formed,
         )
         self._tend_formation()
 
@@ -251,7 +255,8 @@ class Process:
         assert formation is not None, "a running process has one"
         assert commits is not None, "a running process has a log"
         for to, message in formation.send:
-            self._post(self.world.number_of[to], Lane.RAFT, (Packet(FORMATION, message),))
+            number, packets = self.world.number_of[to], (Packet(FORMATION, message),)
+            self.wiring.post(self.node, number, Lane.RAFT, packets, self.now().wall_ms)
         formation.send.clear()
         if formation.record is not None and formation.record != self._recording:
             self._recording = formation.record
@@ -267,7 +272,7 @@ class Process:
         assert group is not None, "a running process has opened its space"
         assert log is not None, "a running process has opened its log"
         if group.membership is None:
-            group.membership = Membership(tuple(sorted(node for _, node in formed.nodes)))
+            group.membership = formed.membership()
         now = self.now()
         boot = self.world.chance.seed("boot", self.number, self.life)
         raft = Raft(
@@ -282,9 +287,17 @@ class Process:
             compacted=log.compacted,
             applied=group.applied.index,
         )
+        assert self._formation is not None, "a running process has one"
         self.replica = Replica(
-            me=self.node, boot=boot, consensus=raft, group=group, limits=self.world.limits
+            me=self.node,
+            boot=boot,
+            consensus=raft,
+            group=group,
+            limits=self.world.limits,
+            joins=self.label if self._formation.joins else "",
         )
+        for _, peer in self.linked.values():
+            self.replica.met(peer)
         self.world.watch.started(self)
 
     # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.
@@ -316,10 +329,18 @@ class Process:
         else:
             self.replica.submit((request,), self.now())
 
+    def _change(self, change: Change, ticket: Any) -> None:
+        if self.replica is None:
+            self.world.watch.answered(self, ticket, NotDone(Reason.NO_QUORUM))
+        else:
+            self.replica.change_members(change, ticket, self.now())
+
     def _connected(self, label: str, node: NodeId) -> None:
         assert self._formation is not None, "a running process has one"
         if label in self._formation.labels:
             self._formation.connected(label, node)
+        if self.replica is not None:
+            self.replica.met(node)
         self._tend_formation()
 
     def _disconnected(self, node: NodeId) -> None:
@@ -327,17 +348,12 @@ class Process:
             self.replica.link_lost(node)
 
     def _receive(self, source: int, content: bytes) -> None:
-        theirs, mine = _CONNECTION.unpack_from(content)
-        if mine != self.life or source not in self.linked or self.linked[source][0] != theirs:
-            # Bytes of a connection that is gone with one of its ends.
-            return
-        self._run(self._received, source, content[_CONNECTION.size :])
+        if self.wiring.is_ours(source, content):
+            self._run(self._received, source, content)
 
     def _received(self, source: int, content: bytes) -> None:
         try:
-            for body in FrameReader(FRAME_BYTES_MAX).feed(content):
-                parcel = decode_body(body)
-                assert isinstance(parcel, Parcel), "pulses are not simulated"
+            for parcel in parcels_in(content):
                 self._take(parcel)
         except (BadFrame, BadParcel):
             # What a real link does at the first wrong byte: close.
@@ -358,13 +374,13 @@ class Process:
             elif self.replica is not None:
                 self.replica.step(parcel.sender, packet.message, now)
 
-    def _synced_event(self, number: int) -> None:
-        commits = self._commits
-        if commits is not None and number == commits.number and not self.disk.hung:
-            self._run(self._synced, commits)
+    def _synced_event(self, commits: GroupCommit, number: int) -> None:
+        if commits is self._commits:
+            self._run(self._synced, commits, number)
 
-    def _synced(self, commits: GroupCommit) -> None:
-        if commits is not self._commits:
+    def _synced(self, commits: GroupCommit, number: int) -> None:
+        if self.disk.hung or number != commits.number or commits is not self._commits:
+            # A hang or a pause came in between: that sync was overtaken by another one.
             return
         writes, formed = commits.finish()
         self.world.watch.durable(self, writes)
@@ -415,6 +431,11 @@ class Process:
             self._check_space(replica)
         while (effects := replica.effects(now)) is not None:
             self._carry_out(effects)
+            if not effects.more:
+                break
+        if replica.retired:
+            self.fail(replica.retired)
+            return
         self._arm(replica, now)
 
     def _check_space(self, replica: Replica) -> None:
@@ -462,32 +483,8 @@ class Process:
     def _send(self, outbounds: Sequence[Outbound]) -> None:
         if not outbounds:
             return
-        parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}
-        messages = self.counts.messages
         for outbound in outbounds:
             self.world.watch.sending(self, outbound)
-            kind = type(outbound.message)
-            messages[kind.__name__] = messages.get(kind.__name__, 0) + 1
-            lane = Lane.BULK if kind in BULK else Lane.RAFT
-            packet = Packet(GROUP, outbound.message)
-            parcels.setdefault((outbound.to, lane), []).append(packet)
-        for (to, lane), packets in parcels.items():
-            number = self.world.number_of.get(to)
-            if number in self.linked:
-                assert number is not None, "None is linked to nobody"
-                self._post(number, lane, packets)
-            elif self.replica is not None:
-                for packet in packets:
-                    self.replica.unsent(to, packet.message)
-
-    def _post(self, number: int, lane: Lane, packets: Sequence[Packet]) -> None:
-        if number not in self.linked:
-            return
-        theirs, to = self.linked[number]
-        wall_ms = self.now().wall_ms
-        reply = type(packets[0].message) in REPLIES
-        connection = _CONNECTION.pack(self.life, theirs)
-        for piece in encode_packets(packets):
-            content = connection + frame(encode_parcel(self.node, to, wall_ms, piece))
-            self.counts.payload_bytes += len(content)
-            self.world.network.send(self.number, number, content, lane=lane, reply=reply)
+        for outbound in self.wiring.send(self.node, outbounds, self.now().wall_ms):
+            if self.replica is not None:
+                self.replica.unsent(outbound.to, outbound.message)

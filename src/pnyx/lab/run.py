@@ -5,7 +5,7 @@ core must elect within 20 election timeouts, answer every open request, and agre
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pnyx.lab import faults as acts
@@ -14,12 +14,16 @@ from pnyx.lab.swarm import Plan
 from pnyx.lab.watch import Violation, Watch
 from pnyx.lab.workload import Clients
 from pnyx.lab.world import World, broken_assertion
+from pnyx.replica.replica import Replica
+from pnyx.replica.requests import Done
 
 ELECTIONS_MAX: Final = 20
 """Election timeouts that a healed core may take to have a leader."""
 SETTLE_US: Final = 25_000_000
 """What it may then take to answer everybody and to agree: a snapshot's patience and some."""
 STEP_US: Final = 50_000
+READS_MAX: Final = 0.5
+"""Share of reads among what clients ask a healed core at first."""
 
 
 @dataclass(slots=True)
@@ -45,8 +49,7 @@ def run(
 ) -> Outcome:
     """Carry out `plan`; `watches` judge it, `prepare` may look at the world before it begins."""
     clients = Clients(plan.workload)
-    if plan.dropped:
-        clients.kept = lambda ticket: (ticket.client, ticket.number) not in plan.dropped
+    clients.kept = plan.kept
     world = World(plan.seed, plan.world, [*watches, clients])
     if prepare is not None:
         prepare(world)
@@ -83,6 +86,7 @@ def _carry_out(plan: Plan, world: World, clients: Clients) -> None:
 
 def _prove_liveness(plan: Plan, world: World, clients: Clients) -> None:
     acts.mend_all(world, plan.core)
+    healed_us = world.now_us
     clients.aim(plan.core)
     core = [world.processes[number] for number in plan.core]
     election_us = plan.world.raft.election_ms_max * 1_000
@@ -93,7 +97,23 @@ def _prove_liveness(plan: Plan, world: World, clients: Clients) -> None:
         "leader_elected",
         f"the healed nodes elected nobody within {ELECTIONS_MAX} election timeouts",
     )
+    # A leader that takes no writes is as bad as none, and reads alone would not show it.
+    clients.settings = replace(clients.settings, reads=min(clients.settings.reads, READS_MAX))
+    _await(
+        world,
+        lambda: _serves(clients, healed_us),
+        SETTLE_US,
+        "core_serves",
+        "the healed nodes have a leader, but no write that was asked since was done",
+    )
     clients.stop()
+    _await(
+        world,
+        lambda: _is_settled(core),
+        SETTLE_US,
+        "change_finishes",
+        "the membership is still joint, or its leader is no voter of it",
+    )
     _await(
         world,
         lambda: not clients.open,
@@ -120,18 +140,54 @@ def _await(
         world.timeline.run(world.now_us + STEP_US)
 
 
+def _taking_part(core: Sequence[Process]) -> list[Replica]:
+    """Return the replicas of those of `core` that the newest leader's membership names."""
+    leaders = [
+        process.replica
+        for process in core
+        if process.replica is not None and process.replica.leads
+    ]
+    newest = max(leaders, key=lambda replica: replica.consensus.term, default=None)
+    named = None if newest is None else newest.consensus.membership
+    return [
+        process.replica
+        for process in core
+        if process.replica is not None and (named is None or named.has(process.node))
+    ]
+
+
 def _led(core: Sequence[Process]) -> bool:
-    leaders = {process.replica.consensus.leader for process in core if process.replica is not None}
+    leaders = {replica.consensus.leader for replica in _taking_part(core)}
     return len(leaders) == 1 and None not in leaders
 
 
+def _is_settled(core: Sequence[Process]) -> bool:
+    memberships = {
+        (replica.consensus.membership, replica.consensus.leader) for replica in _taking_part(core)
+    }
+    return len(memberships) == 1 and all(
+        leader in membership.voters and not membership.outgoing
+        for membership, leader in memberships
+    )
+
+
+def _serves(clients: Clients, since_us: int) -> bool:
+    for ticket in reversed(clients.tickets):
+        if ticket.called_us < since_us:
+            return False
+        if isinstance(ticket.answer, Done) and any(each.writes for each in ticket.commands):
+            return True
+    return False
+
+
 def _agree(core: Sequence[Process]) -> bool:
-    replicas = [process.replica for process in core]
-    if any(replica is None or not replica.idle or replica.parked_count for replica in replicas):
+    replicas = _taking_part(core)
+    if any(process.replica is None for process in core):
+        return False
+    if any(not replica.idle or replica.parked_count for replica in replicas):
         return False
     states = {
         (replica.group.applied.index, replica.consensus.last_index, replica.consensus.commit_index)
         for replica in replicas
-        if replica is not None
     }
     return len(states) == 1

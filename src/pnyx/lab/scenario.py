@@ -18,9 +18,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
+from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import Unlisted
 from pnyx.lab.network import RELIABLE, Profile
 from pnyx.machine.commands import AnyCommand
+from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Answer
 
 MINUTE_US: Final = 60_000_000
@@ -45,7 +47,7 @@ Step: TypeAlias = Sleep | Until
 Script: TypeAlias = Generator[Step, Any, None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """A client's request on a stage."""
 
@@ -53,6 +55,8 @@ class Call:
     commands: tuple[AnyCommand, ...]
     answer: Answer | None = None
     """None while it is open."""
+    answered_us: int = 0
+    """When the answer came."""
     lost: bool = False
     """The node died under it: the outcome is unknown."""
 
@@ -170,13 +174,17 @@ class Scenario:
     profile: Profile = RELIABLE
     """How links behave when the script says `reliable(reliable=False)`, or from the start."""
     unreliable: bool = False
-    """Do links behave like `profile` from the start?"""
+    """Do links behave like `profile` as soon as the cluster has formed?"""
     compact_bytes: int = 0
     """Compact the log above so many bytes, keeping no tail (`maxRaftState`); 0: the default."""
+    raft: RaftSettings = field(default_factory=RaftSettings)
+    limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     limit_us: int = 120_000_000
     """Simulated time after which the script has failed."""
     real: bool = False
     """Does it also run on real processes?"""
+    prepare: Callable[..., None] | None = None
+    """Called with the stage before the first process starts: to write onto its disks."""
     options: dict[str, Any] = field(default_factory=dict)
     """Parameters of the script, for files that share one."""
 

@@ -4,21 +4,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pnyx.lab.commandlog import CommandLog
+from pnyx.consensus.ready import HardState, Mark
+from pnyx.ids import NodeId
+from pnyx.lab.commandlog import CommandLog, log_of
 from pnyx.lab.network import RELIABLE
 from pnyx.lab.process import Process
 from pnyx.lab.scenario import Budget, Call, Failed, Scenario, Script, Sleep, Step, Until
-from pnyx.lab.surroundings import Condition
+from pnyx.lab.surroundings import GROUP, REPLIES
 from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.watch import Violation, Watch
 from pnyx.lab.world import World, WorldSettings, broken_assertion
-from pnyx.machine.commands import AnyCommand, Batch, Set, encode
-from pnyx.replica.limits import ReplicaLimits
+from pnyx.machine.commands import AnyCommand, Batch, Get, Set, encode
+from pnyx.replica.effects import Outbound
 from pnyx.replica.requests import Answer, Request
+from pnyx.storage.record import GroupCheckpoint, encode_entries, encode_group
 
 POLL_US: Final = 1_000
 """How often a script that waits looks again."""
+FORM_US: Final = 1_000_000
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
+_REPLY_NAMES: Final = frozenset(kind.__name__ for kind in REPLIES)
 
 
 @dataclass(slots=True)
@@ -52,7 +57,10 @@ class WorldStage(Watch):
         self.scenario = scenario
         self.log = CommandLog()
         self.budgets: list[Budget] = []
-        self._calls: list[Call] = []
+        self.away: set[int] = set()
+        """Who is isolated."""
+        self._calls: dict[Call, None] = {}
+        self._sent_to: dict[tuple[NodeId, str], int] = {}
         self._drawn: dict[str, int] = {}
         self._tasks = 0
         self.world = World(seed, settings_of(scenario), [*watches, self.log, self])
@@ -107,6 +115,19 @@ class WorldStage(Watch):
             for kind in kinds
         )
 
+    def requests(self) -> int:
+        """Return how many requests all nodes have sent: every message that answers none."""
+        return sum(
+            count
+            for process in self.world.processes.values()
+            for kind, count in process.counts.messages.items()
+            if kind not in _REPLY_NAMES
+        )
+
+    def sent_to(self, node: int, kind: str) -> int:
+        """Return how many messages of that type all nodes have sent to `node`."""
+        return self._sent_to.get((self.process(node).node, kind), 0)
+
     def sent_bytes(self) -> int:
         """Return the bytes of everything that nodes have sent to each other, frames included."""
         return sum(process.counts.payload_bytes for process in self.world.processes.values())
@@ -116,13 +137,46 @@ class WorldStage(Watch):
         replica = self.process(node).replica
         return 0 if replica is None else replica.consensus.log_bytes
 
+    def log_end(self, node: int) -> Mark:
+        """Return index and term of the newest entry of `node`."""
+        raft = self.process(node).replica
+        state = None if raft is None else raft.consensus.state  # type: ignore[attr-defined]
+        return Mark() if state is None else Mark(state.log.last_index, state.log.last_term)
+
+    def state_bytes(self, node: int) -> int:
+        """Return the logical bytes of the records that hold the Raft state of `node`.
+
+        Term and vote, marks and every entry that it keeps, headers included.
+        """
+        replica = self.process(node).replica
+        if replica is None:
+            return 0
+        raft = replica.consensus
+        entries = log_of(self.process(node), raft.compacted.index, raft.last_index)
+        parts: list[bytes] = []
+        encode_entries(GROUP, tuple(entries), parts)
+        hard_state = HardState(raft.term, self.process(node).node)
+        checkpoint = GroupCheckpoint(hard_state, raft.compacted, self.log_end(node), ())
+        parts.append(encode_group(GROUP, checkpoint))
+        return sum(len(part) for part in parts)
+
+    def stored(self, node: int, key: bytes) -> bytes | None:
+        """Return what the space of `node` holds under `key`, whoever leads."""
+        replica = self.process(node).replica
+        results = None if replica is None else replica.group.read((Get(key),), 0)
+        return results[0] if results and isinstance(results[0], bytes) else None
+
     # What is done.
 
     def isolate(self, node: int) -> None:
-        self.world.isolate(node)
+        if node not in self.away:
+            self.away.add(node)
+            self.world.isolate(node)
 
     def rejoin(self, node: int) -> None:
-        self.world.rejoin(node)
+        if node in self.away:
+            self.away.remove(node)
+            self.world.rejoin(node)
 
     def cut(self, source: int, target: int) -> None:
         self.world.cut(source, target)
@@ -134,10 +188,15 @@ class WorldStage(Watch):
         self.world.partition(sides)
 
     def heal(self) -> None:
+        self.away.clear()
         self.world.heal()
 
     def crash(self, node: int) -> None:
         self.world.crash(node, power=True)
+
+    def stop(self, node: int) -> None:
+        """Let `node` end in order: who waits there is told what can be told."""
+        self.world.stop(node)
 
     def restart(self, node: int) -> None:
         self.world.restart(node)
@@ -153,16 +212,13 @@ class WorldStage(Watch):
 
     def call(self, node: int, *commands: AnyCommand) -> Call:
         call = Call(node, commands)
-        process = self.process(node)
-        if process.condition is Condition.PAUSED:
-            # A paused process is connected to, and silent.
-            self._calls.append(call)
         by_log = any(command.writes for command in commands)
         request = Request(call, commands, by_log=by_log, forward=True)
-        if process.submit(request):
-            self._calls.append(call)
-        else:
+        # Before, since it may be answered at once.
+        self._calls[call] = None
+        if not self.process(node).submit(request):
             call.lost = True
+            del self._calls[call]
         return call
 
     def propose(self, node: int, value: bytes) -> int:
@@ -206,13 +262,19 @@ class WorldStage(Watch):
         """Hand the answer to the call."""
         if isinstance(ticket, Call) and not ticket.over:
             ticket.answer = answer
-            self._calls.remove(ticket)
+            ticket.answered_us = self.now_us
+            del self._calls[ticket]
+
+    def sending(self, process: Process, outbound: Outbound) -> None:
+        """Count what goes where."""
+        where = (outbound.to, type(outbound.message).__name__)
+        self._sent_to[where] = self._sent_to.get(where, 0) + 1
 
     def ended(self, process: Process, how: str) -> None:
         """Whoever waited for that node waits no more."""
         for call in [call for call in self._calls if call.node == process.number]:
             call.lost = True
-            self._calls.remove(call)
+            del self._calls[call]
 
     # The drive.
 
@@ -221,9 +283,11 @@ class WorldStage(Watch):
         world, scenario = self.world, self.scenario
         failed = ""
         try:
+            if scenario.prepare is not None:
+                scenario.prepare(self)
             world.start()
             if scenario.unreliable:
-                self.reliable(reliable=False)
+                self.spawn(self._worsen())
             self.spawn(scenario.script(self, **scenario.options))
             while self._tasks and world.now_us < scenario.limit_us:
                 world.timeline.step()
@@ -249,6 +313,14 @@ class WorldStage(Watch):
             timeline.now_us,
             world,
         )
+
+    def _worsen(self) -> Script:
+        # A cluster forms over connections that carry everything or break, so links lose messages
+        # from when it has formed: long before the first election.
+        processes = self.world.processes.values()
+        formed = yield Until(lambda: all(each.replica for each in processes), FORM_US)
+        self.check(formed, f"the cluster did not form within {FORM_US / 1e6:g} s")
+        self.reliable(reliable=False)
 
     def _plan(self, delay_us: int, script: Script, value: Any) -> None:
         self.world.timeline.after_us(delay_us, "script", NOWHERE, self._advance, script, value)
@@ -281,15 +353,17 @@ class WorldStage(Watch):
 
 def settings_of(scenario: Scenario) -> WorldSettings:
     """Return the world that `scenario` wants."""
-    limits = ReplicaLimits()
+    limits = scenario.limits
     if scenario.compact_bytes:
         limits = replace(
             limits,
             flush_log_bytes=max(scenario.compact_bytes // 2, 1),
             compact_log_bytes=scenario.compact_bytes,
             tail_log_bytes=0,
+            # Nobody is waited for: who falls behind gets a snapshot.
+            catchup_log_bytes=scenario.compact_bytes,
         )
-    return WorldSettings(nodes=scenario.nodes, limits=limits)
+    return WorldSettings(nodes=scenario.nodes, limits=limits, raft=scenario.raft)
 
 
 def play(scenario: Scenario, seed: int, watches: Sequence[Watch] = ()) -> Result:

@@ -11,7 +11,8 @@ from typing import Final
 
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.chance import Chance
-from pnyx.lab.faults import Fault, FaultKind
+from pnyx.lab.faults import LEADER, Fault, FaultKind
+from pnyx.lab.network import Profile
 from pnyx.lab.workload import WorkloadSettings
 from pnyx.lab.world import WorldSettings
 from pnyx.replica.limits import ReplicaLimits
@@ -34,6 +35,7 @@ _NETWORK: Final = frozenset(
         FaultKind.LOSSY,
         FaultKind.SLOW_LINKS,
         FaultKind.TRANSFER,
+        FaultKind.MEMBERS,
     }
 )
 """Pointless in a cluster of one."""
@@ -51,8 +53,8 @@ class Plan:
     """How long the phase lasts in which anything goes."""
     core: tuple[int, ...]
     """Who is healed for the liveness phase; the other faults are frozen."""
-    dropped: frozenset[tuple[int, int]] = frozenset()
-    """Requests (client, number) that are left out: shrinking."""
+    kept: frozenset[tuple[int, int]] | None = None
+    """The only requests (client, number) that are made, after shrinking; None: all."""
 
     def __str__(self) -> str:
         """Return everything that was drawn."""
@@ -63,15 +65,16 @@ class Plan:
             + " ".join(f"n{number}" for number in self.core),
             f"  clients think {load.think_us / 1e3:.1f} ms, {load.keys} keys, "
             f"{load.reads:.0%} reads, values +{load.padding_bytes} B",
-            f"  sync {world.sync_us} us +{world.sync_jitter_us}, "
+            f"  links {world.profile.latency_us} us +{world.profile.jitter_us}, "
+            f"sync {world.sync_us} us +{world.sync_jitter_us}, "
             f"heartbeat {raft.heartbeat_ms} ms, election [{raft.election_ms_min}, "
             f"{raft.election_ms_max}) ms, in flight {raft.inflight_max}, "
             f"append {raft.append_entries_max} entries, "
             f"compact above {world.limits.compact_log_bytes} B",
         ]
         lines += [f"  {fault}" for fault in self.faults]
-        if self.dropped:
-            lines.append(f"  {len(self.dropped)} requests left out")
+        if self.kept is not None:
+            lines.append(f"  only {len(self.kept)} requests are made")
         return "\n".join(lines)
 
 
@@ -84,7 +87,7 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
     world = _world(chance, nodes)
     workload = WorkloadSettings(
         clients=1 + chance.below(6, "clients"),
-        think_us=int(chance.log_uniform(500, 100_000, "think")),
+        think_us=int(chance.log_uniform(2_000, 100_000, "think")),
         keys=1 + chance.below(5, "keys"),
         reads=chance.share("reads"),
         appends=chance.share("appends"),
@@ -93,16 +96,26 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
     )
     faults: list[Fault] = []
     victims = _minority(chance, nodes)
+    # A voter that is gone for good, and voters that are taken away: each is survived alone.
+    spared = {FaultKind.ROT, FaultKind.WIPE}
+    if victims and chance.hit(0.5, "disks are lost"):
+        # The one rots away, the other is replaced: together they may be more than a minority.
+        spared = {FaultKind.MEMBERS, FaultKind.ROT}
+        if chance.hit(0.5, "rot"):
+            spared = {FaultKind.MEMBERS, FaultKind.WIPE}
     for number, kind in enumerate(FaultKind):
-        if nodes == 1 and kind in _NETWORK:
+        if kind in spared or (nodes == 1 and kind in _NETWORK):
             continue
         if chance.hit(0.5, "family", number):
             faults += _family(chance, kind, number, nodes, victims, safety_us)
     faults.sort(key=lambda fault: (fault.at_us, fault.kind))
-    core = tuple(range(1, nodes + 1))
-    if nodes > 2 and chance.hit(0.3, "core"):
+    kinds = {fault.kind for fault in faults}
+    away: tuple[int, ...] = ()
+    if FaultKind.ROT in kinds:
+        away = victims
+    elif nodes > 2 and not kinds & _RECAST and chance.hit(0.3, "core"):
         away = _minority(chance, nodes)
-        core = tuple(number for number in core if number not in away)
+    core = tuple(number for number in range(1, nodes + 1) if number not in away)
     return Plan(seed, world, workload, tuple(faults), safety_us, core)
 
 
@@ -130,9 +143,20 @@ def _world(chance: Chance, nodes: int) -> WorldSettings:
         compact_log_bytes=compact,
         tail_log_bytes=compact // 4,
         catchup_log_bytes=compact * 8,
+        replace_silent_ms=1_000 + chance.below(4_000, "replace"),
     )
     sync_us = int(chance.log_uniform(50, 20_000, "sync"))
-    return WorldSettings(nodes, raft=raft, limits=limits, sync_us=sync_us, sync_jitter_us=sync_us)
+    # Long ways keep much under way: what a fault then hits is torn between its ends.
+    latency_us = int(chance.log_uniform(50, 250 * heartbeat_ms, "latency"))
+    jitter_us = int(latency_us * chance.share("jitter"))
+    return WorldSettings(
+        nodes,
+        profile=Profile(latency_us=latency_us, jitter_us=jitter_us),
+        raft=raft,
+        limits=limits,
+        sync_us=sync_us,
+        sync_jitter_us=sync_us,
+    )
 
 
 def _minority(chance: Chance, nodes: int) -> tuple[int, ...]:
@@ -142,11 +166,38 @@ def _minority(chance: Chance, nodes: int) -> tuple[int, ...]:
 
 
 _SHARED: Final = frozenset(
-    {FaultKind.POWER_ALL, FaultKind.RING, FaultKind.LOSSY, FaultKind.SLOW_LINKS}
+    {
+        FaultKind.POWER_ALL,
+        FaultKind.RING,
+        FaultKind.LOSSY,
+        FaultKind.SLOW_LINKS,
+        FaultKind.MEMBERS,
+    }
 )
 """Of no node in particular."""
-_WHOLE_DISK: Final = frozenset({FaultKind.BAD_DISK, FaultKind.FULL_DISK})
+_WHOLE_DISK: Final = frozenset(
+    {FaultKind.BAD_DISK, FaultKind.FULL_DISK, FaultKind.ROT, FaultKind.WIPE}
+)
 """Only a minority of the disks: a cluster with fewer good ones than a majority cannot go on."""
+
+
+_RECAST: Final = frozenset({FaultKind.MEMBERS, FaultKind.WIPE})
+"""Who counts changes, so a majority of the founders may be no quorum: everybody is healed."""
+_AT_LEADER: Final = frozenset(
+    {
+        FaultKind.KILL,
+        FaultKind.POWER,
+        FaultKind.TORN,
+        FaultKind.PAUSE,
+        FaultKind.ISOLATE,
+        FaultKind.PARTITION,
+        FaultKind.ONE_WAY,
+        FaultKind.CLOG,
+        FaultKind.SLOW_DISK,
+        FaultKind.HUNG_DISK,
+    }
+)
+"""What hurts most where the leader is."""
 
 
 def _family(
@@ -159,6 +210,7 @@ def _family(
 ) -> list[Fault]:
     mean_us = chance.log_uniform(300_000, 6_000_000, "rate", family)
     lasts_mean_us = chance.log_uniform(30_000, 3_000_000, "lasts", family)
+    at_leader = chance.share("at leaders", family)
     faults: list[Fault] = []
     at_us = float(START_US)
     count = 0
@@ -171,6 +223,8 @@ def _family(
         chosen = _chosen(chance, kind, where, nodes, victims)
         if chosen is None:
             return faults
+        if kind in _AT_LEADER and chance.hit(at_leader, "at leader", *where):
+            chosen = (LEADER, *chosen[1:])
         lasts_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
         amount = _amount(chance, kind, where)
         faults.append(Fault(kind, int(at_us), lasts_us, chosen, amount))
@@ -202,6 +256,8 @@ def _amount(chance: Chance, kind: FaultKind, where: tuple[int, int]) -> int:
     match kind:
         case FaultKind.TORN:
             return chance.below(6, "step", *where)
+        case FaultKind.MEMBERS | FaultKind.ROT:
+            return chance.below(1 << 24, "which", *where)
         case FaultKind.LOSSY:
             return int(chance.log_uniform(10, 4_000, "loss", *where))
         case FaultKind.SLOW_LINKS:

@@ -5,9 +5,9 @@ with a list of addresses does. Every value written is unique: ``client.number;``
 connection broke, or that was waited for too long, has an unknown outcome and is never repeated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pnyx.lab.chance import Chance
 from pnyx.lab.process import Process
@@ -88,8 +88,8 @@ class Clients(Watch):
         """Every request ever made, in order of their calls."""
         self.stopped = False
         self.clients: list[Client] = []
-        self.kept: Callable[[Ticket], bool] | None = None
-        """Which requests are made at all; None is all of them. A dropped one takes no time."""
+        self.kept: Collection[tuple[int, int]] | None = None
+        """The only requests (client, number) that are made; None: all. Others take no time."""
         self._world: World | None = None
         self._targets: tuple[int, ...] = ()
 
@@ -161,7 +161,7 @@ class Clients(Watch):
         commands = self._draw(client)
         now_us = self._timeline.now_us
         ticket = Ticket(client.number, client.asked, client.process, commands, now_us)
-        if self.kept is not None and not self.kept(ticket):
+        if self.kept is not None and (client.number, client.asked) not in self.kept:
             self._plan(client, self._think_us(client))
             return
         client.ticket = ticket
@@ -239,7 +239,7 @@ class Clients(Watch):
         return b"key.%d" % self._chance.below(self.settings.keys, "key", *where)
 
 
-def outcome_of(ticket: Ticket) -> str:
+def outcome_of(ticket: Ticket) -> Literal["ok", "fail", "info"]:
     """Return ok, fail (surely nothing happened) or info (nobody knows)."""
     match ticket.answer:
         case Done():

@@ -69,10 +69,8 @@ class World:
             self._plan_again,
         )
         self.processes: dict[int, Process] = {}
-        for number, label in enumerate(labels, start=1):
-            times = DiskTimes(self.settings.sync_us, self.settings.sync_jitter_us)
-            disk = Disk(number, self.chance, times)
-            self.processes[number] = Process(number, label, self._surroundings, disk)
+        for number in range(1, len(labels) + 1):
+            self._make(number)
         self._cuts: dict[tuple[int, int], int] = {}
 
     # Time.
@@ -115,6 +113,13 @@ class World:
         return max(leaders, key=_term, default=None)
 
     # Processes.
+
+    def add(self) -> Process:
+        """Start a new node on an empty disk, next to the others; it is no member yet."""
+        number = max(self.processes) + 1
+        process = self._make(number)
+        self.restart(number)
+        return process
 
     def crash(self, number: int, *, power: bool = True) -> None:
         """Kill a process, or its whole machine; nothing if it does not run."""
@@ -224,6 +229,13 @@ class World:
                     self._plan_again(source, target)
 
     # Inside: connections.
+
+    def _make(self, number: int) -> Process:
+        times = DiskTimes(self.settings.sync_us, self.settings.sync_jitter_us)
+        disk = Disk(number, self.chance, times)
+        process = Process(number, f"n{number}", self._surroundings, disk)
+        self.processes[number] = process
+        return process
 
     def _ended(self, number: int) -> None:
         for other in self.processes:

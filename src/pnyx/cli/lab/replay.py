@@ -1,0 +1,24 @@
+"""lab replay: the same run again, from the line that it printed."""
+
+from pathlib import Path
+
+from pnyx.cli.lab.run import run_and_trace, show_outcome, show_result
+from pnyx.harness.codehash import code_hash
+from pnyx.lab.catalogue import scenario_named
+from pnyx.lab.judge import watched_scenario
+from pnyx.lab.replay import SWARM, parse, plan_of
+
+
+def replay(line: str, *, trace: Path | None = None) -> int:
+    """Play a run again; exit status 6 if anything broke, 2 if the line belongs to other code.
+
+    Args:
+        line: what a failed run printed: WHAT/SEED/CODE, after shrinking with one part more.
+        trace: write every event into this file, a JSON object a line.
+    """
+    parsed = parse(line, code_hash())
+    if parsed.what != SWARM:
+        return show_result(watched_scenario(scenario_named(parsed.what), parsed.seed))
+    plan = plan_of(parsed)
+    print(plan)
+    return show_outcome(run_and_trace(plan, trace))

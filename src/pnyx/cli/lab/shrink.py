@@ -1,0 +1,49 @@
+"""lab shrink: the smallest run that breaks the same invariant."""
+
+import sys
+from pathlib import Path
+
+from pnyx.cli.lab.progress import Progress
+from pnyx.cli.lab.run import CLEAN, run_and_trace, show_outcome
+from pnyx.harness.codehash import code_hash
+from pnyx.lab.judge import watched
+from pnyx.lab.replay import SWARM, parse, plan_of
+from pnyx.lab.shrink import RUNS_MAX, Shrinking, shrink as shrink_outcome
+from pnyx.lab.swarm import Plan, draw
+
+
+def shrink(what: str, *, runs: int = RUNS_MAX, trace: Path | None = None) -> int:
+    """Find the smallest run that breaks what this one breaks; exit status 6 if it breaks any.
+
+    Args:
+        what: a seed of the swarm, or the line that a failed run printed.
+        runs: try at most so many runs.
+        trace: write every event of the smallest run into this file, a JSON object a line.
+    """
+    outcome = watched(plan_from(what))
+    if outcome.violation is None:
+        print(f"seed {outcome.plan.seed} breaks nothing: there is nothing to shrink")
+        return CLEAN
+    progress = Progress(runs, "runs tried")
+
+    def told(shrinking: Shrinking) -> None:
+        progress.step(f"{len(shrinking.plan.faults)} faults, {shrinking.requests} requests")
+
+    smallest = shrink_outcome(outcome, watched, runs, told)
+    progress.end()
+    plan = smallest.plan
+    print(
+        f"from {len(outcome.plan.faults)} faults and {outcome.requests} requests to "
+        f"{len(plan.faults)} and {smallest.requests}, in {smallest.runs} runs",
+        file=sys.stderr,
+    )
+    print(plan)
+    return show_outcome(run_and_trace(plan, trace))
+
+
+def plan_from(what: str) -> Plan:
+    """Return the run that a seed or a replay line means."""
+    if what.isdigit():
+        return draw(int(what) % 2**64)
+    line = parse(what, code_hash())
+    return plan_of(line) if line.what == SWARM else draw(line.seed)

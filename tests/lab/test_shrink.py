@@ -1,0 +1,45 @@
+"""Is a failure made small, and is it still the same failure?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pnyx.consensus.raft import election
+from pnyx.lab.judge import watched
+from pnyx.lab.run import Outcome
+from pnyx.lab.shrink import shrink
+from pnyx.lab.swarm import draw
+
+SEEDS_MAX = 60
+
+
+@contextmanager
+def anybody_gets_a_vote() -> Iterator[None]:
+    """Plant: a vote without a look at the candidate's log (Raft §5.4.1)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(election, "_is_up_to_date", lambda *_: True)
+        yield
+
+
+def first_failure() -> Outcome:
+    for seed in range(1, SEEDS_MAX):
+        outcome = watched(draw(seed, safety_us=4_000_000))
+        if outcome.violation is not None:
+            return outcome
+    raise AssertionError(f"the planted bug was not found within {SEEDS_MAX} runs")
+
+
+def test_a_planted_bug_is_shrunk_to_a_few_faults_that_break_the_same_rule() -> None:
+    with anybody_gets_a_vote():
+        outcome = first_failure()
+        smallest = shrink(outcome, watched, runs_max=120)
+        again = watched(smallest.plan)
+    assert outcome.violation is not None
+    assert again.violation is not None
+    assert again.violation.invariant == outcome.violation.invariant
+    assert len(smallest.plan.faults) <= min(10, len(outcome.plan.faults))
+    assert smallest.requests <= 20
+    assert smallest.runs <= 120
+    # Without the bug the smallest run is clean: it shows the bug, not the shrinking.
+    assert watched(smallest.plan).violation is None
