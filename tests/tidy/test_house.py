@@ -20,7 +20,9 @@ README_LINES_MAX = 120
 ARCHITECTURE_LINES_MAX = 300
 DECISION_LINES_MAX = 60
 ENTRY_POINTS = {"pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery"}
-FOR_TESTS = {"pnyx.harness.witness", "pnyx.storage.memory", "pnyx.storage.simulated"}
+FOR_TESTS = {
+    "pnyx.harness.disks", "pnyx.harness.witness", "pnyx.storage.memory", "pnyx.storage.simulated",
+}  # fmt: skip
 """Imported by tests alone, on purpose: they judge and simulate."""
 AVOIDED = {
     "manager", "helper", "helpers", "util", "utils", "misc", "tmp", "cfg", "conf", "idx", "ctx",
@@ -151,5 +153,7 @@ def test_the_lock_names_hashes_and_no_host() -> None:
     pinned = re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)
     assert len(pinned) > 40
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["lab"], *extras["dev"]]
+    wanted.remove("pnyx[lab]")
     assert {re.split(r"[>=]", one)[0] for one in wanted} <= set(pinned)

@@ -69,21 +69,22 @@ def _held(model: str, state: State) -> str:
 
 
 def _told(one: Operation) -> str:
-    match one.function, one.outcome:
-        case "cas", "ok" if one.value == FALSE:
-            return f"was told that the value is not {shown(one.arguments[0])}"
-        case "cas", "ok":
-            return f"replaced {shown(one.arguments[0])} by {shown(one.arguments[1])}"
-        case "read" | "get", _:
-            return f"returned {shown(one.value)}"
-        case "append", "ok" if isinstance(one.value, int):
-            return f"returned the length {one.value}"
-        case _ if one.outcome == "info":
-            return f"wrote {shown(one.arguments[0])}, perhaps"
-        case _ if one.value is not None and one.value != one.arguments[0]:
-            return f"wrote {shown(one.arguments[0])} and was told {shown(one.value)}"
-        case _:
-            return f"wrote {shown(one.arguments[0])}"
+    if one.is_read:
+        return f"returned {shown(one.value)}"
+    asked = shown(one.arguments[0])
+    if one.function == "cas":
+        return (
+            f"was told that the value is not {asked}"
+            if _refused(one)
+            else f"replaced {asked} by {shown(one.arguments[1])}"
+        )
+    if one.outcome == "info":
+        return f"wrote {asked}, perhaps"
+    if one.function == "append" and isinstance(one.value, int):
+        return f"returned the length {one.value}"
+    if one.value is None or one.value == one.arguments[0]:
+        return f"wrote {asked}"
+    return f"wrote {asked} and was told {shown(one.value)}"
 
 
 def _precedes(one: Operation, other: Operation) -> bool:
@@ -115,14 +116,14 @@ def _register_reasons(
                 )
         for other in reversed(reads):
             seen = other.value if other.is_read else other.arguments[0]
-            if seen != value and _precedes(other, read):
-                if all(_precedes(w, other) for w in writers):
-                    yield Reason(
-                        f"{read.described()} {_told(read)}, but {other.described()} had seen "
-                        f"{shown(seen)} before it was called, and nobody wrote {shown(value)} "
-                        f"{'again' if writers else 'at all'}",
-                        [*writers[-1:], other, read],
-                    )
+            is_newer = seen != value and all(_precedes(writer, other) for writer in writers)
+            if is_newer and _precedes(other, read):
+                yield Reason(
+                    f"{read.described()} {_told(read)}, but {other.described()} had seen "
+                    f"{shown(seen)} before it was called, and nobody wrote {shown(value)} "
+                    f"{'again' if writers else 'at all'}",
+                    [*writers[-1:], other, read],
+                )
     yield from _replaced_twice(reads, writes, start)
 
 
@@ -225,15 +226,12 @@ def _unexplained(got: _Got, whole: Sequence[Operation]) -> Reason:
     one, at = got.one, got.origin.explained_bytes
     rest = got.text[at:]
     shows = f"{one.described()} returned {shown(got.text)}"
-    written = [
-        other
-        for other in whole
-        if other.function == "append" and (text := text_of(other.arguments[0])) != b""
-        if rest.startswith(text)
-    ]
-    for other in written:
+    for other in whole:
+        written = text_of(other.arguments[0]) if other.function == "append" else b""
+        if not written or not rest.startswith(written):
+            continue
         text = shown(other.arguments[0])
-        if other.number in got.origin.writes:
+        if other.number in got.writes:
             return Reason(f"{shows}: it has {text} twice, once more than asked", [other, one])
         if other.outcome == "fail":
             return Reason(

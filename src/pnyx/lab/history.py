@@ -14,7 +14,8 @@ import msgspec
 from pnyx.lab.values import Value, shown, thawed
 
 Outcome: TypeAlias = Literal["ok", "fail", "info"]
-"""ok: answered; fail: surely without effect; info: unknown, it may take effect at any later time."""
+"""ok: answered; fail: surely without effect; info: unknown, it may take effect at any later
+time."""
 Process: TypeAlias = int | str
 
 
@@ -160,12 +161,13 @@ class History:
         yield _line({"meta": meta})
         events: list[tuple[int, dict[str, object], int | None]] = []
         for number, call in enumerate(self._calls):
-            event = {"ev": "call", "op": call.name or number, "p": call.process}
+            name = _name_in_file(call.name, number)
+            event: dict[str, object] = {"ev": "call", "op": name, "p": call.process}
             event |= {"f": call.function, "k": thawed(call.key)}
             event |= {"a": [thawed(part) for part in call.arguments]}
             events.append((call.position, event, call.time_us))
             if back := self._returns.get(number):
-                event = {"ev": "ret", "op": call.name or number, "p": call.process}
+                event = {"ev": "ret", "op": name, "p": call.process}
                 event |= {"st": back.outcome, "v": thawed(back.value)}
                 events.append((back.position, event, back.time_us))
         for position, event, time_us in sorted(events, key=lambda one: one[0]):
@@ -196,6 +198,10 @@ class History:
             name=call.name,
             line=call.line,
         )
+
+
+def _name_in_file(name: str, number: int) -> int | str:
+    return int(name) if name.isdecimal() and name.isascii() else name or number
 
 
 def _line(event: dict[str, object]) -> str:

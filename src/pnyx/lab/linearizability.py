@@ -163,9 +163,9 @@ class _Search:
         events.sort()
         end = len(events)
         # Entry `end` closes the ring: it comes after the last event and before the first.
-        self._next = [*range(1, end + 1), 0]
+        self._next: list[int] = [*range(1, end + 1), 0]
         self._previous = [end, *range(end)]
-        self._number = [number for _, number, _ in events]
+        self._number: list[int] = [number for _, number, _ in events]
         self._is_return = [is_return for _, _, is_return in events]
         self._call_at = [0] * len(operations)
         self._return_at = [-1] * len(operations)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pnyx.lab.history import History, Operation
+from pnyx.lab.history import History, Operation, Process
 from pnyx.lab.linearizability import Verdict
 from pnyx.lab.refutation import Refutation
 from pnyx.lab.reportpage import FRAME, SCRIPT, STYLE
@@ -44,7 +44,7 @@ def page(
     """Return the page; `bands` are shown if every operation has a time."""
     operations = history.operations()
     axis = _Axis(operations, history.event_count)
-    data = _data(operations, axis, verdict, refutation)
+    data = _data(operations, axis, history.event_count - 1, verdict, refutation)
     data["bands"] = [
         [band.label, band.from_us, band.to_us, ", ".join(band.nodes)]
         for band in bands
@@ -105,7 +105,11 @@ class _Axis:
 
 
 def _data(
-    operations: Sequence[Operation], axis: _Axis, verdict: Verdict, refutation: Refutation | None
+    operations: Sequence[Operation],
+    axis: _Axis,
+    history_end: int,
+    verdict: Verdict,
+    refutation: Refutation | None,
 ) -> dict[str, Any]:
     points = verdict.points() if verdict.word == "linearizable" else {}
     part = {one.number for one in refutation.operations} if refutation else set()
@@ -122,7 +126,7 @@ def _data(
             {
                 "row": rows[one.process],
                 "from": axis.at(one.called),
-                "to": None if one.returned is None else axis.at(one.returned),
+                "until": axis.at(until),
                 "outcome": one.outcome,
                 "label": f"{one.call()} {one.reply()}",
                 "text": _details(one),
@@ -130,9 +134,20 @@ def _data(
                 "part": one.number in part,
                 "named": one.number in named,
             }
-            for one in operations
+            for one, until in _with_ends(operations, history_end)
         ],
     }
+
+
+def _with_ends(operations: Sequence[Operation], end: int) -> list[tuple[Operation, int]]:
+    """Return with each operation where its bar ends: if nobody knows, where its client goes on."""
+    found: list[tuple[Operation, int]] = []
+    next_call: dict[Process, int] = {}
+    for one in reversed(operations):
+        until = one.returned if one.returned is not None else next_call.get(one.process, end)
+        found.append((one, until))
+        next_call[one.process] = one.called
+    return found[::-1]
 
 
 def _view(operations: Sequence[Operation], axis: _Axis, named: set[int]) -> list[float]:

@@ -103,9 +103,9 @@ const draw = () => {
   }
   let count = 0;
   for (const one of all.operations) {
-    if ((one.to === null ? all.end : one.to) < from || one.from > to) continue;
+    if (one.until < from || one.from > to) continue;
     if (++count > MOST) break;
-    const x = clamp(at(one.from)), ends = clamp(at(one.to === null ? all.end : one.to));
+    const x = clamp(at(one.from)), ends = clamp(at(one.until));
     const y = TOP + one.row * rowHeight + 1;
     const look = ['bar', one.outcome, one.part ? 'part' : '', one.named ? 'named' : '',
       all.failed && !one.part ? 'dim' : ''].join(' ');

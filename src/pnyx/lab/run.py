@@ -81,7 +81,8 @@ def _carry_out(plan: Plan, world: World, clients: Clients) -> None:
     acts.plan(world, plan.faults)
     clients.start(world)
     world.timeline.run(plan.safety_us)
-    _prove_liveness(plan, world, clients)
+    if plan.core:
+        _prove_liveness(plan, world, clients)
 
 
 def _prove_liveness(plan: Plan, world: World, clients: Clients) -> None:
@@ -143,9 +144,7 @@ def _await(
 def _taking_part(core: Sequence[Process]) -> list[Replica]:
     """Return the replicas of those of `core` that the newest leader's membership names."""
     leaders = [
-        process.replica
-        for process in core
-        if process.replica is not None and process.replica.leads
+        process.replica for process in core if process.replica is not None and process.replica.leads
     ]
     newest = max(leaders, key=lambda replica: replica.consensus.term, default=None)
     named = None if newest is None else newest.consensus.membership

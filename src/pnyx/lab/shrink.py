@@ -94,11 +94,11 @@ class _Search:
         return True
 
     def cut_time(self) -> None:
-        """Stop where it broke, if it broke before the liveness phase."""
+        """Stop where it broke, if it broke before the liveness phase, which is not needed then."""
         plan, broke_us = self.best.plan, self.best.outcome.simulated_us
         if broke_us < plan.safety_us:
             faults = tuple(fault for fault in plan.faults if fault.at_us <= broke_us)
-            self.keeps(replace(plan, safety_us=broke_us + MARGIN_US, faults=faults))
+            self.keeps(replace(plan, safety_us=broke_us + MARGIN_US, faults=faults, core=()))
 
     def drop_faults(self) -> None:
         def with_faults(faults: Sequence[Fault]) -> Plan:
@@ -128,9 +128,8 @@ class _Search:
             faults = tuple(f for f in plan.faults if all(node <= nodes for node in f.nodes))
             core = tuple(node for node in plan.core if node <= nodes)
             world = replace(plan.world, nodes=nodes)
-            if 2 * len(core) > nodes and self.keeps(
-                replace(plan, world=world, faults=faults, core=core)
-            ):
+            can_live = 2 * len(core) > nodes or not plan.core
+            if can_live and self.keeps(replace(plan, world=world, faults=faults, core=core)):
                 return
 
     def shorten(self) -> None:

@@ -6,8 +6,9 @@ system from going (swarm testing, Groce et al. 2012). Damage to disks stays with
 protocol can survive: one minority of nodes a run bears it all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.chance import Chance
@@ -52,7 +53,7 @@ class Plan:
     safety_us: int
     """How long the phase lasts in which anything goes."""
     core: tuple[int, ...]
-    """Who is healed for the liveness phase; the other faults are frozen."""
+    """Who is healed for the liveness phase; the other faults are frozen. Nobody: there is none."""
     kept: frozenset[tuple[int, int]] | None = None
     """The only requests (client, number) that are made, after shrinking; None: all."""
 
@@ -62,7 +63,7 @@ class Plan:
         lines = [
             f"seed {self.seed}: {world.nodes} nodes, {load.clients} clients, "
             f"{self.safety_us / 1e6:.1f} s, then healed: "
-            + " ".join(f"n{number}" for number in self.core),
+            + (" ".join(f"n{number}" for number in self.core) or "nobody, that is all"),
             f"  clients think {load.think_us / 1e3:.1f} ms, {load.keys} keys, "
             f"{load.reads:.0%} reads, values +{load.padding_bytes} B",
             f"  links {world.profile.latency_us} us +{world.profile.jitter_us}, "
@@ -83,7 +84,7 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
     chance = Chance(seed)
     nodes = SIZES[chance.below(len(SIZES), "size")]
     if safety_us is None:
-        safety_us = int(chance.log_uniform(2_000_000, 12_000_000, "duration"))
+        safety_us = int(chance.log_uniform(1_500_000, 9_000_000, "duration"))
     world = _world(chance, nodes)
     workload = WorkloadSettings(
         clients=1 + chance.below(6, "clients"),
@@ -107,7 +108,7 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
         if kind in spared or (nodes == 1 and kind in _NETWORK):
             continue
         if chance.hit(0.5, "family", number):
-            faults += _family(chance, kind, number, nodes, victims, safety_us)
+            faults += _family(chance, kind, number, nodes, safety_us)
     faults.sort(key=lambda fault: (fault.at_us, fault.kind))
     kinds = {fault.kind for fault in faults}
     away: tuple[int, ...] = ()
@@ -201,12 +202,7 @@ _AT_LEADER: Final = frozenset(
 
 
 def _family(
-    chance: Chance,
-    kind: FaultKind,
-    family: int,
-    nodes: int,
-    victims: tuple[int, ...],
-    safety_us: int,
+    chance: Chance, kind: FaultKind, family: int, nodes: int, safety_us: int
 ) -> list[Fault]:
     mean_us = chance.log_uniform(300_000, 6_000_000, "rate", family)
     lasts_mean_us = chance.log_uniform(30_000, 3_000_000, "lasts", family)
@@ -220,55 +216,67 @@ def _family(
         at_us += chance.exponential(mean_us, "at", *where)
         if at_us >= safety_us or count > 60:
             return faults
-        chosen = _chosen(chance, kind, where, nodes, victims)
+        chosen = _chosen(chance, kind, where, nodes)
         if chosen is None:
             return faults
         if kind in _AT_LEADER and chance.hit(at_leader, "at leader", *where):
             chosen = (LEADER, *chosen[1:])
         lasts_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
-        amount = _amount(chance, kind, where)
+        amount = _AMOUNTS.get(kind, _no_amount)(chance, where)
         faults.append(Fault(kind, int(at_us), lasts_us, chosen, amount))
 
 
 def _chosen(
-    chance: Chance, kind: FaultKind, where: tuple[int, int], nodes: int, victims: tuple[int, ...]
+    chance: Chance, kind: FaultKind, where: tuple[int, int], nodes: int
 ) -> tuple[int, ...] | None:
     """Return whom it hits, or None if there is nobody to be hit."""
     if kind in _SHARED:
         return ()
     if kind in _WHOLE_DISK:
+        victims = _minority(chance, nodes)
         return victims[: 1 + chance.below(len(victims), "victims", *where)] if victims else None
     order = sorted(range(1, nodes + 1), key=lambda number: chance.draw("whom", *where, number))
+    count = 1
     match kind:
         case FaultKind.ONE_WAY:
-            return tuple(order[:2])
+            count = 2
         case FaultKind.PARTITION | FaultKind.SWIZZLE | FaultKind.CLOG:
-            return tuple(order[: 1 + chance.below(nodes - 1, "side", *where)])
+            count = 1 + chance.below(nodes - 1, "side", *where)
         case FaultKind.BRIDGE:
-            return tuple(order[: 1 + (nodes + 1) // 2])
+            count = 1 + (nodes + 1) // 2
         case FaultKind.KILL | FaultKind.POWER | FaultKind.PAUSE | FaultKind.DRIFT:
-            return tuple(order[: 1 + chance.below(nodes, "many", *where) // 2])
+            count = 1 + chance.below(nodes, "many", *where) // 2
         case _:
-            return (order[0],)
+            pass
+    return tuple(order[:count])
 
 
-def _amount(chance: Chance, kind: FaultKind, where: tuple[int, int]) -> int:
-    match kind:
-        case FaultKind.TORN:
-            return chance.below(6, "step", *where)
-        case FaultKind.MEMBERS | FaultKind.ROT:
-            return chance.below(1 << 24, "which", *where)
-        case FaultKind.LOSSY:
-            return int(chance.log_uniform(10, 4_000, "loss", *where))
-        case FaultKind.SLOW_LINKS:
-            return int(chance.log_uniform(10_000, 1_000_000, "capacity", *where))
-        case FaultKind.SLOW_DISK:
-            return int(chance.log_uniform(2, 300, "slowness", *where))
-        case FaultKind.DRIFT:
-            return chance.below(400_001, "drift", *where) - 200_000
-        case FaultKind.JUMP:
-            return int(chance.log_uniform(1_000, 4e11, "jump", *where)) * (
-                1 - 2 * chance.below(2, "back", *where)
-            )
-        case _:
-            return 0
+_Where: TypeAlias = tuple[int, int]
+
+
+def _no_amount(_chance: Chance, _where: _Where) -> int:
+    return 0
+
+
+def _which(chance: Chance, where: _Where) -> int:
+    return chance.below(1 << 24, "which", *where)
+
+
+def _jump(chance: Chance, where: _Where) -> int:
+    size_us = int(chance.log_uniform(1_000, 4e11, "jump", *where))
+    return -size_us if chance.below(2, "back", *where) else size_us
+
+
+_AMOUNTS: Final[dict[FaultKind, Callable[[Chance, _Where], int]]] = {
+    FaultKind.TORN: lambda chance, where: chance.below(6, "step", *where),
+    FaultKind.MEMBERS: _which,
+    FaultKind.ROT: _which,
+    FaultKind.LOSSY: lambda chance, where: int(chance.log_uniform(10, 4_000, "loss", *where)),
+    FaultKind.SLOW_LINKS: lambda chance, where: int(
+        chance.log_uniform(10_000, 1_000_000, "capacity", *where)
+    ),
+    FaultKind.SLOW_DISK: lambda chance, where: int(chance.log_uniform(2, 300, "slowness", *where)),
+    FaultKind.DRIFT: lambda chance, where: chance.below(400_001, "drift", *where) - 200_000,
+    FaultKind.JUMP: _jump,
+}
+"""What `Fault.amount` is drawn from; 0 where it means nothing."""

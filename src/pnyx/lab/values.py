@@ -1,4 +1,4 @@
-"""What stands in a history as key, argument or reply: immutable, comparable, and how it is shown."""
+"""What stands in a history as key, argument or reply, how it is compared and how it is shown."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ class Word:
 
 TRUE: Final = Word("true")
 FALSE: Final = Word("false")
-Value: TypeAlias = "None | int | float | str | bytes | Word | tuple[Value, ...]"
+Value: TypeAlias = "int | float | str | bytes | Word | tuple[Value, ...] | None"
 
 
 class NotAValue(Exception):
@@ -39,12 +39,12 @@ def frozen(value: object) -> Value:
             return value
         case list() | tuple():
             return tuple(frozen(part) for part in value)
-        case {"base64": str(text)} if len(value) == 1:
+        case {"base64": str(text), **rest} if not rest:
             try:
                 return base64.b64decode(text, validate=True)
             except binascii.Error as error:
                 raise NotAValue("its base64 is not base64") from error
-        case {"value": text, "version": int(version)} if len(value) == 2:
+        case {"value": text, "version": int(version), **rest} if not rest:
             return (frozen(text), version)
         case _:
             raise NotAValue("a value is a text, a number, true, false, null or a list of these")
@@ -53,12 +53,8 @@ def frozen(value: object) -> Value:
 def thawed(value: Value) -> object:
     """Return a value as JSON writes it; `frozen` gives it back, keywords as texts."""
     match value:
-        case Word("true"):
-            return True
-        case Word("false"):
-            return False
         case Word(name):
-            return name
+            return {"true": True, "false": False}.get(name, name)
         case bytes():
             try:
                 return value.decode()
@@ -81,7 +77,7 @@ def shown(value: Value, *, characters_max: int = SHOWN_CHARACTERS_MAX) -> str:
             whole = "[" + " ".join(shown(part) for part in value) + "]"
         case str() | int() | float():
             whole = msgspec.json.encode(value).decode(errors="replace")
-        case bytes():
+        case _:
             whole = '"' + value.decode(errors="backslashreplace") + '"'
     if len(whole) <= characters_max:
         return whole
