@@ -8,6 +8,7 @@ Fix the request:  ``SettingsWrong``       what the operator wrote cannot be mean
 Call for help:    ``WrongDirectory``      this data belongs to another node or cluster
                   ``DiskFailed``          a write or sync failed; the node stops with status 74
                   ``LostDisk``            the disk broke its promise; the replica is given up
+                  ``NodeRetired``         this node was removed or replaced; it stops
 
 Outcomes that a consensus core expects are values (consensus/ready.py), not exceptions. An
 impossible state is none of these: it is an ``assert``, because the only right answer to our own
@@ -58,6 +59,12 @@ class FormationStopped(PnyxError):
     """The nodes disagree about who forms the cluster. Nothing was acknowledged."""
 
     code = "PX0104"
+
+
+class NodeRetired(PnyxError):
+    """The node was removed or replaced. It took part in nothing since; its id never comes back."""
+
+    code = "PX0105"
 
 
 class LimitExceeded(PnyxError):
