@@ -10,7 +10,6 @@ from pnyx.consensus.ready import Mark
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.machine.commands import Expiry, Get, Set, Ttl
 from pnyx.node.driver import Driver
-from pnyx.node.metrics import Metrics
 from pnyx.replica import snapshots
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.limits import ReplicaLimits
@@ -89,6 +88,29 @@ def test_the_log_is_never_compacted_past_what_a_flush_made_durable() -> None:
     late.replica.step(NodeId(1), chunk, cluster.now(3))
     late.replica.flushed(first, cluster.now(3))
     assert late.replica.consensus.compacted.index <= covered
+
+
+def test_what_is_applied_during_a_flush_is_flushed_without_another_write() -> None:
+    """Scenario V-7: ten megabytes stayed in an idle group's log for ever."""
+    cluster = Cluster(limits=SMALL)
+    replica = cluster.elect(1)
+    asked: list[int] = []
+    carry_out = cluster._carry_out
+
+    def slow_flush(node: int, member: Any, effects: Effects) -> None:
+        if node == 1 and effects.flush is not None:
+            asked.append(effects.flush)
+            effects.flush = None
+        carry_out(node, member, effects)
+
+    cluster._carry_out = slow_flush  # type: ignore[method-assign]
+    for number in range(2):
+        cluster.submit(1, number, Set(b"k", b"v" * 600))
+        cluster.settle()
+    assert len(asked) == 1
+    replica.flushed(asked[0], cluster.now(1))
+    cluster.settle()
+    assert len(asked) == 2
 
 
 def test_a_read_of_a_due_key_at_the_leader_needs_no_timer() -> None:
@@ -181,9 +203,14 @@ class Deaf:
 
 def driver_of(cluster: Cluster, node: int, peers: Deaf, failed: Any) -> Driver:
     member = cluster.members[node]
-    parts: dict[str, Any] = {"wal": peers, "batcher": peers, "peers": peers, "metrics": Metrics()}
+    parts: dict[str, Any] = {"wal": peers, "batcher": peers, "peers": peers}
     return Driver(
-        group=GroupId(1), replica=member.replica, space=member.space, failed=failed, **parts
+        group=GroupId(1),
+        replica=member.replica,
+        space=member.space,
+        failed=failed,
+        retired=pytest.fail,
+        **parts,
     )
 
 

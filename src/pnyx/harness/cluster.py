@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from pnyx.errors import PnyxError
-from pnyx.harness import page
+from pnyx.harness import members, page
 from pnyx.harness.closing import Closing
-from pnyx.harness.files import write_all
+from pnyx.harness.files import write_all, write_new
 from pnyx.harness.health import Asked, Health, Word, ask_all, judge
 from pnyx.harness.ports import Ports, out_of_the_way
 from pnyx.harness.process import NodeProcess, start_together
@@ -55,24 +55,19 @@ class Cluster(Closing):
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="pnyx-"))
         self.directory.mkdir(parents=True, exist_ok=True)
-        password = (settings or {}).get("requirepass")
+        self._settings = dict(settings or {})
+        password = self._settings.get("requirepass")
         self.password = password if isinstance(password, str) else None
         chosen = list(ports) if ports is not None else out_of_the_way(count)
         self.nodes: dict[str, NodeProcess] = {}
         for number, own in enumerate(chosen, start=1):
             label = f"n{number}"
-            self.nodes[label] = NodeProcess(
-                label=label,
-                host=HOST,
-                ports=own,
-                settings_path=self.directory / f"{label}.toml",
-                log_path=self.directory / f"{label}.log",
-            )
+            self.nodes[label] = self._place(label, own)
         self._proxy: FaultProxy | None = None
         if proxy_seed is not None:
             targets = {node.label: (node.host, node.ports.peers) for node in self.nodes.values()}
             self._proxy = FaultProxy(targets, seed=proxy_seed)
-        write_all(self.directory, list(self.nodes.values()), settings or {}, self._proxy)
+        write_all(self.directory, list(self.nodes.values()), self._settings, self._proxy)
         self._cuts: set[str] = set()
         atexit.register(self.close)
 
@@ -99,6 +94,40 @@ class Cluster(Closing):
             self._proxy.close()
         if self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Members.
+
+    def new_node(self, label: str) -> None:
+        """Write the settings file of one more node, which lists all; the others' stay as they are.
+
+        It is no member and not started: `start`, then `change("add", label)`.
+        """
+        assert self._proxy is None, "the proxy knows the nodes it was made for"
+        (own,) = out_of_the_way(1)
+        self.nodes[label] = self._place(label, own)
+        write_new(self.directory, list(self.nodes.values()), self._settings)
+
+    def change(self, verb: str, label: str) -> None:
+        """Have the leader `add` or `remove` a node, or hand over (`lead`).
+
+        Raises:
+            ChangeRefused: it was not done; ChangeUnknown: it may have been.
+        """
+        members.change(self.http_addresses(), verb, label, password=self.password)
+
+    def forget(self, label: str) -> None:
+        """Count a node that was removed no more; its process must have ended."""
+        assert not self.nodes[label].is_running(), "it is to end by itself"
+        del self.nodes[label]
+
+    def wipe(self, label: str) -> None:
+        """End a node by SIGKILL and delete its data: it comes back as another node."""
+        self.kill(label)
+        shutil.rmtree(self.data(label))
+
+    def data(self, label: str) -> Path:
+        """Return a node's data directory."""
+        return self.directory.resolve() / label
 
     # Faults.
 
@@ -228,6 +257,15 @@ class Cluster(Closing):
             time.sleep(POLL_S)
 
     # Pieces.
+
+    def _place(self, label: str, ports: Ports) -> NodeProcess:
+        return NodeProcess(
+            label=label,
+            host=HOST,
+            ports=ports,
+            settings_path=self.directory / f"{label}.toml",
+            log_path=self.directory / f"{label}.log",
+        )
 
     def _reachable(self) -> list[NodeProcess]:
         return [node for node in self.nodes.values() if node.is_running() and not node.paused]

@@ -2,10 +2,16 @@
 
 from typing import Final
 
-from pnyx.consensus.raft.messages import RequestVoteReply, TimeoutNow
+from pnyx.consensus.raft.messages import (
+    HeartbeatReply,
+    PreVote,
+    PreVoteReply,
+    RequestVoteReply,
+    TimeoutNow,
+)
 from pnyx.consensus.raft.progress import Progress
 from pnyx.consensus.raft.state import RaftState
-from pnyx.consensus.ready import Role
+from pnyx.consensus.ready import Mark, Role, Write
 from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.invariants.facts import is_quorum, raft_of
 from pnyx.lab.process import Process
@@ -17,6 +23,11 @@ LOYAL_NODES_NEVER_STAND: Final = "loyal_nodes_never_stand"
 MATCH_NEVER_FALLS: Final = "match_never_falls"
 LEADER_IS_VOTER: Final = "leader_is_voter"
 ONE_CHANGE_AT_A_TIME: Final = "one_change_at_a_time"
+ANSWERS_ARE_SIGNS_OF_LIFE: Final = "answers_are_signs_of_life"
+HEARTBEATS_WAIT_FOR_TERMS_ONLY: Final = "heartbeats_wait_for_terms_only"
+LEADER_HAS_A_DISK: Final = "leader_has_a_disk"
+LEADER_HAS_A_QUORUM: Final = "leader_has_a_quorum"
+PRE_VOTE_NEEDS_THE_LOG: Final = "pre_vote_needs_the_log"
 OWN_COMMIT_BEFORE_CHANGE: Final = "own_commit_before_change"
 
 
@@ -27,8 +38,15 @@ class Conduct(Watch):
         self._votes: dict[tuple[NodeId, Term], set[NodeId]] = {}
         """By candidate and term, who has sent it its vote."""
         self._handed: set[tuple[NodeId, Term]] = set()
+        self._asked: dict[tuple[NodeId, Term], tuple[int, Mark]] = {}
+        """By asker and campaign: when first (microseconds), and the best log it told of."""
+        self._logs: dict[int, tuple[Mark, int]] = {}
+        """By member, where its log ends, and since when."""
         self._seen: dict[int, tuple[Role, Term]] = {}
         self._matches: dict[int, dict[NodeId, tuple[Progress, Index]]] = {}
+        self._grounds: dict[int, dict[int, None]] = {}
+        """By member, its writes on their way that carry a term, a vote or a new beginning."""
+        self._rounds: dict[int, dict[NodeId, int]] = {}
         self._change: dict[int, Index] = {}
         """By leader, where its newest membership stands."""
 
@@ -36,6 +54,13 @@ class Conduct(Watch):
         """Look at the new life from its beginning."""
         self._seen[process.number] = (Role.FOLLOWER, Term(0))
         self._matches[process.number] = {}
+        self._grounds[process.number] = {}
+        self._rounds[process.number] = {}
+
+    def asked(self, process: Process, write: Write) -> None:
+        """Remember what replies may have to wait for."""
+        if write.hard_state is not None or write.restart is not None:
+            self._grounds.setdefault(process.number, {})[write.write_id] = None
 
     def sending(self, process: Process, outbound: Outbound) -> None:
         """Remember votes and hand-overs."""
@@ -44,6 +69,10 @@ class Conduct(Watch):
             self._votes.setdefault((outbound.to, message.term), set()).add(process.node)
         elif isinstance(message, TimeoutNow):
             self._handed.add((outbound.to, Term(message.term + 1)))
+        elif isinstance(message, PreVote):
+            self._remember_question(process, message)
+        elif isinstance(message, PreVoteReply) and message.granted:
+            self._check_pre_vote(process, outbound.to, message)
 
     def touched(self, process: Process) -> None:
         """Judge what the event changed.
@@ -54,11 +83,15 @@ class Conduct(Watch):
         if process.replica is None:
             return
         raft = raft_of(process.replica)
+        end = Mark(raft.log.last_index, raft.log.last_term)
+        if self._logs.get(process.number, (None, 0))[0] != end:
+            self._logs[process.number] = (end, process.world.timeline.now_us)
         before = self._seen.get(process.number, (Role.FOLLOWER, Term(0)))
         after = (raft.role, raft.term)
         if after != before:
             self._seen[process.number] = after
             self._matches[process.number] = {}
+            self._rounds[process.number] = {}
             if raft.role is Role.LEADER:
                 self._check_election(process, raft)
             if before[0] is Role.FOLLOWER and raft.role is not Role.FOLLOWER:
@@ -66,6 +99,49 @@ class Conduct(Watch):
         if raft.role is Role.LEADER:
             self._check_matches(process, raft)
             self._check_change(process, raft)
+            self._check_answers(process, raft)
+            _check_office(process, raft)
+        self._check_waiting(process)
+
+    def _check_answers(self, process: Process, raft: RaftState) -> None:
+        rounds = self._rounds[process.number]
+        for peer, progress in raft.peers.items():
+            if progress.acked_round > rounds.get(peer, 0) and progress.active_ms < raft.now_ms:
+                raise Violation(
+                    ANSWERS_ARE_SIGNS_OF_LIFE,
+                    f"{process.label} leads in term {raft.term} and has an answer of {peer:x}, but "
+                    f"believes to have heard nothing of it since {progress.active_ms} ms",
+                )
+            rounds[peer] = progress.acked_round
+
+    def _check_waiting(self, process: Process) -> None:
+        for write_id, outbound in process._delayed:  # noqa: SLF001 - looks, never touches
+            is_reply = isinstance(outbound.message, HeartbeatReply)
+            if is_reply and write_id not in self._grounds[process.number]:
+                raise Violation(
+                    HEARTBEATS_WAIT_FOR_TERMS_ONLY,
+                    f"{process.label} lets the answer to a heartbeat wait for write {write_id}, "
+                    "which carries entries and neither term nor vote",
+                )
+
+    def _remember_question(self, process: Process, message: PreVote) -> None:
+        key = (process.node, message.campaign_term)
+        asked_us, best = self._asked.get(key, (process.world.timeline.now_us, Mark()))
+        told = Mark(message.last_index, message.last_term)
+        self._asked[key] = (asked_us, max(best, told, key=_by_term))
+
+    def _check_pre_vote(self, process: Process, to: NodeId, message: PreVoteReply) -> None:
+        asked = self._asked.get((to, message.campaign_term))
+        held = self._logs.get(process.number)
+        # A log that grew meanwhile is no reason: the answer may have waited for the disk.
+        if asked is None or held is None or held[1] >= asked[0]:
+            return
+        if _by_term(asked[1]) < _by_term(held[0]):
+            raise Violation(
+                PRE_VOTE_NEEDS_THE_LOG,
+                f"{process.label} would vote for {to:x}, whose log ends at {asked[1].index} of "
+                f"term {asked[1].term}; its own ends at {held[0].index} of term {held[0].term}",
+            )
 
     def _check_election(self, process: Process, raft: RaftState) -> None:
         votes = self._votes.get((process.node, raft.term), set()) | {process.node}
@@ -125,3 +201,29 @@ class Conduct(Watch):
                 )
             if known is not progress or progress.match != match:
                 matches[peer] = (progress, progress.match)
+
+
+def _check_office(process: Process, raft: RaftState) -> None:
+    """A leader looks at its disk and its quorum with each heartbeat."""
+    settings = raft.settings
+    most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
+    waited_ms = raft.writes.stalled_ms(raft.now_ms)
+    if waited_ms > most_ms:
+        raise Violation(
+            LEADER_HAS_A_DISK,
+            f"{process.label} leads in term {raft.term}, and its disk has not finished a write for "
+            f"{waited_ms} ms",
+        )
+    heard = {
+        peer for peer, progress in raft.peers.items() if raft.now_ms - progress.active_ms <= most_ms
+    }
+    if not is_quorum(heard | {process.node}, raft.log.membership):
+        raise Violation(
+            LEADER_HAS_A_QUORUM,
+            f"{process.label} leads in term {raft.term}, and has not heard of a quorum for more "
+            f"than {most_ms} ms",
+        )
+
+
+def _by_term(mark: Mark) -> tuple[Term, Index]:
+    return mark.term, mark.index

@@ -1,7 +1,9 @@
 """A run with everybody watching: the invariants and the witness. What campaigns and tests call."""
 
+from pnyx.lab.conduct import Conduct
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.invariants.invariant import Marks
+from pnyx.lab.patience import Patience
 from pnyx.lab.record import Record
 from pnyx.lab.replay import SWARM, Line, line_of
 from pnyx.lab.run import Outcome, run
@@ -18,7 +20,7 @@ SCENARIO_FAILED = "scenario"
 def judges(marks: Marks | None = None) -> list[Watch]:
     """Return everybody who judges a run of the swarm, fresh; they count into `marks`."""
     marks = marks or Marks()
-    return [Invariants(marks), Witness(marks)]
+    return [Invariants(marks), Witness(marks), Patience(), Conduct()]
 
 
 def watched(plan: Plan) -> Outcome:

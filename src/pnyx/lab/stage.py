@@ -15,6 +15,7 @@ from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.watch import Violation, Watch
 from pnyx.lab.world import World, WorldSettings, broken_assertion
 from pnyx.machine.commands import AnyCommand, Batch, Get, Set, encode
+from pnyx.replica.changes import Change
 from pnyx.replica.effects import Outbound
 from pnyx.replica.requests import Answer, Request
 from pnyx.storage.record import GroupCheckpoint, encode_entries, encode_group
@@ -219,6 +220,16 @@ class WorldStage(Watch):
         if not self.process(node).submit(request):
             call.lost = True
             del self._calls[call]
+        return call
+
+    def change(self, node: int, change: Change) -> Call:
+        """Ask `node` for a change of the members."""
+        call = Call(node, ())
+        if self.running(node):
+            self._calls[call] = None
+            self.process(node).change(change, call)
+        else:
+            call.lost = True
         return call
 
     def propose(self, node: int, value: bytes) -> int:

@@ -110,6 +110,9 @@ class Upkeep:
                 jumped = self._install(now_ms)
             self._tend_install()
         self._compact(now_ms)
+        if self.compaction.wants_flush():
+            # So much was applied meanwhile; without another write nobody else would ask.
+            self._ask_flush()
         return jumped
 
     def confirm_installs(self, write: Write) -> list[tuple[int, Outbound]]:

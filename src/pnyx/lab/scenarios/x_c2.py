@@ -1,0 +1,48 @@
+"""X-C2: the only node that hears a majority has an old log: Raft elects nobody, and harms nobody.
+
+Raft §5.4.1 gives no vote to a log that is behind, and whoever's is not hears too few. No
+implementation of Raft can serve here until a link is mended: what is asserted is that nothing
+acknowledged is lost, that terms stand still meanwhile (pre-vote), and that the first heal is
+enough. Multi-Paxos will serve.
+"""
+
+from typing import Final
+
+from pnyx.lab.scenario import Script, Sleep, Until, scenario
+from pnyx.lab.scenarios.agreement import beyond, everybody
+from pnyx.lab.scenarios.connectivity import keep_only, mend_and_judge
+from pnyx.lab.scenarios.load import began, over, top_term
+from pnyx.lab.stage import WorldStage
+from pnyx.replica.requests import Done
+
+LASTS_US: Final = 4_000_000
+WRITES: Final = 5
+
+
+@scenario(
+    "X-C2",
+    about="if only a node with an old log hears a majority, terms stand still and nothing is lost",
+    source="OmniPaxos, EuroSys 2023, §2.2: constrained election; Raft §5.4.1; bug C13",
+    nodes=5,
+)
+def constrained_election(stage: WorldStage) -> Script:
+    """Keep one follower behind, then let the others hear nobody but it."""
+    load, leader = yield from began(stage)
+    stale = beyond(stage, leader, 1 + stage.below(4, "stale"))
+    others = [node for node in everybody(stage) if node not in {leader, stale}]
+    stage.isolate(stale)
+    writes = [load.write(leader, b"missed") for _ in range(WRITES)]
+    yield over(*writes)
+    stage.check(all(isinstance(each.answer, Done) for each in writes), "the four do not serve")
+    # Everybody but the stale one has these, so nobody who may lead hears three.
+    settled = yield Until(
+        lambda: len({stage.log_end(node) for node in others}) == 1, stage.election_us
+    )
+    stage.check(settled, "the others do not have the same log")
+    stage.heal()
+    keep_only(stage, [(stale, node) for node in others])
+    term = top_term(stage)
+    yield Sleep(LASTS_US)
+    stage.check(not stage.leaders(), f"{stage.leaders()} lead: this is no constrained election")
+    stage.budget("terms while nobody can be elected", top_term(stage) - term, 1)
+    yield from mend_and_judge(load)
