@@ -22,8 +22,9 @@ def history_of(tickets: Sequence[Ticket]) -> History:
     for place, ticket in enumerate(tickets):
         # Of two things in one microsecond neither is before the other: calls go first.
         events.append((ticket.called_us, 0, place))
-        if ticket.answered_us is not None:
-            events.append((ticket.answered_us, 1, place))
+        over_us = ticket.given_up_us if ticket.answered_us is None else ticket.answered_us
+        if over_us is not None:
+            events.append((over_us, 1, place))
     numbers: dict[tuple[int, int], int] = {}
     for time_us, is_return, place in sorted(events):
         ticket = tickets[place]
@@ -33,7 +34,7 @@ def history_of(tickets: Sequence[Ticket]) -> History:
                 continue
             function, key, arguments = words
             if not is_return:
-                process = f"{ticket.client}.{ticket.number}.{position}"
+                process = f"{ticket.client}.{position}" if position else ticket.client
                 numbers[place, position] = history.call(
                     process, function, key, arguments, time_us=time_us
                 )

@@ -41,12 +41,13 @@ class Ticket:
     answered_us: int | None = None
     answer: Answer | None = None
     """None while it is open, and for ever if the client gave up."""
-    given_up: bool = False
+    given_up_us: int | None = None
+    """When the client stopped waiting without an answer."""
 
     @property
     def is_open(self) -> bool:
         """Is the client still waiting?"""
-        return self.answer is None and not self.given_up
+        return self.answer is None and self.given_up_us is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ class Clients(Watch):
     def _give_up(self, ticket: Ticket) -> None:
         if not ticket.is_open:
             return
-        ticket.given_up = True
+        ticket.given_up_us = self._timeline.now_us
         client = self.clients[ticket.client - 1]
         client.ticket = None
         self._turn_elsewhere(client)

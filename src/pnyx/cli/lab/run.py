@@ -1,6 +1,7 @@
 """lab run: one seed of the swarm, or one scenario, told so that it can be understood."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,7 +11,11 @@ from pnyx.harness.codehash import code_hash
 from pnyx.lab import trace as traces
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.judge import judges, watched_scenario
+from pnyx.lab.linearizability import judge
+from pnyx.lab.recording import history_of
+from pnyx.lab.refutation import refute
 from pnyx.lab.replay import SWARM, Line, line_of
+from pnyx.lab.report import Band, page
 from pnyx.lab.run import Outcome, run as run_plan
 from pnyx.lab.stage import Result
 from pnyx.lab.swarm import Plan, draw
@@ -24,6 +29,8 @@ def run(
     *,
     seed: int = 1,
     trace: Path | None = None,
+    report: Path | None = None,
+    history: Path | None = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run one seed of the swarm, or one scenario; exit status 6 if anything broke.
@@ -32,13 +39,17 @@ def run(
         what: a seed (`pnyx lab run 18`), or a scenario's id (`pnyx lab run R-B9`).
         seed: of a scenario.
         trace: write every event into this file, a JSON object a line.
+        report: of a seed: write a page for a browser, clients' operations under the faults.
+        history: of a seed: write what clients saw into this file, for `pnyx lab check`.
         quiet: print only what broke.
     """
     if what.isdigit():
         plan = draw(int(what) % 2**64)
         if not quiet:
             print(plan)
-        return show_outcome(run_and_trace(plan, trace), quiet=quiet)
+        outcome = run_and_trace(plan, trace)
+        write_views(outcome, report, history)
+        return show_outcome(outcome, quiet=quiet)
     result = watched_scenario(scenario_named(what), seed)
     return show_result(result, quiet=quiet)
 
@@ -55,6 +66,28 @@ def run_and_trace(plan: Plan, trace: Path | None) -> Outcome:
     with trace.open("wb") as file:
         file.writelines(traces.write(header, recorders[0].rows))
     return outcome
+
+
+def write_views(outcome: Outcome, report: Path | None, history: Path | None) -> None:
+    """Write the clients' view of a run where it is wanted: a page, a file of operations."""
+    if report is None and history is None:
+        return
+    seen = history_of(outcome.clients.tickets)
+    if history is not None:
+        with history.open("w", encoding="utf-8") as file:
+            file.writelines(seen.lines())
+    if report is not None:
+        verdict = judge(seen)
+        refutation = refute(seen, verdict) if verdict.word == "not linearizable" else None
+        bands = [
+            Band(str(fault.kind), fault.at_us, fault.at_us + fault.lasts_us, _labels(fault.nodes))
+            for fault in outcome.plan.faults
+        ]
+        title = f"seed {outcome.plan.seed}"
+        report.write_text(
+            page(seen, verdict, refutation, bands=bands, title=title), encoding="utf-8"
+        )
+        print(f"{report} shows it in a browser", file=sys.stderr)
 
 
 def show_outcome(outcome: Outcome, *, quiet: bool = False) -> int:
@@ -103,3 +136,7 @@ def show_result(result: Result, *, quiet: bool = False) -> int:
     line = Line(scenario.id, result.seed, code_hash())
     print(f"again     pnyx lab replay {line}", file=sys.stderr)
     return VIOLATED
+
+
+def _labels(numbers: Sequence[int]) -> tuple[str, ...]:
+    return tuple(f"n{number}" for number in numbers)

@@ -1,0 +1,75 @@
+"""The zoo: every line of the list of bugs has an entry, and every planted bug is caught."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pnyx.errors import Unlisted
+from pnyx.lab.swarm import draw
+from pnyx.lab.zoo import catalogue, page
+from pnyx.lab.zoo.hunting import judged
+from pnyx.lab.zoo.mutant import Mutant, planted
+from pnyx.lab.zoo.pinned import PINNED
+
+LINES = {
+    "A": (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 14, 15, 17, 18),
+    "B": (1, 2, 3, 4, 6, 7, 8, 9, 11),
+    "C": (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16),
+    "D": (1, 2, 4, 5, 6, 7, 8, 10),
+    "E": (1, 2, 3, 4, 6, 7, 9, 10, 11),
+    "F": (1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14),
+    "G": (1, 5, 6, 7, 8, 9, 10, 11, 12),
+}
+"""The lines of the list of bugs, whose numbers never change."""
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "zoo.md"
+
+
+def test_every_line_of_the_list_is_planted_or_says_why_not() -> None:
+    wanted = [f"{family}{number}" for family, numbers in LINES.items() for number in numbers]
+    assert [entry.id for entry in catalogue.ENTRIES] == wanted
+
+
+def test_every_mutant_is_pinned() -> None:
+    assert list(PINNED) == [mutant.name for mutant in catalogue.MUTANTS]
+
+
+@pytest.mark.parametrize("mutant", catalogue.MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_caught_at_its_seed_and_only_then(mutant: Mutant) -> None:
+    plan = draw(PINNED[mutant.name].seed)
+    violation = judged(plan, mutant).violation
+    assert violation is not None, "run: pnyx lab zoo hunt --all"
+    assert violation.invariant in mutant.invariants
+    assert judged(plan, None).violation is None
+
+
+def test_nothing_stays_planted() -> None:
+    for mutant in catalogue.MUTANTS:
+        patches = mutant.patches()
+        owners = [(p.owner, p.name) for p in patches]
+        before = [_held(*owner) for owner in owners]
+        with planted(mutant):
+            assert all(
+                _held(owner, name) is not was
+                for (owner, name), was in zip(owners, before, strict=True)
+            )
+        assert [_held(*owner) for owner in owners] == before
+
+
+def test_an_unknown_mutant_is_an_error_that_says_what_to_do() -> None:
+    assert catalogue.named("A1") is catalogue.named("A1-vote-not-durable")
+    with pytest.raises(Unlisted, match="no bug called A6"):
+        catalogue.named("A6")
+
+
+def test_the_page_of_the_zoo_is_the_one_that_the_code_makes() -> None:
+    assert PAGE.read_text() == page.page(), "run: make docs"
+
+
+def test_the_table_of_pinned_seeds_is_written_as_it_is_read() -> None:
+    source = Path(page.__file__).parent / "pinned.py"
+    assert source.read_text() == page.pinned_source(PINNED)
+
+
+def _held(owner: Any, name: Any) -> object:
+    return owner[name] if isinstance(owner, dict) else vars(owner)[name]
