@@ -76,13 +76,13 @@ class LimitExceeded(PnyxError):
 class Unlisted(PnyxError):
     """Nothing of that name is known: a scenario, a mutant, a goal. Nothing was done."""
 
-    code = "PX0203"
+    code = "PX0502"
 
 
 class OtherVersion(PnyxError):
     """A run of other code cannot be played again: it would be another run. Nothing was done."""
 
-    code = "PX0204"
+    code = "PX0503"
 
 
 class HistoryUnreadable(PnyxError):

@@ -9,7 +9,7 @@ from cyclopts import App
 from pnyx.cli.app import COMMANDS
 from pnyx.cli.demo import control
 from pnyx.cli.pages import command_line, settings
-from pnyx.harness import cluster, page, ports, process, resp
+from pnyx.harness import cluster, disks, page, ports, process, resp
 from pnyx.harness.bench import loads
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -39,6 +39,7 @@ def test_every_error_of_the_tools_has_a_row_with_its_code() -> None:
     classes = [
         resp.Unreachable, resp.Refused, ports.NoPort, process.StartFailed, page.NoAnswer,
         cluster.NotInTime, control.NoDemo, control.DemoRefused, loads.LoadFailed,
+        disks.FaultImpossible,
     ]  # fmt: skip
     for one in classes:
         promise = (one.__doc__ or "").removesuffix(".")

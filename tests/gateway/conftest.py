@@ -16,6 +16,7 @@ def shared() -> Iterator[Running]:
 def gateway(shared: Running) -> Running:
     shared.store.leader = shared.store.topology().me
     shared.store.quorum = True
+    shared.store.other_votes = True
     shared.store.answer = None
     connection = shared.connect()
     assert connection.ask(b"FLUSHALL") == b"+OK\r\n"

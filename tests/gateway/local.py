@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -65,6 +66,7 @@ class LocalStore:
         self.keeps_submitted = False
         self.leader: NodeId | None = ME
         self.quorum = True
+        self.other_votes = True
         self.answer: Callable[[Request], Answer | None] | None = None
         """Answers instead of the machine, unless it returns None."""
         self.is_held = False
@@ -97,7 +99,10 @@ class LocalStore:
             leader=self.leader,
             term=Term(3),
             quorum=self.quorum,
-            members=(_member(ME, "n1", mine), _member(OTHER, "n2", other)),
+            members=(
+                _member(ME, "n1", mine),
+                replace(_member(OTHER, "n2", other), voter=self.other_votes),
+            ),
         )
 
     def position(self) -> LogPosition:

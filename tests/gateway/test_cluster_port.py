@@ -117,6 +117,17 @@ def test_each_process_has_one_role(gateway: Running) -> None:
     assert parsed(connection.ask(b"ROLE"))[0] == b"slave"  # type: ignore[index]
 
 
+def test_a_learner_is_shown_and_nobody_is_sent_there(gateway: Running) -> None:
+    gateway.store.other_votes = False
+    connection = gateway.connect(cluster=True)
+    slots = parsed(connection.ask(b"CLUSTER", b"SLOTS"))
+    assert isinstance(slots, list)
+    assert [node[2] for node in slots[0][2:]] == [b"%040x" % ME]
+    assert b" slave,nofailover %040x" % ME in connection.ask(b"CLUSTER", b"NODES")
+    assert b"loading" in connection.ask(b"CLUSTER", b"SHARDS")
+    assert b"pnyx_members:2\r\npnyx_voters:1\r\n" in connection.ask(b"INFO", b"pnyx")
+
+
 def test_an_election_keeps_all_slots_with_the_last_leader(gateway: Running) -> None:
     gateway.store.quorum = False
     connection = gateway.connect(cluster=True)

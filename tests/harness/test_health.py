@@ -1,7 +1,10 @@
 """One word for what all nodes say, an absent one included."""
 
+from collections.abc import Mapping
+
 import pytest
 
+from pnyx.harness import health
 from pnyx.harness.health import Asked, Report, ReportedMember, Word, judge
 
 LABELS = ("n1", "n2", "n3")
@@ -65,3 +68,77 @@ def test_the_sentence_names_who_is_missing_and_how_many_more_may_go() -> None:
     assert sentence == (
         "DEGRADED  16384/16384 slots served; n3 connection refused; may lose 0 more nodes"
     )
+
+
+def seen_by_leader(*members: ReportedMember) -> Asked:
+    report = Report("n1", 1, 1, quorum=True, leader=1, members=members)
+    return Asked("n1", "127.0.0.1:1", report)
+
+
+def other(label: str, node: int) -> Asked:
+    report = Report(label, node, 1, quorum=True, leader=1, members=())
+    return Asked(label, "127.0.0.1:1", report)
+
+
+N1, N2, N3 = (ReportedMember(f"n{n}", n, reachable=True) for n in (1, 2, 3))
+
+
+def test_a_learner_is_shown_and_never_counted() -> None:
+    learner = ReportedMember("n4", 4, reachable=True, voter=False)
+    asked_all = [
+        seen_by_leader(N1, N2, N3, learner),
+        other("n2", 2),
+        other("n3", 3),
+        other("n4", 4),
+    ]
+    seen = judge(asked_all)
+    assert (seen.word, seen.learners, seen.may_lose) == (Word.HEALTHY, ("n4",), 1)
+
+
+def test_who_may_be_lost_follows_the_membership_and_not_who_was_asked() -> None:
+    members = [ReportedMember(f"n{n}", n, reachable=True) for n in range(1, 6)]
+    seen = judge([seen_by_leader(*members), *(other(f"n{n}", n) for n in range(2, 6))])
+    assert (seen.word, seen.may_lose) == (Word.HEALTHY, 2)
+
+
+def test_a_wiped_node_is_not_healthy_before_it_has_its_place() -> None:
+    gone = ReportedMember("n3", 3, reachable=False)
+    fresh = ReportedMember("n3", 33, reachable=True, voter=False)
+    for members in ((N1, N2, gone), (N1, N2, gone, fresh)):
+        seen = judge([seen_by_leader(*members), other("n2", 2), other("n3", 33)])
+        assert (seen.word, seen.may_lose) == (Word.DEGRADED, 0)
+        assert seen.down == (("n3", "came back as another node and waits to replace 3"),)
+
+
+def test_a_member_that_nobody_could_ask_is_down() -> None:
+    seen = judge([seen_by_leader(N1, N2, N3), other("n2", 2)])
+    assert seen.word is Word.DEGRADED
+    assert [label for label, _ in seen.down] == ["n3"]
+
+
+def test_a_node_that_answers_and_is_no_member_is_named() -> None:
+    seen = judge([seen_by_leader(N1, N2), other("n2", 2), other("n9", 9)])
+    assert seen.word is Word.DEGRADED
+    assert "is no member" in dict(seen.down)["n9"]
+
+
+def test_a_leader_that_was_not_asked_is_found_by_what_its_followers_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    members = tuple(
+        ReportedMember(f"n{n}", n, reachable=True, host=f"h{n}", http_port=n) for n in (1, 2, 4)
+    )
+
+    def said(label: str, node: int) -> Asked:
+        return Asked(label, "", Report(label, node, 7, quorum=True, leader=4, members=members))
+
+    answers = {"h1": said("n1", 1), "h2": said("n2", 2), "h4": said("n4", 4), "h3": silent("n3")}
+
+    def ask_all(pages: Mapping[str, tuple[str, int]]) -> list[Asked]:
+        return [answers[host] for host, _ in pages.values()]
+
+    monkeypatch.setattr(health, "ask_all", ask_all)
+    asked_all = health.ask_members({f"n{n}": (f"h{n}", n) for n in (1, 2, 3)})
+    assert [one.label for one in asked_all] == ["n1", "n2", "n4"], "n3 is none any more"
+    seen = judge(asked_all)
+    assert (seen.word, seen.leader) == (Word.HEALTHY, "n4")

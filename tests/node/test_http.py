@@ -1,6 +1,7 @@
 """The page of a node, asked over a real socket."""
 
 import asyncio
+import base64
 import json
 import socket
 from collections.abc import Callable, Collection, Coroutine
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, SettingsWrong
 from pnyx.ids import Index, NodeId, Term
+from pnyx.node import control
 from pnyx.node.http import Page
+from pnyx.node.members import Told, Verb, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import NodeAddress, Settings
 from pnyx.node.status import LogPosition, Member, Topology
@@ -25,7 +29,7 @@ class Observed:
 
     boot = 7
 
-    def __init__(self, port: int, *, faults: bool) -> None:
+    def __init__(self, port: int, *, faults: bool, password: str) -> None:
         nodes = {"n1": NodeAddress(host=HOST, http_port=port), "n2": NodeAddress(host="127.0.0.2")}
         self.settings = Settings(
             name="n1",
@@ -33,10 +37,13 @@ class Observed:
             data=Path("d"),
             nodes=nodes,
             faults=faults,
+            requirepass=password,
         )
         self.metrics = Metrics()
         self.leader: NodeId | None = NodeId(1)
         self.cut: Collection[str] = ()
+        self.wishes: list[Wish] = []
+        self.told = Told("done")
 
     def ready(self) -> tuple[bool, str]:
         return (True, "") if self.leader else (False, "no leader is known")
@@ -51,6 +58,13 @@ class Observed:
     def disk_bytes(self) -> int:
         return 4_096
 
+    def membership(self) -> Membership | None:
+        return Membership((NodeId(1),), names=(("n1", NodeId(1)),), retired=(NodeId(10),))
+
+    async def change_members(self, wish: Wish) -> Told:
+        self.wishes.append(wish)
+        return self.told
+
     def cut_from(self, labels: Collection[str]) -> None:
         if set(labels) - {"n2"}:
             raise SettingsWrong("cannot cut links to them")
@@ -60,10 +74,10 @@ class Observed:
 class Asking:
     """A page on a port of its own, and requests to it."""
 
-    def __init__(self, *, faults: bool = False) -> None:
+    def __init__(self, *, faults: bool = False, password: str = "") -> None:
         with socket.create_server((HOST, 0)) as sock:
             self.port: int = sock.getsockname()[1]
-        self.node = Observed(self.port, faults=faults)
+        self.node = Observed(self.port, faults=faults, password=password)
         self.page = Page(self.node)
 
     async def __aenter__(self) -> "Asking":
@@ -74,12 +88,13 @@ class Asking:
         await self.page.stop()
 
     async def ask(
-        self, path: str, body: str | None = None, host: str | None = None
+        self, path: str, body: str | None = None, host: str | None = None, more: str = ""
     ) -> tuple[int, str]:
         reader, writer = await asyncio.open_connection(HOST, self.port)
         method = "GET" if body is None else "POST"
         head = f"{method} {path} HTTP/1.1\r\nHost: {host or f'{HOST}:{self.port}'}\r\n"
         content = (body or "").encode()
+        head += more
         head += f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
         writer.write(head.encode() + content)
         answer = (await reader.read()).decode()
@@ -113,6 +128,10 @@ def test_status_tells_leader_members_and_indexes() -> None:
             assert (told["commit_index"], told["applied_index"], told["disk_bytes"]) == (9, 8, 4096)
             assert told["members"][0]["label"] == "n1"
             assert told["members"][0]["reachable"] is True
+            assert told["membership"] == {
+                "voters": ["1"], "outgoing": [], "learners": [], "names": {"n1": "1"},
+                "retired": ["a"],
+            }  # fmt: skip
 
     run(story)
 
@@ -201,5 +220,89 @@ def test_a_taken_http_port_is_said_so() -> None:
         async with Asking() as asking:
             with pytest.raises(AddressTaken, match="is taken"):
                 await Page(asking.node).start()
+
+    run(story)
+
+
+JSON = "Content-Type: application/json\r\n"
+
+
+def basic(password: str) -> str:
+    word = base64.b64encode(f"default:{password}".encode()).decode()
+    return f"{JSON}Authorization: Basic {word}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "wish"),
+    [
+        ('{"add": "n4"}', Wish(Verb.ADD, "n4")),
+        ('{"remove": "n1"}', Wish(Verb.REMOVE, "n1")),
+        ('{"lead": ""}', Wish(Verb.LEAD)),
+    ],
+)
+def test_a_change_of_members_is_handed_on_and_answered(body: str, wish: Wish) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            status, told = await asking.ask("/v1/members", body, more=JSON)
+            assert (status, json.loads(told)) == (200, {"outcome": "done", "reason": ""})
+            assert asking.node.wishes == [wish]
+
+    run(story)
+
+
+def test_a_node_that_does_not_lead_says_who_does_and_where() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            asking.node.told = Told("elsewhere", leader=NodeId(1))
+            _, told = await asking.ask("/v1/members", '{"add": "n4"}', more=JSON)
+            assert json.loads(told) == {
+                "outcome": "elsewhere", "reason": "", "leader": "n1", "host": HOST, "port": 4,
+            }  # fmt: skip
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", "{}", '{"add": 1}', '{"add": ""}', '{"add": "a", "remove": "b"}', '{"x": "n1"}',
+     '{"remove": "%s"}' % ("n" * 65)],
+)  # fmt: skip
+def test_what_is_no_change_of_members_changes_nothing(body: str) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            assert (await asking.ask("/v1/members", body, more=JSON))[0] == 400
+            assert asking.node.wishes == []
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "more", ["", "Content-Type: text/plain\r\n", f"{JSON}Origin: http://evil.example\r\n"]
+)
+def test_a_web_page_cannot_change_members(more: str) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            assert (await asking.ask("/v1/members", '{"add": "n4"}', more=more))[0] == 415
+            assert asking.node.wishes == []
+
+    run(story)
+
+
+def test_members_change_for_the_password_only_and_guesses_wait_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control, "WRONG_S", 0.2)
+
+    async def story() -> None:
+        async with Asking(password="s3cret") as asking:
+            guesses = [
+                asking.ask("/v1/members", '{"add": "n4"}', more=basic(guess)) for guess in "abc"
+            ]
+            found = sorted(status for status, _ in await asyncio.gather(*guesses))
+            assert found == [401, 429, 429]
+            assert (await asking.ask("/v1/members", '{"add": "n4"}', more=JSON))[0] == 401
+            assert asking.node.wishes == []
+            right = await asking.ask("/v1/members", '{"add": "n4"}', more=basic("s3cret"))
+            assert right[0] == 200
 
     run(story)

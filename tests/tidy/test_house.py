@@ -21,7 +21,7 @@ ARCHITECTURE_LINES_MAX = 300
 DECISION_LINES_MAX = 60
 ENTRY_POINTS = {"pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery"}
 FOR_TESTS = {
-    "pnyx.harness.disks", "pnyx.harness.realstage", "pnyx.harness.witness", "pnyx.lab.recording",
+    "pnyx.harness.disks", "pnyx.harness.witness",
     "pnyx.storage.memory", "pnyx.storage.simulated",
 }  # fmt: skip
 """Imported by tests alone, on purpose: they judge and simulate."""

@@ -6,7 +6,7 @@ import pytest
 
 from pnyx.consensus.formation import Ask
 from pnyx.ids import GroupId, NodeId
-from pnyx.transport import link as link_module
+from pnyx.transport import link as link_module, peers as peers_module
 from pnyx.transport.codec import Packet, encode_packets, encode_parcel
 from pnyx.transport.frames import frame
 from pnyx.transport.handshake import (
@@ -54,40 +54,88 @@ def test_a_stranger_is_told_why_and_heard_no_further(theirs: Identity, reason: R
 
 
 def test_another_protocol_is_refused() -> None:
-    refused = judge(Hello(PROTOCOL + 1, Lane.RAFT, identity("n1")), OWN, LABELS, {}, None)
+    refused = judge(
+        Hello(PROTOCOL + 1, Lane.RAFT, identity("n1")), OWN, LABELS, None, strangers=False
+    )
     assert refused is not None
     assert refused.reason is Reason.PROTOCOL
 
 
 def test_an_address_that_answers_with_another_label_is_refused() -> None:
     hello = Hello(PROTOCOL, Lane.RAFT, identity("n3"))
-    refused = judge(hello, OWN, LABELS, {}, "n1")
+    refused = judge(hello, OWN, LABELS, "n1", strangers=True)
     assert refused is not None
     assert refused.reason is Reason.LABEL
-    assert judge(hello, OWN, LABELS, {}, "n3") is None
+    assert judge(hello, OWN, LABELS, "n3", strangers=False) is None
 
 
-def test_after_formation_only_the_recorded_node_is_let_in() -> None:
-    hello = Hello(PROTOCOL, Lane.RAFT, identity("n1"))
-    formed = {"n1": node_of("n1"), "n2": node_of("n2"), "n3": node_of("n3")}
-    assert judge(hello, OWN, LABELS, formed, None) is None
-    refused = judge(hello, OWN, LABELS, {**formed, "n1": NodeId(77)}, None)
+def test_once_the_cluster_has_formed_any_node_of_it_is_let_in() -> None:
+    wiped = Hello(PROTOCOL, Lane.RAFT, identity("n1", NodeId(77)))
+    added = Hello(PROTOCOL, Lane.RAFT, identity("n9"))
+    assert judge(wiped, OWN, LABELS, None, strangers=True) is None
+    assert judge(added, OWN, LABELS, None, strangers=True) is None
+    refused = judge(added, OWN, LABELS, None, strangers=False)
     assert refused is not None
-    assert refused.reason is Reason.IDENTITY
+    assert refused.reason is Reason.LABEL
+    foreign = Hello(PROTOCOL, Lane.RAFT, identity("n9", cluster="another"))
+    refused = judge(foreign, OWN, LABELS, None, strangers=True)
+    assert refused is not None
+    assert refused.reason is Reason.CLUSTER
 
 
-def test_expecting_another_node_closes_the_link_that_is_up() -> None:
+def test_a_node_that_nobody_lists_dials_everybody_and_is_met() -> None:
+    async def story() -> None:
+        async with Meeting(3) as meeting:
+            added = meeting.ports.pop("n3")
+            for label in ("n1", "n2"):
+                (await meeting.join(label)).let_strangers_in()
+            meeting.ports["n3"] = added
+            n3 = await meeting.join("n3")
+            await until(meeting.all_up)
+            assert [one.label for one in n3.linked] == ["n1", "n2"]
+            assert meeting.peers["n1"].node_of("n3") == node_of("n3")
+            meeting.peers["n1"].cut_from(["n3"])
+            assert not meeting.peers["n1"].reachable(node_of("n3"))
+            meeting.peers["n1"].heal()
+            await until(meeting.all_up)
+
+    run(story())
+
+
+def test_two_nodes_under_one_label_have_links_of_their_own() -> None:
     async def story() -> None:
         async with Meeting(2) as meeting:
-            one = await meeting.join("n1")
-            await meeting.join("n2")
-            await until(meeting.all_up)
-            one.expect({"n1": node_of("n1"), "n2": NodeId(77)})
-            assert not one.reachable(node_of("n2"))
-            await until(lambda: one.counts.handshakes_refused > 0)
-            assert not one.reachable(node_of("n2"))
-            one.expect({"n1": node_of("n1"), "n2": node_of("n2")})
-            await until(meeting.all_up)
+            n2 = await meeting.join("n2")
+            n2.let_strangers_in()
+            links = []
+            for node in (NodeId(5), NodeId(6)):
+                for lane in Lane:
+                    links.append(await Stranger.dial(meeting.ports["n2"]))
+                    await links[-1].meet(identity("n1", node), lane)
+            await until(lambda: n2.reachable(NodeId(5)) and n2.reachable(NodeId(6)))
+            assert [one.node for one in n2.linked] == [5, 6]
+            for link in links:
+                link.close()
+
+    run(story())
+
+
+def test_a_crowd_of_strangers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers_module, "PEER_COUNT_MAX", 2)
+
+    async def story() -> None:
+        async with Meeting(2) as meeting:
+            n2 = await meeting.join("n2")
+            n2.let_strangers_in()
+            first = [await Stranger.dial(meeting.ports["n2"]) for _ in range(2)]
+            for number, one in enumerate(first):
+                await one.meet(identity("n9", NodeId(5 + number)))
+            await until(lambda: n2.links_up == 2)
+            late = await Stranger.dial(meeting.ports["n2"])
+            await late.greet(identity("n9", NodeId(7)))
+            assert (await late.refusal()).reason is Reason.CROWD
+            for one in first:
+                one.close()
 
     run(story())
 

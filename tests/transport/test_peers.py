@@ -71,9 +71,9 @@ def test_link_up_is_said_once_with_label_node_and_address() -> None:
             await until(meeting.all_up)
             assert meeting.heard["n1"].events == [("up n2", node_of("n2"))]
             assert one.node_of("n2") == node_of("n2")
-            announced = one.announced("n2")
-            assert announced is not None
-            assert (announced.host, announced.http_port) == (HOST, 4)
+            said = one.identity(node_of("n2"))
+            assert said is not None
+            assert (said.announced.host, said.announced.http_port) == (HOST, 4)
 
     run(story())
 

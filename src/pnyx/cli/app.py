@@ -70,6 +70,16 @@ COMMANDS: Final = (
         "Say how the cluster is; exit status 0 healthy, 3 degraded, 4 no quorum.",
     ),
     (
+        "node",
+        "pnyx.cli.node.command:node",
+        "Look at the nodes of a running cluster, add and remove them.",
+    ),
+    (
+        "group",
+        "pnyx.cli.node.command:group",
+        "Look at a group's membership, and choose who leads it.",
+    ),
+    (
         "log",
         "pnyx.cli.log:log",
         "Read a node's write-ahead log; nothing is changed, the node may be running.",

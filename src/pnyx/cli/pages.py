@@ -5,13 +5,15 @@ from typing import Final
 
 from pnyx.cli.app import app
 from pnyx.gateway import reference as redis_commands
+from pnyx.lab.zoo import page as zoo
 from pnyx.node import example
 
 FIRST_LINES: Final = """\
 # Which commands and options there are
 
 Made from the code by `make docs`; a test compares the two. Exit statuses: 0 ok, 1 failure, 2 usage
-or unreadable input, 3 degraded, 4 no quorum, 5 not found, 74 the disk failed, 130 interrupted.
+or unreadable input, 3 degraded, 4 no quorum, 5 not found, 6 violation found, 7 undecided, 74
+the disk failed, 130 interrupted.
 
 """
 SETTINGS_TABLE_STARTS: Final = "| setting |"
@@ -34,5 +36,6 @@ def write(directory: str) -> None:
     folder = Path(directory)
     (folder / "cli.md").write_text(command_line(), encoding="utf-8")
     (folder / "redis-commands.md").write_text(redis_commands.page(), encoding="utf-8")
+    (folder / "zoo.md").write_text(zoo.page(), encoding="utf-8")
     page = folder / "settings.md"
     page.write_text(settings(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,6 +1,5 @@
 """status and health: every node is asked, and every node is shown, whether it answers or not."""
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -11,10 +10,9 @@ import msgspec
 from cyclopts import Parameter
 
 from pnyx.cli import running
-from pnyx.cli.keys import parsed
 from pnyx.cli.output import Form, show
-from pnyx.harness.health import Asked, Health, Word, ask_all, judge
-from pnyx.node.sources import load
+from pnyx.cli.places import pages
+from pnyx.harness.health import Asked, Health, Word, ask_members, judge
 
 COLUMNS: Final = (
     "node",
@@ -28,7 +26,6 @@ COLUMNS: Final = (
     "applied",
 )
 WATCH_S: Final = 1.0
-DEFAULT_PAGE: Final = ("127.0.0.1", 8301)
 
 
 def status(
@@ -47,7 +44,7 @@ def status(
         output: table, json, jsonl or plain.
     """
     while True:
-        asked = ask_all(_pages(config, http))
+        asked = ask_members(pages(config, http))
         seen = judge(asked)
         if watch:
             print("\x1b[H\x1b[2J" if sys.stdout.isatty() else "", end="")
@@ -74,7 +71,7 @@ def health(
         quiet: print nothing; the exit status says it.
         output: table prints a sentence; json, jsonl and plain the same as fields.
     """
-    seen = judge(ask_all(_pages(config, http)))
+    seen = judge(ask_members(pages(config, http)))
     if quiet:
         return seen.exit_code
     if output == "table":
@@ -86,46 +83,38 @@ def health(
         "slots_served": seen.slots_served,
         "may_lose": seen.may_lose,
         "up": list(seen.up) if output != "plain" else ",".join(seen.up),
+        "learners": list(seen.learners) if output != "plain" else ",".join(seen.learners),
         "down": dict(seen.down) if output != "plain" else ",".join(name for name, _ in seen.down),
     }
     show([row], tuple(row), output)
     return seen.exit_code
 
 
-def _pages(config: Path | None, http: str | None) -> dict[str, tuple[str, int]]:
-    if config is not None:
-        settings = load(config, environ=os.environ)
-        return {
-            label: (node.host, node.http_port) for label, node in sorted(settings.nodes.items())
-        }
-    found = running.find() if http is None else None
-    if found is not None:
-        return {node.label: (node.host, node.http_port) for node in found.nodes}
-    seed = parsed(http) if http is not None else DEFAULT_PAGE
-    (asked,) = ask_all({f"{seed[0]}:{seed[1]}": seed})
-    if asked.report is None:
-        return {asked.label: seed}
-    members = _document(asked)["members"]
-    return {member["label"]: (member["host"], member["http_port"]) for member in members}
-
-
 def _row(asked: Asked, seen: Health) -> dict[str, object]:
     if asked.report is None:
         return {"node": asked.label, "state": asked.error, "http": asked.address}
     document = _document(asked)
-    own: dict[str, Any] = next((m for m in document["members"] if m["label"] == asked.label), {})
+    own: dict[str, Any] = next((m for m in document["members"] if m["node"] == document["me"]), {})
     reasons = dict(seen.down)
     return {
         "node": asked.label,
-        "role": "leader" if asked.label == seen.leader else "follower",
+        "role": _role(asked, own, seen),
         "state": reasons.get(asked.label) or document.get("why_not_ready") or "up",
-        "gateway": f"{own.get('host')}:{own.get('gateway_port')}",
-        "cluster": f"{own.get('host')}:{own.get('cluster_port')}",
+        "gateway": f"{own['host']}:{own['gateway_port']}" if own else None,
+        "cluster": f"{own['host']}:{own['cluster_port']}" if own else None,
         "http": asked.address,
         "term": asked.report.term,
         "commit": document.get("commit_index"),
         "applied": document.get("applied_index"),
     }
+
+
+def _role(asked: Asked, own: Mapping[str, Any], seen: Health) -> str:
+    if asked.label == seen.leader:
+        return "leader"
+    if own and not own["voter"]:
+        return "learner"
+    return "follower" if own else "none"
 
 
 def _document(asked: Asked) -> Mapping[str, Any]:
@@ -143,8 +132,15 @@ def _advice(seen: Health) -> str:
         )
         return f"{sentence}\n  next    {step}"
     is_demo = running.find() is not None
+    waiting = [label for label, reason in seen.down if "waits to replace" in reason]
+    if len(waiting) == len(seen.down) > 0:
+        step = "pnyx status --watch: it takes its place once the old one was silent for long enough"
+        return f"{sentence}\n  next    {step}"
+    strangers = [label for label, reason in seen.down if "is no member" in reason]
+    if len(strangers) == len(seen.down) > 0:
+        return f"{sentence}\n  next    pnyx node add {strangers[0]}, or stop it"
     cut = [label for label, reason in seen.down if "cut off" in reason]
-    silent = [label for label, _ in seen.down if label not in cut]
+    silent = [label for label, _ in seen.down if label not in {*cut, *waiting, *strangers}]
     if silent:
         step = (
             f"pnyx demo restart {silent[0]}"

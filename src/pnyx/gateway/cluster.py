@@ -42,7 +42,7 @@ def _master(topology: Topology) -> Member | None:
 
 
 def _replicas(topology: Topology) -> list[Member]:
-    return [member for member in topology.members if member.node != topology.leader]
+    return [member for member in topology.placed if member.node != topology.leader]
 
 
 def _info(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
@@ -54,7 +54,7 @@ def _info(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
         f"cluster_slots_ok:{served}",
         "cluster_slots_pfail:0",
         f"cluster_slots_fail:{SLOT_COUNT - served}",
-        f"cluster_known_nodes:{len(topology.members)}",
+        f"cluster_known_nodes:{len(topology.placed)}",
         f"cluster_size:{1 if topology.leader is not None else 0}",
         f"cluster_current_epoch:{topology.term}",
         f"cluster_my_epoch:{topology.term}",
@@ -70,6 +70,9 @@ def _node_line(topology: Topology, member: Member) -> str:
     leads = master is not None and member.node == master.node
     flags = "myself," if member.node == topology.me else ""
     flags += "master" if leads or master is None else "slave"
+    if not member.voter:
+        # Redis' word for a replica that never becomes a master.
+        flags += ",nofailover"
     if not member.reachable:
         flags += ",fail?"
     fields = [
@@ -89,7 +92,7 @@ def _node_line(topology: Topology, member: Member) -> str:
 
 def _nodes(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     topology = lobby.store.topology()
-    text = "".join(_node_line(topology, member) for member in topology.members)
+    text = "".join(_node_line(topology, member) for member in topology.placed)
     return Verbatim(text.encode())
 
 
@@ -103,7 +106,9 @@ def _slots(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     master = _master(topology)
     if master is None:
         return Values(())
-    nodes = [_slots_entry(member) for member in (master, *_replicas(topology))]
+    # A learner may be far behind: nobody is sent there to read.
+    followers = [member for member in _replicas(topology) if member.voter]
+    nodes = [_slots_entry(member) for member in (master, *followers)]
     return Rows((Rows((0, SLOT_COUNT - 1, *nodes)),))
 
 
@@ -117,9 +122,15 @@ def _shards_entry(lobby: Lobby, topology: Topology, member: Member) -> Reply:
             (b"endpoint", member.host.encode()),
             (b"role", b"master" if member.node == topology.leader else b"replica"),
             (b"replication-offset", position.applied),
-            (b"health", b"online" if member.reachable else b"failed"),
+            (b"health", _health(member)),
         )
     )
+
+
+def _health(member: Member) -> bytes:
+    if not member.reachable:
+        return b"failed"
+    return b"online" if member.voter else b"loading"
 
 
 def _shards(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
@@ -181,7 +192,7 @@ def _as_is(result: Reply) -> Reply:
 
 def _replicas_of(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
     topology = lobby.store.topology()
-    named = [one for one in topology.members if node_name(one.node).encode() == words[2]]
+    named = [one for one in topology.placed if node_name(one.node).encode() == words[2]]
     if not named:
         return Refusal(f"ERR Unknown node {text_of(words[2])}")
     if named[0].node != topology.leader:
@@ -203,7 +214,7 @@ def _links(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
                 (b"send-buffer-used", 0),
             )
         )
-        for member in topology.members
+        for member in topology.placed
         if member.node != topology.me and member.reachable
     ]
     return Rows(tuple(links))

@@ -129,7 +129,7 @@ def _replication(lobby: Lobby, client: Client) -> Fields:
     topology, position = lobby.store.topology(), lobby.store.position()
     is_master = role_of(lobby, client) == "master"
     fields: Fields = [("role", "master" if is_master else "slave")]
-    others = [member for member in topology.members if member.node != topology.me]
+    others = [member for member in topology.placed if member.node != topology.me]
     leader = None if topology.leader is None else topology.member(topology.leader)
     if not is_master and leader is not None:
         fields += [
@@ -145,7 +145,8 @@ def _replication(lobby: Lobby, client: Client) -> Fields:
     replicas = [member for member in others if member.reachable] if is_master else []
     fields.append(("connected_slaves", len(replicas)))
     for at, member in enumerate(replicas):
-        line = f"ip={member.host},port={member.cluster_port},state=online,"
+        state = "online" if member.voter else "wait_bgsave"
+        line = f"ip={member.host},port={member.cluster_port},state={state},"
         fields.append((f"slave{at}", f"{line}offset={position.commit},lag=0"))
     fields += [
         ("master_failover_state", "no-failover"),
@@ -185,6 +186,7 @@ def _pnyx(lobby: Lobby, _client: Client) -> Fields:
         ("pnyx_leader", "" if leader is None else leader.label),
         ("pnyx_quorum", int(topology.quorum)),
         ("pnyx_members", len(topology.members)),
+        ("pnyx_voters", len(topology.voters)),
         ("pnyx_members_reachable", sum(member.reachable for member in topology.members)),
         ("pnyx_term", position.term),
         ("pnyx_commit_index", position.commit),

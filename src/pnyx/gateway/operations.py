@@ -27,7 +27,7 @@ def _role(lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
     if role_of(lobby, client) == "master":
         replicas = [
             Values((member.host.encode(), b"%d" % member.cluster_port, b"%d" % position.commit))
-            for member in topology.members
+            for member in topology.placed
             if member.node != topology.leader and member.reachable
         ]
         return Rows((b"master", position.commit, Values(tuple(replicas))))
@@ -73,7 +73,7 @@ def _waitaof(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
 
 def _durable_followers(lobby: Lobby) -> int:
     """Return how many nodes besides one surely have every answered write on disk."""
-    majority = len(lobby.store.topology().members) // 2
+    majority = len(lobby.store.topology().voters) // 2
     return max(lobby.store.position().followers_at_commit, majority)
 
 

@@ -5,7 +5,8 @@ price of one), `children` and `process` (such processes, seen from outside), `po
 (what they are told), `cluster` (all of them), `proxy` and `pipe` (what can stand between them),
 `disks` (what can fail under them), `page` and `health` (what they say about themselves, and the one
 word for it), `closing`, `resp` (a client connection), `load`, `witness` (clients that judge what
-they saw), `bench/` (what is measured and against whom).
+they saw), `members` (what changes who belongs to it), `words` and `realstage` (the Lab's scenario
+files on such a cluster), `bench/` (what is measured and against whom).
 
 Serve imports the floors below; everything else here only starts processes and talks to them over
 their public ports, so that what is tested and measured is what a user runs. No module of this

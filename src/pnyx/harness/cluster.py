@@ -17,7 +17,7 @@ from pnyx.errors import PnyxError
 from pnyx.harness import members, page
 from pnyx.harness.closing import Closing
 from pnyx.harness.files import write_all, write_new
-from pnyx.harness.health import Asked, Health, Word, ask_all, judge
+from pnyx.harness.health import Asked, Health, Word, ask_members, judge
 from pnyx.harness.ports import Ports, out_of_the_way
 from pnyx.harness.process import NodeProcess, start_together
 from pnyx.harness.proxy import FaultProxy
@@ -197,8 +197,8 @@ class Cluster(Closing):
         return judge(self.ask_all())
 
     def ask_all(self) -> list[Asked]:
-        """Ask all nodes for their status."""
-        return ask_all(self.http_addresses())
+        """Ask all nodes for their status, and whoever else is a member."""
+        return ask_members(self.http_addresses())
 
     def http_addresses(self) -> dict[str, tuple[str, int]]:
         """Label -> host and port of the http page."""

@@ -23,7 +23,21 @@ def write_all(
     others at the ports that it has there for this node.
     """
     cluster_id = _kept_cluster_id(nodes[0].settings_path) or secrets.token_hex(16)
-    addresses = {
+    addresses = _addresses(nodes)
+    for own in nodes:
+        seen = _through(proxy, own.label, addresses) if proxy is not None else addresses
+        _write(directory, own, cluster_id, seen, chosen)
+
+
+def write_new(directory: Path, nodes: Sequence[NodeProcess], chosen: Mapping[str, object]) -> None:
+    """Write the file of the last of `nodes`, which lists all of them; those of the others stay."""
+    cluster_id = _kept_cluster_id(nodes[0].settings_path)
+    assert cluster_id is not None, "the others have their files"
+    _write(directory, nodes[-1], cluster_id, _addresses(nodes), chosen)
+
+
+def _addresses(nodes: Sequence[NodeProcess]) -> dict[str, NodeAddress]:
+    return {
         node.label: NodeAddress(
             host=node.host,
             gateway_port=node.ports.gateway,
@@ -33,14 +47,20 @@ def write_all(
         )
         for node in nodes
     }
-    for own in nodes:
-        data = str(directory.resolve() / own.label)
-        extra = {"faults": True, **chosen}
-        seen = _through(proxy, own.label, addresses) if proxy is not None else addresses
-        text = settings_file(own.label, cluster_id, seen, extra, data)
-        # The file may hold a password.
-        own.settings_path.touch(mode=0o600)
-        own.settings_path.write_text(text, encoding="utf-8")
+
+
+def _write(
+    directory: Path,
+    own: NodeProcess,
+    cluster_id: str,
+    addresses: Mapping[str, NodeAddress],
+    chosen: Mapping[str, object],
+) -> None:
+    data = str(directory.resolve() / own.label)
+    text = settings_file(own.label, cluster_id, addresses, {"faults": True, **chosen}, data)
+    # The file may hold a password.
+    own.settings_path.touch(mode=0o600)
+    own.settings_path.write_text(text, encoding="utf-8")
 
 
 def _through(

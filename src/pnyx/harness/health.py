@@ -37,6 +37,10 @@ class ReportedMember(msgspec.Struct, frozen=True):
     label: str
     node: int
     reachable: bool
+    voter: bool = True
+    host: str = ""
+    http_port: int = 0
+    match: int | None = None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -53,9 +57,14 @@ class Report(msgspec.Struct, frozen=True):
         """Return whether the node believes to lead a majority."""
         return self.quorum and self.leader == self.me
 
-    def reaches(self, node: int) -> bool:
-        """Return whether the node is in touch with that member."""
-        return any(member.node == node and member.reachable for member in self.members)
+    def member(self, node: int) -> ReportedMember | None:
+        """Return the member with this id, as the node sees it."""
+        return next((member for member in self.members if member.node == node), None)
+
+    def holder(self, label: str) -> ReportedMember | None:
+        """Return the member of that label; of two, the voter: the other one is to replace it."""
+        found = [member for member in self.members if member.label == label]
+        return max(found, key=lambda member: member.voter, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,8 @@ class Health:
     up: tuple[str, ...]
     down: tuple[tuple[str, str], ...]
     """Label and reason of each node that the group cannot use."""
+    learners: tuple[str, ...]
+    """Those of `up` that only receive and are never counted."""
     answering: int
     """How many nodes answer at all, of use to the group or not."""
     slots_served: int
@@ -109,35 +120,88 @@ def ask_all(pages: Mapping[str, tuple[str, int]]) -> list[Asked]:
         return list(pool.map(lambda row: _ask(row[0], *row[1]), pages.items()))
 
 
+def ask_members(pages: Mapping[str, tuple[str, int]]) -> list[Asked]:
+    """Ask `pages`, and then whoever else is a member; who is none and silent is left out."""
+    asked = ask_all(pages)
+    reports = [one.report for one in asked if one.report is not None]
+    # The leader may be one that was not asked: its followers name it.
+    best = max(reports, key=lambda report: (report.quorum, report.term), default=None)
+    if best is None:
+        return asked
+    known = {one.report.label if one.report is not None else one.label for one in asked}
+    others = {
+        member.label: (member.host, member.http_port)
+        for member in best.members
+        if member.label and member.host and member.label not in known
+    }
+    asked += ask_all(others) if others else []
+    leader = ruling(asked)
+    if leader is None:
+        return asked
+    members = {member.label for member in leader.members}
+    return [one for one in asked if one.report is not None or one.label in members]
+
+
+def ruling(asked: Sequence[Asked]) -> Report | None:
+    """Return what the leader says; None if nobody leads a majority."""
+    # An old leader that was cut off may not know it yet: the highest term is what counts.
+    reports = [one.report for one in asked if one.report is not None and one.report.leads()]
+    return max(reports, key=lambda report: report.term, default=None)
+
+
 def judge(asked: Sequence[Asked]) -> Health:
     """Return the state that the answers amount to."""
-    reports = [(one.label, one.report) for one in asked if one.report is not None]
-    # An old leader that was cut off may not know it yet: the highest term is what counts.
-    leader, ruling = max(
-        ((label, report) for label, report in reports if report.leads()),
-        key=lambda row: row[1].term,
-        default=(None, None),
-    )
+    answering = sum(one.report is not None for one in asked)
+    leader = ruling(asked)
     up: list[str] = []
     down: list[tuple[str, str]] = []
+    learners: list[str] = []
     for one in asked:
-        if one.report is None:
-            down.append((one.label, one.error))
-        elif ruling is not None and one.label != leader and not ruling.reaches(one.report.me):
-            down.append((one.label, f"is cut off from the leader {leader}"))
-        else:
-            up.append(one.label)
-    if ruling is None:
-        return Health(Word.DOWN, None, tuple(up), tuple(down), len(reports), 0, 0)
+        reason = _reason(one, leader)
+        if reason:
+            down.append((one.label, reason))
+            continue
+        up.append(one.label)
+        member = leader.member(one.report.me) if leader and one.report else None
+        if member is not None and not member.voter:
+            learners.append(one.label)
+    if leader is None:
+        return Health(Word.DOWN, None, tuple(up), tuple(down), (), answering, 0, 0)
+    asked_labels = {one.report.label if one.report else one.label for one in asked}
+    down += [
+        (member.label or f"{member.node:x}", "is known to the others, its address is not")
+        for member in leader.members
+        if member.label not in asked_labels
+    ]
+    voters = [member for member in leader.members if member.voter]
+    # A paused node keeps its links for a while, and is of no use.
+    silent = {one.label for one in asked if one.report is None}
+    reached = sum(member.reachable and member.label not in silent for member in voters)
     return Health(
         word=Word.DEGRADED if down else Word.HEALTHY,
-        leader=leader,
+        leader=next(one.label for one in asked if one.report is leader),
         up=tuple(up),
         down=tuple(down),
-        answering=len(reports),
+        learners=tuple(learners),
+        answering=answering,
         slots_served=SLOT_COUNT,
-        may_lose=max(0, len(up) - (len(asked) // 2 + 1)),
+        may_lose=max(0, reached - (len(voters) // 2 + 1)),
     )
+
+
+def _reason(one: Asked, leader: Report | None) -> str:
+    """Return why the group cannot use a node; empty if it can."""
+    if one.report is None:
+        return one.error
+    if leader is None or one.report is leader:
+        return ""
+    member = leader.member(one.report.me)
+    holder = leader.holder(one.report.label)
+    if holder is not None and holder.node != one.report.me:
+        return f"came back as another node and waits to replace {holder.node:x}"
+    if member is None:
+        return "is no member"
+    return "" if member.reachable else f"is cut off from the leader {leader.label}"
 
 
 def _ask(label: str, host: str, port: int) -> Asked:

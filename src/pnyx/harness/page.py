@@ -1,6 +1,7 @@
 """A node's http page, asked over a plain blocking connection."""
 
 import http.client
+from base64 import b64encode
 from typing import Final
 
 from pnyx.errors import PnyxError
@@ -23,8 +24,11 @@ def ask(
     *,
     body: bytes | None = None,
     timeout_s: float = ASK_S_MAX,
+    password: str | None = None,
 ) -> bytes:
     """Return the body of the answer to GET, or to POST when there is a `body` (JSON).
+
+    `password` is the node's `requirepass`, for what only an operator may ask.
 
     Raises:
         NoAnswer: nobody there, too late, or a status other than 200; the cause says which.
@@ -34,7 +38,11 @@ def ask(
         if body is None:
             connection.request("GET", path)
         else:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"}
+            if password:
+                word = b64encode(f"default:{password}".encode()).decode()
+                headers["Authorization"] = f"Basic {word}"
+            connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         content = answer.read(ANSWER_BYTES_MAX)
     except (OSError, http.client.HTTPException) as error:

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 import structlog
 import uvloop
 
-from pnyx.errors import DiskFailed, PnyxError, SettingsWrong
+from pnyx.errors import DiskFailed, NodeRetired, PnyxError, SettingsWrong
 from pnyx.gateway.server import Gateway
 from pnyx.node.disk import open_disk
 from pnyx.node.http import Page
@@ -127,8 +127,9 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
     _log.info("serving", node=settings.name, pid=os.getpid())
     stop = asyncio.create_task(stop_wanted.wait())
     await asyncio.wait({failure, stop}, return_when=asyncio.FIRST_COMPLETED)
-    if failure.done():
-        raise failure.result()
+    reason = failure.result() if failure.done() else None
+    if reason is not None and not isinstance(reason, NodeRetired):
+        raise reason
     failure.cancel()
     _log.info("draining", node=settings.name)
     try:
@@ -139,6 +140,8 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
     except TimeoutError:
         # Nothing that was acknowledged depends on the rest of the drain.
         _log.warning("drain took too long", drain_ms=settings.drain_ms)
+    if reason is not None:
+        raise reason
 
 
 def _prepare_process(settings: Settings) -> None:

@@ -34,7 +34,9 @@ def history_of(tickets: Sequence[Ticket]) -> History:
                 continue
             function, key, arguments = words
             if not is_return:
-                process = f"{ticket.client}.{position}" if position else ticket.client
+                process: str | int = ticket.client
+                if ticket.slot or position:
+                    process = f"{ticket.client}.{ticket.slot}.{position}"
                 numbers[place, position] = history.call(
                     process, function, key, arguments, time_us=time_us
                 )

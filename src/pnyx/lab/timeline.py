@@ -12,8 +12,6 @@ from typing import Any, Final, NamedTuple
 from xxhash import xxh3_64
 
 _MASK: Final = 2**64 - 1
-_GOLDEN: Final = 0x9E37_79B9_7F4A_7C15
-_MIX: Final = 0xBF58_476D_1CE4_E5B9
 
 NOWHERE: Final = 0
 """The place of events that belong to no node."""
@@ -47,7 +45,7 @@ class Timeline:
         """Told of each event before it happens: the trace."""
         self.after: Callable[[Event], None] | None = None
         """Told of each event after it happened: invariants, scripts."""
-        self._salt = (seed * _GOLDEN) & _MASK
+        self._salt = seed
         self._planned = 0
         self._heap: list[Event] = []
         self._digest = xxh3_64(seed=seed & _MASK)
@@ -58,8 +56,8 @@ class Timeline:
         """Plan `action(*arguments)` for the time `at_us`, or for now if that has passed."""
         at_us = max(at_us, self.now_us)
         self._planned += 1
-        mixed = ((at_us ^ self._salt) + place * _GOLDEN) & _MASK
-        tie = ((mixed ^ (mixed >> 29)) * _MIX) & _MASK
+        # Of integers alone: Python's hash seed has no part in it.
+        tie = hash((self._salt, at_us, place))
         event = Event(at_us, tie, self._planned, kind, place, self.current, action, arguments)
         heappush(self._heap, event)
 

@@ -1,7 +1,7 @@
 """What can be told of a run while it happens: whoever judges it overrides what it wants to know."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from pnyx.consensus.ready import Write
 from pnyx.replica.effects import Outbound
@@ -44,46 +44,48 @@ class Watch:
 
 
 class Watches(Watch):
-    """Several, told in order."""
+    """Several, told in order; each only of what it wants to know."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
-        self.watches = list(watches)
+        self.watches: list[Watch] = []
+        self.add(*watches)
 
-    def started(self, process: "Process") -> None:
-        for watch in self.watches:
-            watch.started(process)
+    def add(self, *watches: Watch) -> None:
+        """Tell these, too, after the others, from now on."""
+        self.watches += watches
+        for name in _HOOKS:
+            wanting = [
+                getattr(watch, name)
+                for watch in self.watches
+                if getattr(type(watch), name) is not getattr(Watch, name)
+            ]
+            # An attribute of the instance comes before the method of the class: nobody is asked
+            # on the way, which happens several times an event.
+            setattr(self, name, _all_of(wanting))
 
-    def ended(self, process: "Process", how: str) -> None:
-        for watch in self.watches:
-            watch.ended(process, how)
 
-    def submitted(self, process: "Process", request: Request) -> None:
-        for watch in self.watches:
-            watch.submitted(process, request)
+_HOOKS: Final = (
+    "started",
+    "ended",
+    "submitted",
+    "answered",
+    "asked",
+    "durable",
+    "sending",
+    "touched",
+    "finish",
+)
 
-    def answered(self, process: "Process", ticket: Any, answer: Answer) -> None:
-        for watch in self.watches:
-            watch.answered(process, ticket, answer)
 
-    def asked(self, process: "Process", write: Write) -> None:
-        for watch in self.watches:
-            watch.asked(process, write)
+def _all_of(wanting: Sequence[Callable[..., None]]) -> Callable[..., None]:
+    if len(wanting) == 1:
+        return wanting[0]
 
-    def durable(self, process: "Process", writes: Sequence[GroupWrite]) -> None:
-        for watch in self.watches:
-            watch.durable(process, writes)
+    def tell(*arguments: Any) -> None:
+        for each in wanting:
+            each(*arguments)
 
-    def sending(self, process: "Process", outbound: Outbound) -> None:
-        for watch in self.watches:
-            watch.sending(process, outbound)
-
-    def touched(self, process: "Process") -> None:
-        for watch in self.watches:
-            watch.touched(process)
-
-    def finish(self, processes: "Iterable[Process]") -> None:
-        for watch in self.watches:
-            watch.finish(processes)
+    return tell
 
 
 class Violation(Exception):

@@ -38,6 +38,8 @@ class Ticket:
     """The node that was asked."""
     commands: tuple[AnyCommand, ...]
     called_us: int
+    slot: int = 0
+    """Which of the requests that its client has open at once."""
     answered_us: int | None = None
     answer: Answer | None = None
     """None while it is open, and for ever if the client gave up."""
@@ -64,6 +66,8 @@ class WorkloadSettings:
     """Share of the writes that append; of the others half set, half compare and set or count."""
     batches: float = 0.1
     """Share of requests with several commands."""
+    pipeline: int = 1
+    """Requests that a client sends at once, before it waits for all their answers."""
     padding_bytes: int = 0
     """Added to each value."""
 
@@ -77,7 +81,10 @@ class Client:
     asked: int = 0
     seen: dict[bytes, bytes] = field(default_factory=dict)
     """By key the value read last: what a compare-and-set compares with."""
-    ticket: Ticket | None = None
+    open: dict[int, Ticket] = field(default_factory=dict)
+    """By number, what it waits for."""
+    refused: bool = False
+    """Was one of them not done? It goes elsewhere when all are over."""
 
 
 class Clients(Watch):
@@ -115,8 +122,7 @@ class Clients(Watch):
     @property
     def open(self) -> list[Ticket]:
         """Return the requests that somebody waits for."""
-        tickets = [client.ticket for client in self.clients if client.ticket is not None]
-        return [ticket for ticket in tickets if ticket.is_open]
+        return [ticket for client in self.clients for ticket in client.open.values()]
 
     # What the world says.
 
@@ -158,16 +164,21 @@ class Clients(Watch):
             return
         if client.process not in self._targets:
             self._turn_elsewhere(client)
-        client.asked += 1
-        commands = self._draw(client)
-        now_us = self._timeline.now_us
-        ticket = Ticket(client.number, client.asked, client.process, commands, now_us)
-        if self.kept is not None and (client.number, client.asked) not in self.kept:
+        for slot in range(self.settings.pipeline):
+            self._ask_one(client, slot)
+        if not client.open:
             self._plan(client, self._think_us(client))
+
+    def _ask_one(self, client: Client, slot: int) -> None:
+        client.asked += 1
+        number, target = client.asked, client.process
+        if self.kept is not None and (client.number, number) not in self.kept:
             return
-        client.ticket = ticket
+        commands = self._draw(client)
+        ticket = Ticket(client.number, number, target, commands, self._timeline.now_us, slot)
+        client.open[number] = ticket
         self.tickets.append(ticket)
-        self._timeline.after_us(WIRE_US, "request", client.process, self._deliver, ticket)
+        self._timeline.after_us(WIRE_US, "request", target, self._deliver, ticket)
         self._timeline.after_us(PATIENCE_US, "patience", NOWHERE, self._give_up, ticket)
 
     def _deliver(self, ticket: Ticket) -> None:
@@ -182,27 +193,31 @@ class Clients(Watch):
             return
         ticket.answer = answer
         ticket.answered_us = self._timeline.now_us
-        client = self.clients[ticket.client - 1]
-        client.ticket = None
         self._timeline.note(repr(answer).encode())
-        match answer:
-            case Done(results):
-                for command, result in zip(ticket.commands, results, strict=True):
-                    if isinstance(command, Get) and isinstance(result, bytes):
-                        client.seen[command.key] = result
-                self._plan(client, self._think_us(client))
-            case _:
-                self._turn_elsewhere(client)
-                self._plan(client, RETRY_US + self._think_us(client))
+        client = self.clients[ticket.client - 1]
+        if isinstance(answer, Done):
+            for command, result in zip(ticket.commands, answer.results, strict=True):
+                if isinstance(command, Get) and isinstance(result, bytes):
+                    client.seen[command.key] = result
+        self._over(client, ticket, refused=not isinstance(answer, Done))
 
     def _give_up(self, ticket: Ticket) -> None:
         if not ticket.is_open:
             return
         ticket.given_up_us = self._timeline.now_us
-        client = self.clients[ticket.client - 1]
-        client.ticket = None
-        self._turn_elsewhere(client)
-        self._plan(client, RETRY_US)
+        self._over(self.clients[ticket.client - 1], ticket, refused=True)
+
+    def _over(self, client: Client, ticket: Ticket, *, refused: bool) -> None:
+        del client.open[ticket.number]
+        client.refused |= refused
+        if client.open:
+            return
+        if client.refused:
+            client.refused = False
+            self._turn_elsewhere(client)
+            self._plan(client, RETRY_US + self._think_us(client))
+        else:
+            self._plan(client, self._think_us(client))
 
     def _turn_elsewhere(self, client: Client) -> None:
         others = [target for target in self._targets if target != client.process]

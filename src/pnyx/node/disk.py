@@ -68,24 +68,30 @@ def open_disk(settings: Settings) -> Disk:
         LostDisk: durable bytes are gone; nothing was overwritten.
         DiskFailed: it cannot be read or written.
     """
-    directory = DataDirectory.open(settings.data, settings.cluster_id, settings.name)
+    sizes = WalSettings(
+        segment_bytes=settings.storage.segment_bytes,
+        reserve_bytes=settings.storage.low_space_bytes,
+    )
+    return open_data(settings.data, settings.cluster_id, settings.name, sizes)
+
+
+def open_data(path: Path, cluster: str, label: str, sizes: WalSettings) -> Disk:
+    """Do so for the directory `path` of the node `label`."""
+    directory = DataDirectory.open(path, cluster, label)
     try:
-        return _open_in(directory, settings)
+        return _open_in(directory, sizes)
     except BaseException:
         directory.close()
         raise
 
 
-def _open_in(directory: DataDirectory, settings: Settings) -> Disk:
+def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
     space = RocksSpace(directory.path / SPACE_NAME)
     group = Group(space, GROUP)
     wal, recovered = Wal.open(
         DiskFiles(_made(directory.path / WAL_NAME)),
         directory.identity,
-        WalSettings(
-            segment_bytes=settings.storage.segment_bytes,
-            reserve_bytes=settings.storage.low_space_bytes,
-        ),
+        sizes,
         {GROUP: group.applied.index},
         lambda: secrets.randbits(64),
     )

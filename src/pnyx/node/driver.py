@@ -16,6 +16,7 @@ from pnyx.consensus.raft.messages import AppendEntries
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.space import Space
 from pnyx.node.batching import Batcher
+from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
 from pnyx.replica.replica import Replica
@@ -53,6 +54,7 @@ class Driver:
         space: Space,
         peers: Peers,
         failed: Callable[[BaseException], None],
+        retired: Callable[[str], None],
     ) -> None:
         self.replica = replica
         self._group = group
@@ -61,6 +63,7 @@ class Driver:
         self._space = space
         self._peers = peers
         self._failed = failed
+        self._retired = retired
         self._loop = asyncio.get_running_loop()
         self._inbox: list[Request] = []
         self._scheduled = False
@@ -85,6 +88,22 @@ class Driver:
         for packet in parcel.packets:
             if packet.group == self._group:
                 self.replica.step(parcel.sender, packet.message, moment)
+        self.wake()
+
+    def change_members(self, change: Change, ticket: Any) -> None:
+        """Begin a change of members; `ticket.answered` follows, exactly once."""
+        self.replica.change_members(change, ticket, now())
+        self.wake()
+
+    def transfer_leadership(self, to: NodeId | None) -> bool:
+        """Start handing leadership to `to`, or to the best follower; False if nothing started."""
+        started = self.replica.transfer_leadership(to, now())
+        self.wake()
+        return started
+
+    def link_up(self, node: NodeId) -> None:
+        """A link to `node`, member or not, is up."""
+        self.replica.met(node)
         self.wake()
 
     def link_lost(self, node: NodeId) -> None:
@@ -166,6 +185,9 @@ class Driver:
                 # Heartbeats, peers and clients get their turn; then it goes on.
                 self.wake()
                 break
+        if replica.retired:
+            # What it still had to say has left; that is all a retired node does.
+            self._retired(replica.retired)
         self._arm(moment.mono_ms)
 
     def _carry_out(self, effects: Effects) -> None:

@@ -1,7 +1,8 @@
 """A node's http page: is it alive, is it ready, what does it count, what does it know.
 
 Only this file knows aiohttp, and only the node's start imports it. Reading needs no password (keep
-the port off the internet); nothing here writes, but for fault requests where ``faults = true``.
+the port off the internet). What changes something is in control.py, and fault requests, which
+are obeyed where ``faults = true``.
 A request whose Host is none of this node's is refused: a web page must not be able to point a name
 of its own at this port and read it through a visitor's browser (DNS rebinding).
 """
@@ -25,7 +26,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from pnyx import __version__
+from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, PnyxError, SettingsWrong
+from pnyx.node.control import Control
+from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings, is_loopback
 from pnyx.node.status import LogPosition, Topology
@@ -65,6 +69,10 @@ class Observed(Protocol):
         """Cut the links to exactly these nodes; SettingsWrong if one is unknown."""
         ...
 
+    def membership(self) -> Membership | None: ...
+
+    async def change_members(self, wish: Wish) -> Told: ...
+
 
 class Page:
     """The http server of one node."""
@@ -74,6 +82,7 @@ class Page:
         self._runner: web.AppRunner | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Exposition(node))
+        self._control = Control(node)
 
     async def start(self) -> None:
         """Listen on http_port.
@@ -103,6 +112,7 @@ class Page:
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/v1/status", self._status)
+        application.router.add_post("/v1/members", self._control.members)
         if self._node.settings.faults:
             application.router.add_post("/v1/faults", self._faults)
         return application
@@ -158,10 +168,23 @@ def document(node: Observed) -> dict[str, Any]:
         "term": topology.term,
         "quorum": topology.quorum,
         "members": [asdict(member) for member in topology.members],
+        "membership": _membership(node.membership()),
         "commit_index": position.commit,
         "applied_index": position.applied,
         "followers_at_commit": position.followers_at_commit,
         "disk_bytes": node.disk_bytes(),
+    }
+
+
+def _membership(membership: Membership | None) -> dict[str, Any] | None:
+    if membership is None:
+        return None
+    return {
+        "voters": [f"{node:x}" for node in membership.voters],
+        "outgoing": [f"{node:x}" for node in membership.outgoing],
+        "learners": [f"{node:x}" for node in membership.learners],
+        "names": {label: f"{node:x}" for label, node in membership.names},
+        "retired": [f"{node:x}" for node in membership.retired],
     }
 
 
@@ -205,6 +228,7 @@ def _own_gauges(node: Observed) -> Iterator[Metric]:
         ("term", "Newest term heard of.", topology.term),
         ("commit_index", "Newest entry known to be committed.", position.commit),
         ("applied_index", "Newest entry applied here.", position.applied),
+        ("voters", "Nodes that count in a quorum.", len(topology.voters)),
         ("nodes_reachable", "Nodes with both links up, this one included.", reachable),
         ("disk_bytes", "Bytes in the data directory.", node.disk_bytes()),
     ):

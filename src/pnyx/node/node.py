@@ -12,15 +12,19 @@ from typing import Final
 import structlog
 
 from pnyx.consensus.formation import Formation, Formed
+from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.raft import Raft
+from pnyx.errors import NodeRetired
 from pnyx.ids import Index, NodeId, Term
+from pnyx.node import members
 from pnyx.node.batching import Batcher
 from pnyx.node.disk import GROUP, Disk
 from pnyx.node.driver import Driver, now
 from pnyx.node.forming import Forming
+from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings
-from pnyx.node.status import LogPosition, Member, Topology
+from pnyx.node.status import LogPosition, Topology
 from pnyx.prng import Prng
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
@@ -87,7 +91,7 @@ class Node:
         """Drain: hand leadership over, finish what is under way, flush, close. Bounded in time."""
         deadline = self._loop.time() + self.settings.drain_ms / 1_000 / 2
         driver = self._driver
-        if driver is not None and not self._failure.done():
+        if driver is not None and not self._is_broken:
             driver.replica.transfer_leadership(None, now())
             driver.wake()
             while not _drained(driver.replica) and self._loop.time() < deadline:  # noqa: ASYNC110
@@ -99,7 +103,7 @@ class Node:
         for _, request in self._early:
             request.ticket.answered(NotDone(Reason.STOPPING))
         await self._peers.close()
-        if not self._failure.done():
+        if not self._is_broken:
             await self._batcher.stop()
             if self._upkeep is not None:
                 await self._upkeep
@@ -122,28 +126,13 @@ class Node:
 
     def topology(self) -> Topology:
         """Return the members with their addresses, and who leads."""
-        members = []
-        for label, address in sorted(self.settings.nodes.items()):
-            node = self.me if label == self.settings.name else self._peers.node_of(label)
-            if node is None:
-                node = self._node_recorded(label)
-            if node is not None:
-                members.append(
-                    Member(
-                        node,
-                        label,
-                        address.host,
-                        address.gateway_port,
-                        address.cluster_port,
-                        address.peer_port,
-                        address.http_port,
-                        reachable=node == self.me or self._peers.reachable(node),
-                    )
-                )
+        settings, driver = self.settings, self._driver
+        if driver is None:
+            known = members.configured(settings, self.me, self._peers, self._disk.formed)
+        else:
+            known = members.members(settings, self.me, self._peers, driver.replica)
         leader = self.leader
-        return Topology(
-            self.me, leader or self._last_leader, self.term, leader is not None, tuple(members)
-        )
+        return Topology(self.me, leader or self._last_leader, self.term, leader is not None, known)
 
     def position(self) -> LogPosition:
         """Return where this node's replica is."""
@@ -173,6 +162,8 @@ class Node:
         if self._driver is None:
             return False, self._forming.waits_for
         replica = self._driver.replica
+        if not replica.consensus.membership.has(self.me):
+            return False, "this node is no member yet: it asks for its place (`pnyx node add`)"
         if replica.consensus.leader is None:
             return False, "no leader is known: an election is under way, or there is no quorum"
         behind = replica.consensus.commit_index - replica.group.applied.index
@@ -187,6 +178,16 @@ class Node:
             SettingsWrong: one of them is not another node of this cluster.
         """
         self._peers.cut_from(labels)
+
+    async def change_members(self, wish: Wish) -> Told:
+        """Carry out what an operator asks, if this node leads; takes a minute or so at most."""
+        if self._driver is None:
+            return Told("not_done", Reason.NO_QUORUM.value)
+        return await members.carry_out(wish, self._driver, self._peers, self.me)
+
+    def membership(self) -> Membership | None:
+        """Return the newest membership; None until the cluster has formed."""
+        return None if self._driver is None else self._driver.replica.consensus.membership
 
     @property
     def leader(self) -> NodeId | None:
@@ -216,7 +217,11 @@ class Node:
         """Both lanes to `node` are up."""
         _log.debug("link up", peer=label, boot=f"{boot:x}")
         try:
-            self._forming.connected(label, node)
+            # A label that nobody configured has no part in forming the cluster.
+            if label in self.settings.nodes:
+                self._forming.connected(label, node)
+            if self._driver is not None:
+                self._driver.link_up(node)
         except BaseException as error:
             self._fail(error)
 
@@ -229,6 +234,10 @@ class Node:
             self._fail(error)
 
     # Inside.
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._failure.done() and not isinstance(self._failure.result(), NodeRetired)
 
     def _make_peers(self) -> Peers:
         settings = self.settings
@@ -253,14 +262,11 @@ class Node:
         metrics.gauge("log_segments", "Segments of the log on disk.", lambda: counters.segments)
         metrics.gauge("links_up", "Links to other nodes, two a node.", lambda: self._peers.links_up)
 
-    def _node_recorded(self, label: str) -> NodeId | None:
-        formed = self._disk.formed
-        return None if formed is None else dict(formed.nodes).get(label)
-
     def _formed(self, formed: Formed) -> None:
         """The cluster is formed: this node may vote and campaign from now on."""
-        self._peers.expect({label: node for label, node in formed.nodes if node != self.me})
         disk = self._disk
+        self._peers.let_strangers_in()
+        joins = dict(formed.nodes).get(self.settings.name) != self.me
         moment = now()
         disk.formed = formed
         consensus = Raft(
@@ -281,6 +287,7 @@ class Node:
             consensus=consensus,
             group=disk.group,
             limits=self.settings.replica_limits,
+            joins=self.settings.name if joins else "",
         )
         self.metrics.watch("replica", replica.counters)
         self.metrics.gauge("parked", "Requests that wait.", lambda: replica.parked_count)
@@ -292,8 +299,11 @@ class Node:
             space=disk.space,
             peers=self._peers,
             failed=self._fail,
+            retired=self._retire,
         )
-        if self._is_new and self.settings.name == min(self.settings.nodes):
+        for one in self._peers.linked:
+            self._driver.link_up(one.node)
+        if self._is_new and not joins and self.settings.name == min(self.settings.nodes):
             # Nobody else can have started: no need to wait for a timeout.
             consensus.campaign(moment.mono_ms)
         for _, request in self._early:
@@ -342,6 +352,18 @@ class Node:
             _, request = self._early.pop(0)
             request.ticket.answered(NotDone(Reason.NO_QUORUM))
         self._early_timer = self._loop.call_later(EARLY_CHECK_S, self._check_early)
+
+    def _retire(self, why: str) -> None:
+        if not self._failure.done():
+            self._failure.set_result(
+                NodeRetired(
+                    why,
+                    cause="the members of its group agreed on that; nothing is lost, they have all "
+                    "that this node has",
+                    next_step=f"keep or delete {self._disk.directory.path}; with an empty data "
+                    "directory it starts as a new node",
+                )
+            )
 
     def _fail(self, error: BaseException) -> None:
         if self._driver is not None:

@@ -107,6 +107,23 @@ class RaftTable(Section):
     )
 
 
+class MembersTable(Section):
+    """How members change. All nodes should have the same values."""
+
+    replace_silent_ms: int = Field(
+        default=30_000,
+        ge=500,
+        le=3_600_000,
+        description="A node whose disk was wiped takes its place after the old one's silence.",
+    )
+    catch_up_ms: int = Field(
+        default=60_000,
+        ge=1_000,
+        le=3_600_000,
+        description="How long a node that is added may take to catch up.",
+    )
+
+
 class StorageTable(Section):
     """The log and the applied state on this node's disk."""
 
@@ -245,6 +262,7 @@ class Settings(Section):
         min_length=1, max_length=NODE_COUNT_MAX, description="All nodes, this one included."
     )
     raft: RaftTable = Field(default_factory=RaftTable)
+    members: MembersTable = Field(default_factory=MembersTable)
     storage: StorageTable = Field(default_factory=StorageTable)
     limits: LimitsTable = Field(default_factory=LimitsTable)
     events: EventsTable = Field(default_factory=EventsTable)
@@ -277,6 +295,8 @@ class Settings(Section):
             flush_log_bytes=self.storage.flush_log_bytes,
             compact_log_bytes=self.storage.compact_log_bytes,
             tail_log_bytes=self.storage.tail_log_bytes,
+            catch_up_ms=self.members.catch_up_ms,
+            replace_silent_ms=self.members.replace_silent_ms,
         )
 
     def origin(self, name: str) -> str:

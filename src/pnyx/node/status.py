@@ -11,13 +11,19 @@ class Member:
 
     node: NodeId
     label: str
+    """Empty: a learner that has not said what it is called to this node."""
     host: str
+    """Empty, and all ports 0: it is in no settings file here and was never linked."""
     gateway_port: int
     cluster_port: int
     peer_port: int
     http_port: int
     reachable: bool
     """Both links are up (always true of this node itself)."""
+    voter: bool = True
+    """Does it count in a quorum? A learner only receives."""
+    match: Index | None = None
+    """On the leader: up to which entry the node surely has the log; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +37,21 @@ class Topology:
     quorum: bool
     """Is there a leader now that this node has heard of within the last election timeouts?"""
     members: tuple[Member, ...]
-    """Sorted by label. A member whose NodeId is not known yet (never connected) is missing."""
+    """Sorted by label. Until the cluster has formed, those configured that are known by NodeId."""
+
+    @property
+    def placed(self) -> tuple[Member, ...]:
+        """The members whose addresses are known."""
+        return tuple(member for member in self.members if member.host)
+
+    @property
+    def voters(self) -> tuple[Member, ...]:
+        """Those that count."""
+        return tuple(member for member in self.members if member.voter)
 
     def member(self, node: NodeId) -> Member | None:
-        """Return the member with this id."""
-        return next((member for member in self.members if member.node == node), None)
+        """Return the member with this id, if its addresses are known."""
+        return next((member for member in self.placed if member.node == node), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,5 +8,5 @@ The owner calls `submit`, `step`, `tick`, `persisted`, `flushed` as things happe
 until it returns None, and carries those out in the order of consensus/ready.py.
 
 Read in this order: requests, effects, replica, proposals, reads, forwards, parking, answers, clock,
-ticks, compaction, snapshots, diskspace, changes, members, messages, limits, counters.
+ticks, compaction, snapshots, diskspace, changes, members, survivor, messages, limits, counters.
 """

@@ -7,9 +7,12 @@
               Welcome ----->             up on both sides: parcels may pass
 
 Either side may answer a `Hello` with `Refused` and a reason instead, and close. Nothing else is
-decoded before a `Hello` passed `judge`: a node of another cluster, or another node under a known
-label, never gets a message in. `Welcome` is there so that the accepter does not call a link up
-that the dialler is about to refuse.
+decoded before a `Hello` passed `judge`: a node of another cluster never gets a message in.
+`Welcome` is there so that the accepter does not call a link up that the dialler is about to refuse.
+
+Once the cluster has formed, any node of the same cluster id is let in, under whatever label: one
+whose disk was wiped, one that is to be added, one that was removed and must hear so. What they
+may do is decided by the membership in the log, never by a label.
 """
 
 from collections.abc import Mapping
@@ -31,13 +34,13 @@ class Reason(Enum):
     PROTOCOL = "protocol"
     CLUSTER = "cluster"
     LABEL = "label"
-    """Not a configured one, or not the one that was dialled."""
+    """Not a configured one while the cluster forms, or not the one that was dialled."""
     SELF = "self"
     """Our own label or our own NodeId: an address or a data directory was copied."""
-    IDENTITY = "identity"
-    """The cluster formed with another NodeId under this label."""
     DIRECTION = "direction"
-    """The node whose label sorts first dials; this was the other one."""
+    """The node whose label sorts first dials, if it knows the other; this was the other one."""
+    CROWD = "crowd"
+    """Too many nodes have links already."""
 
 
 class Announced(msgspec.Struct, frozen=True, array_like=True):
@@ -113,8 +116,9 @@ def judge(
     hello: Hello,
     own: Identity,
     labels: Mapping[str, object],
-    expected: Mapping[str, NodeId],
     dialled: str | None,
+    *,
+    strangers: bool,
 ) -> Refused | None:
     """Return why `hello` is not acceptable, or None if it is.
 
@@ -122,8 +126,8 @@ def judge(
         hello: what the other side said.
         own: who we are.
         labels: the configured peers, without ourselves.
-        expected: the map the cluster formed with; empty until then.
         dialled: the label whose address we dialled; None if the other side dialled.
+        strangers: may labels come that are not configured? True once the cluster has formed.
     """
     theirs = hello.identity
     if hello.protocol != PROTOCOL:
@@ -132,25 +136,12 @@ def judge(
     if theirs.cluster_id != own.cluster_id:
         text = f"belongs to cluster {theirs.cluster_id[:64]}, this node to {own.cluster_id}"
         return Refused(Reason.CLUSTER, text)
-    return _misplaced(theirs, own, labels, dialled) or _replaced(theirs, expected)
-
-
-def _misplaced(
-    theirs: Identity, own: Identity, labels: Mapping[str, object], dialled: str | None
-) -> Refused | None:
     if theirs.node == own.node or theirs.label == own.label:
         return Refused(Reason.SELF, f"is {own.label} ({own.node:x}) like this node")
-    if theirs.label not in labels or dialled not in {None, theirs.label}:
+    is_known = theirs.label in labels
+    if dialled not in {None, theirs.label} or not (is_known or strangers):
         wanted = dialled or "one of " + ", ".join(sorted(labels))
         return Refused(Reason.LABEL, f"is {theirs.label[:64]}, this node expected {wanted}")
-    if dialled is None and theirs.label > own.label:
+    if dialled is None and theirs.label > own.label and is_known:
         return Refused(Reason.DIRECTION, f"{own.label} dials {theirs.label}, never the reverse")
     return None
-
-
-def _replaced(theirs: Identity, expected: Mapping[str, NodeId]) -> Refused | None:
-    if not expected or expected.get(theirs.label) == theirs.node:
-        return None
-    listed = expected.get(theirs.label, 0)
-    text = f"{theirs.label} is {theirs.node:x}, the cluster formed with {listed:x}"
-    return Refused(Reason.IDENTITY, text)

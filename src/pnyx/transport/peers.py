@@ -2,11 +2,13 @@
 
 The rules of this file:
 
-1. The node whose label sorts first dials; one connection a lane carries both directions.
+1. The node whose label sorts first dials; one connection a lane carries both directions. The other
+   one dials only if it waited in vain: then its own label is unknown there (it was added later).
 2. A peer is up when both lanes are, with the same NodeId and boot; `Receiver` hears of it then. A
    parcel may come earlier, on the lane that is up already.
 3. `send` never waits and never keeps more than the lane's limit; False says that nothing left.
 4. A new connection of a lane replaces the one before: the dialler has seen that one die.
+5. A peer is a NodeId. Two may claim one label: one whose disk was wiped, and the one it was.
 """
 
 import asyncio
@@ -27,7 +29,6 @@ from pnyx.transport.counts import Counts
 from pnyx.transport.frames import frame
 from pnyx.transport.handshake import (
     PROTOCOL,
-    Announced,
     Hello,
     Identity,
     Reason,
@@ -46,6 +47,10 @@ SILENT_ROUNDS_MAX: Final = 3
 """A link that received nothing in this many rounds of PULSE_MS is closed."""
 GREETING_COUNT_MAX: Final = 64
 """Accepted connections that have not introduced themselves."""
+DIAL_BACK_MS: Final = 1_000
+"""How long a node waits to be dialled before it dials itself."""
+PEER_COUNT_MAX: Final = 64
+"""So many other nodes are known at once; whoever is down is forgotten for a newcomer."""
 LOG_EVERY_S: Final = 60
 """A peer's refusals and garbage are logged once in this time."""
 
@@ -68,13 +73,14 @@ class Receiver(Protocol):
 
 @dataclass(slots=True)
 class _Peer:
-    label: str
-    address: tuple[str, int]
-    identity: Identity | None = None
+    identity: Identity
     links: dict[Lane, Link] = field(default_factory=dict)
     up: bool = False
     """Was `link_up` said, and not `link_down` since?"""
-    logged_s: float = -LOG_EVERY_S
+
+    @property
+    def label(self) -> str:
+        return self.identity.label
 
 
 class Peers:
@@ -102,9 +108,10 @@ class Peers:
         self._listen = listen
         self._receiver = receiver
         self._wall_ms = wall_ms
-        self._peers = {label: _Peer(label, address) for label, address in sorted(addresses.items())}
-        self._by_node: dict[NodeId, _Peer] = {}
-        self._expected: dict[str, NodeId] = {}
+        self._places = dict(sorted(addresses.items()))
+        self._peers: dict[NodeId, _Peer] = {}
+        """Everybody that was linked once, who was so last at the end."""
+        self._strangers = False
         self._cut: set[str] = set()
         self._nudge = asyncio.Event()
         self._prng = Prng(own.boot)
@@ -112,7 +119,8 @@ class Peers:
         """Every connection, greeting ones included."""
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
-        self._stranger_logged_s = -float(LOG_EVERY_S)
+        self._logged_s: dict[str, float] = {}
+        """When somebody under that configured label was complained about; all others are one."""
 
     async def start(self) -> None:
         """Listen, and start dialling.
@@ -128,9 +136,8 @@ class Peers:
         except OSError as error:
             raise self._cannot_listen(error) from error
         self._tasks = [
-            asyncio.create_task(self._dial(peer, lane), name=f"dial {peer.label} {lane.name}")
-            for peer in self._peers.values()
-            if self._own.label < peer.label
+            asyncio.create_task(self._dial(label, lane), name=f"dial {label} {lane.name}")
+            for label in self._places
             for lane in LANES
         ]
         self._tasks.append(asyncio.create_task(self._keep(), name="keep links"))
@@ -172,7 +179,7 @@ class Peers:
         Returns False if they were given up here (no link, buffer at its limit, too large): then
         nothing left this node. True promises nothing.
         """
-        peer = self._by_node.get(to)
+        peer = self._peers.get(to)
         link = None if peer is None else peer.links.get(lane)
         counts = self.counts
         if peer is None or link is None:
@@ -197,40 +204,40 @@ class Peers:
 
     def reachable(self, node: NodeId) -> bool:
         """Are both lanes to `node` up?"""
-        peer = self._by_node.get(node)
+        peer = self._peers.get(node)
         return peer is not None and peer.up
 
     def node_of(self, label: str) -> NodeId | None:
-        """Return who answered last under `label`, up or not; None: nobody yet."""
-        identity = self._peers[label].identity
-        return None if identity is None else identity.node
+        """Return who answers under `label`, or did last; None: nobody yet."""
+        found = [peer for peer in self._peers.values() if peer.label == label]
+        best = max(reversed(found), key=lambda peer: peer.up, default=None)
+        return None if best is None else best.identity.node
 
-    def announced(self, label: str) -> Announced | None:
-        """Return where the node under `label` says it listens; None: it never answered."""
-        identity = self._peers[label].identity
-        return None if identity is None else identity.announced
+    def identity(self, node: NodeId) -> Identity | None:
+        """Return what `node` said of itself, its addresses included; None: it never answered."""
+        peer = self._peers.get(node)
+        return None if peer is None else peer.identity
+
+    @property
+    def linked(self) -> tuple[Identity, ...]:
+        """Everybody that is up, members or not, sorted by label."""
+        up = [peer.identity for peer in self._peers.values() if peer.up]
+        return tuple(sorted(up, key=lambda one: (one.label, one.node)))
 
     @property
     def links_up(self) -> int:
         """Links that parcels can pass, two a peer."""
         return sum(len(peer.links) for peer in self._peers.values())
 
-    def expect(self, nodes: Mapping[str, NodeId]) -> None:
-        """From now on accept under each label only this NodeId: the cluster has formed.
-
-        A link to anybody else is closed.
-        """
-        self._expected = dict(nodes)
-        for peer in self._peers.values():
-            identity = peer.identity
-            if identity is not None and self._expected.get(peer.label) != identity.node:
-                self._part(peer)
+    def let_strangers_in(self) -> None:
+        """The cluster has formed: whoever belongs to it may come, listed in our settings or not."""
+        self._strangers = True
 
     # Faults, for demo and tests.
 
     def cut(self) -> None:
         """Close all links, and accept and dial none until `heal`."""
-        self.cut_from(self._peers)
+        self.cut_from(self._labels())
 
     def cut_from(self, labels: Collection[str]) -> None:
         """Do so for the links to `labels`, and only to these: earlier cuts of others are healed.
@@ -238,15 +245,16 @@ class Peers:
         Raises:
             SettingsWrong: one of them is no peer; nothing changed.
         """
-        strangers = sorted(set(labels) - self._peers.keys())
+        known = self._labels()
+        strangers = sorted(set(labels) - known)
         if strangers:
             raise SettingsWrong(
                 f"cannot cut links to {', '.join(strangers)}",
-                cause=f"the peers of {self._own.label} are {', '.join(self._peers)}",
+                cause=f"the peers of {self._own.label} are {', '.join(sorted(known))}",
             )
         self._cut = set(labels)
-        for label in sorted(labels):
-            self._part(self._peers[label])
+        for peer in [one for one in self._peers.values() if one.label in self._cut]:
+            self._part(peer)
         # A dial of ours to them that is still greeting must not come up either.
         for link in [one for one in self._links if one.dialled in self._cut]:
             link.abort()
@@ -273,7 +281,7 @@ class Peers:
                 return False
             link.greet(Hello(PROTOCOL, link.lane, self._own))
             return True
-        if self._cut and len(self._cut) == len(self._peers):
+        if self._cut and self._labels() <= self._cut:
             return False
         greeting = sum(1 for one in self._links if one.dialled is None and one.theirs is None)
         return greeting <= GREETING_COUNT_MAX
@@ -296,6 +304,9 @@ class Peers:
 
     def refused(self, link: Link, refused: Refused) -> None:
         """The other side does not want us."""
+        if refused.reason is Reason.DIRECTION:
+            # It knows us and dials by itself.
+            return
         self.counts.handshakes_refused += 1
         self._complain("a peer refused this node", link, refused, label=link.dialled)
 
@@ -326,8 +337,8 @@ class Peers:
         self._links.discard(link)
         if link.theirs is None:
             return
-        peer = self._peers[link.theirs.label]
-        if link.lane is not None and peer.links.get(link.lane) is link:
+        peer = self._peers.get(link.theirs.node)
+        if peer is not None and link.lane is not None and peer.links.get(link.lane) is link:
             del peer.links[link.lane]
             self._say_down(peer)
 
@@ -338,35 +349,51 @@ class Peers:
         if label in self._cut:
             link.abort()
             return False
-        refused = judge(hello, self._own, self._peers, self._expected, link.dialled)
+        refused = judge(hello, self._own, self._places, link.dialled, strangers=self._strangers)
         if refused is None and link.lane not in {None, hello.lane}:
             refused = Refused(Reason.PROTOCOL, f"answered on lane {hello.lane.name}")
+        if refused is None and not self._has_room(hello.identity.node):
+            refused = Refused(Reason.CROWD, f"{PEER_COUNT_MAX} nodes have links already")
         if refused is not None:
             self.counts.handshakes_refused += 1
-            self._complain("refused a peer", link, refused, label=label)
+            if refused.reason is not Reason.DIRECTION:
+                self._complain("refused a peer", link, refused, label=label)
             link.refuse(refused)
         return refused is None
 
     def _bring_up(self, link: Link, hello: Hello) -> None:
         theirs, lane = hello.identity, hello.lane
-        peer = self._peers[theirs.label]
-        known = peer.identity
-        if known is not None and (known.node, known.boot) != (theirs.node, theirs.boot):
-            self._part(peer)
-            self._by_node.pop(known.node, None)
+        peer = self._known(theirs)
         replaced = peer.links.pop(lane, None)
         if replaced is not None:
             replaced.abort()
             self._say_down(peer)
         link.come_up(theirs)
         self.counts.links_opened += 1
-        peer.identity = theirs
         peer.links[lane] = link
-        self._by_node[theirs.node] = peer
         if len(peer.links) == len(LANES):
             peer.up = True
             _log.info("peer up", peer=peer.label, node=f"{theirs.node:x}", address=link.remote)
             self._receiver.link_up(peer.label, theirs.node, theirs.boot)
+
+    def _known(self, theirs: Identity) -> _Peer:
+        peer = self._peers.pop(theirs.node, None) or _Peer(theirs)
+        if peer.identity != theirs:
+            # It was started again: what is left of its earlier links is dead.
+            self._part(peer)
+            peer.identity = theirs
+        self._peers[theirs.node] = peer
+        silent = [node for node, one in self._peers.items() if not one.links and one is not peer]
+        for node in silent[: max(0, len(self._peers) - PEER_COUNT_MAX)]:
+            del self._peers[node]
+        return peer
+
+    def _has_room(self, node: NodeId) -> bool:
+        linked = sum(bool(peer.links) for peer in self._peers.values())
+        return node in self._peers or linked < PEER_COUNT_MAX
+
+    def _labels(self) -> set[str]:
+        return {*self._places, *(peer.label for peer in self._peers.values())}
 
     def _part(self, peer: _Peer) -> None:
         """Close the links to `peer` and say so now, not when the loop gets to it."""
@@ -378,23 +405,32 @@ class Peers:
 
     def _say_down(self, peer: _Peer) -> None:
         if peer.up:
-            assert peer.identity is not None, "a peer that is up has said who it is"
             peer.up = False
             _log.info("peer down", peer=peer.label, node=f"{peer.identity.node:x}")
             self._receiver.link_down(peer.identity.node)
 
-    async def _dial(self, peer: _Peer, lane: Lane) -> None:
-        """Keep one lane to `peer` up, for ever."""
+    async def _dial(self, label: str, lane: Lane) -> None:
+        """Keep one lane to `label` up, for ever."""
         backoff = Backoff(self._prng)
         while True:
-            link = Link(self, peer.label, lane)
-            quick = peer.label not in self._cut and await self._live_through(link, peer.address)
+            if label < self._own.label:
+                await self._missed(label, lane)
+            link = Link(self, label, lane)
+            quick = label not in self._cut and await self._live_through(link, self._places[label])
             if link.theirs is not None:
                 backoff.reset()
             wait_s = backoff.wait_ms(quick=quick) / 1_000
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudge.wait(), wait_s)
                 backoff.reset()
+
+    async def _missed(self, label: str, lane: Lane) -> None:
+        """Return when nobody under `label`, which should dial us, has a link here."""
+        while True:
+            await asyncio.sleep(DIAL_BACK_MS / 1_000)
+            peers = self._peers.values()
+            if not any(peer.label == label and lane in peer.links for peer in peers):
+                return
 
     async def _live_through(self, link: Link, address: tuple[str, int]) -> bool:
         """Dial, and wait until `link` is closed again; True if the next try may come soon."""
@@ -434,13 +470,10 @@ class Peers:
     def _complain(self, event: str, link: Link, why: Refused | str, *, label: str | None) -> None:
         """Log once a minute per peer; all strangers together count as one."""
         now_s = asyncio.get_running_loop().time()
-        peer = self._peers.get(label or "")
-        if now_s - (peer.logged_s if peer else self._stranger_logged_s) < LOG_EVERY_S:
+        about = label if label in self._places else ""
+        if now_s - self._logged_s.get(about, -LOG_EVERY_S) < LOG_EVERY_S:
             return
-        if peer:
-            peer.logged_s = now_s
-        else:
-            self._stranger_logged_s = now_s
+        self._logged_s[about] = now_s
         reason = why.reason.value if isinstance(why, Refused) else "bytes"
         text = why.text if isinstance(why, Refused) else why
         _log.warning(event, peer=label, address=link.remote, reason=reason, why=text)

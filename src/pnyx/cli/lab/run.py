@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from pnyx.errors import Unlisted
+from pnyx.harness import realstage
 from pnyx.harness.codehash import code_hash
 from pnyx.lab import trace as traces
 from pnyx.lab.catalogue import scenario_named
@@ -17,6 +19,7 @@ from pnyx.lab.refutation import refute
 from pnyx.lab.replay import SWARM, Line, line_of
 from pnyx.lab.report import Band, page
 from pnyx.lab.run import Outcome, run as run_plan
+from pnyx.lab.scenario import Scenario
 from pnyx.lab.stage import Result
 from pnyx.lab.swarm import Plan, draw
 
@@ -28,6 +31,7 @@ def run(
     what: str,
     *,
     seed: int = 1,
+    real: Annotated[bool, Parameter(negative="")] = False,
     trace: Path | None = None,
     report: Path | None = None,
     history: Path | None = None,
@@ -38,6 +42,7 @@ def run(
     Args:
         what: a seed (`pnyx lab run 18`), or a scenario's id (`pnyx lab run R-B9`).
         seed: of a scenario.
+        real: of a scenario that is marked for it: on real processes of this machine.
         trace: write every event into this file, a JSON object a line.
         report: of a seed: write a page for a browser, clients' operations under the faults.
         history: of a seed: write what clients saw into this file, for `pnyx lab check`.
@@ -50,8 +55,28 @@ def run(
         outcome = run_and_trace(plan, trace)
         write_views(outcome, report, history)
         return show_outcome(outcome, quiet=quiet)
-    result = watched_scenario(scenario_named(what), seed)
-    return show_result(result, quiet=quiet)
+    scenario = scenario_named(what)
+    if real:
+        return _run_on_processes(scenario, seed)
+    return show_result(watched_scenario(scenario, seed), quiet=quiet)
+
+
+def _run_on_processes(scenario: Scenario, seed: int) -> int:
+    if not scenario.real:
+        raise Unlisted(
+            f"{scenario.id} does not run on real processes; nothing was started",
+            cause="its script does what only a simulated cluster can do",
+            next_step="leave --real out, or see which do with `pnyx lab scenarios`",
+        )
+    result = realstage.play(scenario, seed)
+    print(f"{scenario.id}  {scenario.about}")
+    for budget in result.budgets:
+        print(f"  {budget}")
+    if result.ok:
+        print(f"  passed on {scenario.nodes} real processes in {result.seconds:.1f} s")
+        return CLEAN
+    print(f"failed    {scenario.id}: {result.failed}", file=sys.stderr)
+    return VIOLATED
 
 
 def run_and_trace(plan: Plan, trace: Path | None) -> Outcome:

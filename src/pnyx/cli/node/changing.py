@@ -1,0 +1,224 @@
+"""node add, remove and drain, group transfer-leader: asked of the leader, whoever that is."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from pnyx.cli.node.listing import leading
+from pnyx.cli.node.newcomer import Newcomer, write_file
+from pnyx.cli.places import pages, password as password_of
+from pnyx.errors import SettingsWrong
+from pnyx.harness.health import Asked, Health, ask_members, judge
+from pnyx.harness.members import ChangeRefused, ChangeUnknown, change
+
+OK: Final = 0
+FAILED: Final = 1
+POLL_S: Final = 0.2
+TRANSFER_S_MAX: Final = 10.0
+
+Flag = Annotated[bool, Parameter(negative=())]
+Password = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
+
+
+def add(
+    node: str,
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    directory: Annotated[Path, Parameter(name="--dir")] = Path(),
+    wait: int = 300,
+    password: Password = None,
+    dry_run: Flag = False,
+) -> int:
+    """Add a node: write its settings file, wait until it is started, and make it a voter.
+
+    It first receives everything as a learner, which is not counted. Asked again, it goes on where
+    it was.
+
+    Args:
+        node: LABEL=HOST or LABEL=HOST:GATEWAY,CLUSTER,PEER,HTTP (ports); LABEL if it has its file.
+        config: a running node's settings file; the new file gets the same settings.
+        http: HOST:PORT of a running node's http page.
+        directory: where LABEL.toml goes; a file that exists is never overwritten.
+        wait: seconds to wait for the node to be started; 0 only writes the file.
+        password: what the nodes' `requirepass` says.
+        dry_run: print what would be done, and do nothing.
+    """
+    where = pages(config, http)
+    newcomer = Newcomer.parsed(node)
+    asked = ask_members(where)
+    status = leading(asked)
+    if status is None:
+        raise ChangeRefused(
+            f"could not add {newcomer.label}; nothing was changed", reason="no_quorum"
+        )
+    secret = password_of(config, http, password)
+    if dry_run:
+        where_to = f"write {directory / newcomer.label}.toml, " if newcomer.address else ""
+        print(f"would {where_to}wait for {newcomer.label} and make it a learner, then a voter")
+        _print_after(judge(asked), len([one for one in status["members"] if one["voter"]]) + 1)
+        return OK
+    if newcomer.address is not None:
+        path = write_file(newcomer, directory, status, config, secret)
+        print(path)
+        print(f"start it on {newcomer.address.host}:  pnyx server --config {path}", file=sys.stderr)
+    if wait == 0:
+        return OK
+    _add(newcomer.label, where, secret, wait)
+    print(judge(ask_members(where)).sentence())
+    return OK
+
+
+def remove(
+    label: str,
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    password: Password = None,
+    yes: Flag = False,
+    dry_run: Flag = False,
+) -> int:
+    """Remove a node for ever: it is not counted any more, and its process stops and says why.
+
+    Its data stays on its disk. A node that is to come back needs an empty data directory.
+
+    Args:
+        label: the node's name, or its NodeId in hexadecimal.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        password: what the nodes' `requirepass` says.
+        yes: do not ask.
+        dry_run: print what would be done, and do nothing.
+    """
+    where = pages(config, http)
+    if not _agreed(label, where, f"remove {label} for ever", yes=yes, dry_run=dry_run):
+        return OK if dry_run else FAILED
+    change(where, "remove", label, password=password_of(config, http, password))
+    print(f"removed {label}")
+    print(judge(_without(label, where)).sentence())
+    return OK
+
+
+def drain(
+    label: str,
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    password: Password = None,
+    yes: Flag = False,
+    dry_run: Flag = False,
+) -> int:
+    """Hand a node's leadership over, then remove it, so that its machine can be switched off.
+
+    Args:
+        label: the node's name.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        password: what the nodes' `requirepass` says.
+        yes: do not ask.
+        dry_run: print what would be done, and do nothing.
+    """
+    where = pages(config, http)
+    what = f"move leadership away from {label}, then remove it for ever"
+    if not _agreed(label, where, what, yes=yes, dry_run=dry_run):
+        return OK if dry_run else FAILED
+    secret = password_of(config, http, password)
+    if judge(ask_members(where)).leader == label:
+        _hand_over("", where, secret)
+    change(where, "remove", label, password=secret)
+    print(f"drained {label}: its process stops by itself, its machine may be switched off")
+    print(judge(_without(label, where)).sentence())
+    return OK
+
+
+def transfer_leader(
+    label: str = "",
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    password: Password = None,
+) -> int:
+    """Hand leadership to a node, or, without a name, to the follower that has most of the log.
+
+    Args:
+        label: the node's name.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        password: what the nodes' `requirepass` says.
+    """
+    where = pages(config, http)
+    print(f"leader {_hand_over(label, where, password_of(config, http, password))}")
+    return OK
+
+
+def _add(label: str, where: dict[str, tuple[str, int]], secret: str | None, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    told = False
+    while True:
+        try:
+            change(where, "add", label, password=secret)
+        except ChangeRefused as error:
+            if error.reason not in {"not_linked", "changing"} or time.monotonic() > deadline:
+                raise
+            if not told:
+                print(f"waiting for {label} ...", file=sys.stderr)
+                told = True
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _hand_over(label: str, where: dict[str, tuple[str, int]], secret: str | None) -> str:
+    """Return who leads afterwards."""
+    before = judge(ask_members(where)).leader
+    change(where, "lead", label, password=secret)
+    deadline = time.monotonic() + TRANSFER_S_MAX
+    while time.monotonic() < deadline:
+        leader = judge(ask_members(where)).leader
+        if leader is not None and (leader == label or (not label and leader != before)):
+            return leader
+        time.sleep(POLL_S)
+    raise ChangeUnknown(
+        f"leadership did not move from {before} within {TRANSFER_S_MAX:g} s",
+        cause="the node that was to lead is too far behind, or cannot be reached",
+        next_step="`pnyx node list` shows how far each node is; ask again",
+    )
+
+
+def _agreed(
+    label: str, where: dict[str, tuple[str, int]], what: str, *, yes: bool, dry_run: bool
+) -> bool:
+    """Print the plan; return whether it is to be carried out."""
+    asked = ask_members(where)
+    status = leading(asked)
+    if status is None:
+        raise ChangeRefused(f"could not {what}; nothing was changed", reason="no_quorum")
+    named = [one for one in status["members"] if label in {one["label"], f"{one['node']:x}"}]
+    if not named:
+        raise ChangeRefused(f"could not {what}; nothing was changed", reason="not_member")
+    print(f"{'would' if dry_run else 'will'} {what}")
+    rest = [one for one in status["members"] if one["voter"] and one not in named]
+    _print_after(judge(asked), len(rest), sum(one["reachable"] for one in rest))
+    if dry_run or yes:
+        return yes and not dry_run
+    if not sys.stdin.isatty():
+        raise SettingsWrong(
+            f"did not {what}; nothing was changed",
+            cause="nobody is there to be asked",
+            next_step="say --yes",
+        )
+    return input("go on? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _print_after(before: Health, voters: int, reached: int | None = None) -> None:
+    majority = voters // 2 + 1
+    up = voters if reached is None else reached
+    print(f"now     {before.sentence()}")
+    print(f"after   {voters} voters, {majority} needed; may lose {max(0, up - majority)}")
+
+
+def _without(label: str, where: dict[str, tuple[str, int]]) -> list[Asked]:
+    return ask_members({name: place for name, place in where.items() if name != label})

@@ -1,0 +1,17 @@
+"""The two nouns and their verbs."""
+
+from cyclopts import App
+
+from pnyx.cli.node import changing, listing, recovery
+
+node = App(name="node", help="Look at the nodes of a running cluster, add and remove them.")
+node.command(listing.list_, name="list")
+node.command(listing.show, name="show")
+node.command(changing.add, name="add")
+node.command(changing.remove, name="remove")
+node.command(changing.drain, name="drain")
+node.command(recovery.recover, name="recover")
+
+group = App(name="group", help="Look at a group's membership, and choose who leads it.")
+group.command(listing.members, name="members")
+group.command(changing.transfer_leader, name="transfer-leader")

@@ -1,0 +1,113 @@
+"""node list and node show, group members: what the leader knows of the members."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from pnyx.cli.output import Form, show as show_rows
+from pnyx.cli.places import pages
+from pnyx.harness.health import Asked, ask_members, judge, ruling
+
+OK: Final = 0
+NO_QUORUM: Final = 4
+NOT_FOUND: Final = 5
+COLUMNS: Final = ("node", "role", "state", "id", "host", "peer", "http", "match", "behind")
+
+
+def list_(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+    """List every member: its role, where it is, and how far its log is behind the leader's.
+
+    Args:
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        output: table, json, jsonl or plain.
+    """
+    asked = ask_members(pages(config, http))
+    show_rows(rows(asked), COLUMNS, output)
+    return OK if ruling(asked) is not None else NO_QUORUM
+
+
+def show(
+    label: str, *, config: Path | None = None, http: str | None = None, output: Form = "table"
+) -> int:
+    """Show one member; exit status 5 if there is none of that name.
+
+    Args:
+        label: its name, or its NodeId in hexadecimal.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        output: table prints a line a field; json, jsonl or plain one row.
+    """
+    found = [
+        row for row in rows(ask_members(pages(config, http))) if label in {row["node"], row["id"]}
+    ]
+    if output == "table":
+        for row in found:
+            fields = [{"field": name, "value": row[name]} for name in COLUMNS]
+            show_rows(fields, ("field", "value"), output)
+    else:
+        show_rows(found, COLUMNS, output)
+    return OK if found else NOT_FOUND
+
+
+def members(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+    """Show the group's membership as the log has it: voters, learners, and who was retired.
+
+    `outgoing` are the old voters while a change is under way: a majority of both is needed then.
+
+    Args:
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        output: table, json, jsonl or plain.
+    """
+    document = leading(ask_members(pages(config, http)))
+    membership = None if document is None else document["membership"]
+    if membership is None:
+        return NO_QUORUM
+    labels = {node: label for label, node in membership["names"].items()}
+    parts = [
+        {"part": part.removesuffix("s"), "id": node, "label": labels.get(node)}
+        for part in ("voters", "outgoing", "learners", "retired")
+        for node in membership[part]
+    ]
+    show_rows(parts, ("part", "label", "id"), output)
+    return OK
+
+
+def leading(asked: Sequence[Asked]) -> Mapping[str, Any] | None:
+    """Return the whole status of the node that leads; None if none does."""
+    report = ruling(asked)
+    answer = next((one for one in asked if report is not None and one.report is report), None)
+    return None if answer is None else msgspec.json.decode(answer.document)
+
+
+def rows(asked: Sequence[Asked]) -> list[dict[str, object]]:
+    """Return a row a member as the leader sees it; without one, as whoever answers does."""
+    document = leading(asked)
+    if document is None:
+        answer = next((one for one in asked if one.report is not None), None)
+        document = {"members": []} if answer is None else msgspec.json.decode(answer.document)
+    seen = judge(asked)
+    reasons = dict(seen.down)
+    last = max((one["match"] or 0 for one in document["members"]), default=0)
+    found: list[dict[str, object]] = []
+    for member in document["members"]:
+        role = "voter" if member["voter"] else "learner"
+        state = "up" if member["reachable"] else reasons.get(member["label"], "is not reached")
+        match = member["match"]
+        found.append(
+            {
+                "node": member["label"] or "-",
+                "role": "leader" if member["node"] == document["leader"] else role,
+                "state": state,
+                "id": f"{member['node']:x}",
+                "host": member["host"],
+                "peer": member["peer_port"],
+                "http": member["http_port"],
+                "match": match,
+                "behind": None if match is None else last - match,
+            }
+        )
+    return found

@@ -1,0 +1,107 @@
+"""POST /v1/members of a node's http page: changes of members and of who leads.
+
+Whoever may do this may take the cluster down, so it is asked for like a client's login: with
+`requirepass`, by basic authentication as user default; without one, from this machine only, unless
+the settings say `insecure`. The body must be declared as JSON, which no web page of another origin
+can send without asking first, and it is never answered yes.
+"""
+
+import asyncio
+import json
+from base64 import b64encode
+from hmac import compare_digest
+from typing import Any, Final, Protocol
+
+import structlog
+from aiohttp import web
+
+from pnyx.node.members import Told, Verb, Wish
+from pnyx.node.settings import Settings, is_loopback
+from pnyx.node.status import Topology
+
+WRONG_S: Final = 1.0
+"""A wrong password is answered after this, one at a time: so many may be tried."""
+LABEL_LENGTH_MAX: Final = 64
+USER: Final = "default"
+"""As Redis calls the only user there is."""
+
+_log = structlog.get_logger("pnyx.control")
+
+
+class Controlled(Protocol):
+    """The node, as far as it can be changed."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def topology(self) -> Topology: ...
+
+    async def change_members(self, wish: Wish) -> Told:
+        """Carry it out if this node leads; takes a minute or so at most."""
+        ...
+
+
+class Control:
+    """Judges who asks and what, and answers."""
+
+    def __init__(self, node: Controlled) -> None:
+        self._node = node
+        self._penance = asyncio.Lock()
+
+    async def members(self, request: web.Request) -> web.Response:
+        """Take ``{"add": "n4"}``, ``{"remove": "n4"}``, ``{"lead": "n2"}`` or ``{"lead": ""}``."""
+        refusal = await self._refusal(request)
+        if refusal is not None:
+            return refusal
+        wish = wanted(await request.text())
+        if wish is None:
+            text = 'send {"add": LABEL}, {"remove": LABEL} or {"lead": LABEL, or empty}\n'
+            return web.Response(status=400, text=text)
+        _log.warning("asked for a change", change=wish.verb.value, label=wish.label)
+        told = await self._node.change_members(wish)
+        _log.warning("change answered", change=wish.verb.value, label=wish.label, told=told.outcome)
+        return web.json_response(self._document(told))
+
+    def _document(self, told: Told) -> dict[str, Any]:
+        said: dict[str, Any] = {"outcome": told.outcome, "reason": told.reason}
+        if told.leader is not None:
+            leader = self._node.topology().member(told.leader)
+            if leader is not None:
+                said |= {"leader": leader.label, "host": leader.host, "port": leader.http_port}
+        return said
+
+    async def _refusal(self, request: web.Request) -> web.Response | None:
+        if request.content_type != "application/json" or "Origin" in request.headers:
+            return web.Response(status=415, text="send application/json, not from a web page\n")
+        password = self._node.settings.requirepass
+        if password:
+            return await self._judged(request.headers.get("Authorization", ""), password)
+        if self._node.settings.insecure or is_loopback(request.remote or ""):
+            return None
+        text = "without requirepass members are changed from this node's own machine only\n"
+        return web.Response(status=403, text=text)
+
+    async def _judged(self, said: str, password: str) -> web.Response | None:
+        word = b64encode(f"{USER}:{password}".encode())
+        if compare_digest(said.encode(), b"Basic " + word):
+            return None
+        if self._penance.locked():
+            return web.Response(status=429, text="too many wrong passwords\n")
+        async with self._penance:
+            await asyncio.sleep(WRONG_S)
+        return web.Response(status=401, text="that is not requirepass\n")
+
+
+def wanted(text: str) -> Wish | None:
+    """Return what a body asks for, or None if it asks for nothing that there is."""
+    try:
+        asked = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(asked, dict) or len(asked) != 1:
+        return None
+    ((word, label),) = asked.items()
+    verb = next((one for one in Verb if one.value == word), None)
+    if verb is None or not isinstance(label, str) or len(label) > LABEL_LENGTH_MAX:
+        return None
+    return Wish(verb, label) if label or verb is Verb.LEAD else None
