@@ -27,6 +27,14 @@ class DiskSpace:
         """`node` is low."""
         self._low_until_ms[node] = now_ms + 3 * REPORT_MS
 
+    def follows_another(self) -> None:
+        """Another leader is to be told, at once, that this node is low.
+
+        Else two leaders that are low would hand over to each other again and again, each before
+        it heard of the other, and one that has room would take writes for a second.
+        """
+        self._report_ms = 0
+
     def low(self, voters: Sequence[NodeId], now_ms: int) -> int:
         """Return how many of `voters` are low."""
         return sum(

@@ -353,6 +353,8 @@ class Replica:
             for request in unproposed:
                 self._park(request)
         self._members.look(now)
+        if leader not in {None, self.me, self._seen[0]}:
+            self._disk.follows_another()
         self._seen = (leader, role)
         if leader is not None:
             self._unpark(now)

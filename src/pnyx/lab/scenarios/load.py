@@ -21,6 +21,7 @@ SCRIPT: Final = 0
 LIGHT: Final = WorkloadSettings(clients=3, think_us=60_000, keys=2)
 PROBE_US: Final = 20_000
 """How often `served` tries again."""
+PULSE_US: Final = 30_000
 ELECTED_US: Final = 5_000_000
 SETTLE_US: Final = 10_000_000
 
@@ -37,7 +38,7 @@ class Load(Clients):
         """The script's requests that are open."""
         world = stage.world
         assert all(each.replica is None for each in world.processes.values()), "made too late"
-        world.watches.watches += [Witness(), self]
+        world.watches.add(Witness(), self)
 
     def ask(self, node: int, *commands: AnyCommand) -> Ticket:
         """Send the script's own request to `node`; it is not waited for."""
@@ -54,6 +55,17 @@ class Load(Clients):
         """Set `key` at `node` to a value that no other has."""
         expiry = Expiry(expires_ms, relative=True) if expires_ms else None
         return self.ask(node, Set(key, b"script.%d;" % (self._count + 1), expiry))
+
+    def pulse(self, nodes: Sequence[int]) -> None:
+        """Write at `nodes` in turn every 30 ms, until the clients stop: so that gaps say much."""
+        self.stage.spawn(self._pulse(nodes))
+
+    def _pulse(self, nodes: Sequence[int]) -> Script:
+        turn = 0
+        while not self.stopped:
+            self.write(nodes[turn % len(nodes)], b"pulse")
+            turn += 1
+            yield Sleep(PULSE_US)
 
     def done_us(self) -> list[int]:
         """Return when writes were acknowledged, of everybody, in order."""
@@ -86,7 +98,7 @@ class Load(Clients):
     def ended(self, process: Process, how: str) -> None:
         super().ended(process, how)
         for ticket in [each for each in self._own if each.process == process.number]:
-            ticket.given_up = True
+            ticket.given_up_us = self._now_us
             self._own.remove(ticket)
 
     def _answered(self, ticket: Ticket, answer: Answer) -> None:

@@ -13,9 +13,8 @@ from pnyx.lab.scenarios.connectivity import keep_only, mend_and_judge
 from pnyx.lab.scenarios.load import began, top_term
 from pnyx.lab.stage import WorldStage
 
-LASTS_US: Final = 5_000_000
-GAP_US: Final = 600_000
-"""Three clients, one of which may sit at the far end."""
+LASTS_US: Final = 3_000_000
+GAP_US: Final = 100_000
 
 
 @scenario(
@@ -29,6 +28,7 @@ def chained(stage: WorldStage) -> Script:
     load, leader = yield from began(stage)
     middle = beyond(stage, leader, 1 + stage.below(2, "middle"))
     end = 6 - leader - middle
+    load.pulse((leader, middle))
     term, since_us = top_term(stage), stage.now_us
     keep_only(stage, [(leader, middle), (middle, end)])
     yield Sleep(LASTS_US)

@@ -1,5 +1,6 @@
 """X-C4: five nodes in a chain: whoever hears both its neighbours may lead, and one of them does."""
 
+from itertools import pairwise
 from typing import Final
 
 from pnyx.lab.scenario import Script, Sleep, scenario
@@ -23,7 +24,7 @@ def long_chain(stage: WorldStage) -> Script:
     load, leader = yield from began(stage)
     chain = [beyond(stage, leader, steps) for steps in range(5)]
     term = top_term(stage)
-    keep_only(stage, list(zip(chain, chain[1:], strict=False)))
+    keep_only(stage, pairwise(chain))
     took_us = yield from served(load, chain[1:4], WAIT_US)
     stage.budget("us until an inner node serves", took_us, ELECTIONS_MAX * stage.election_us)
     stage.check(stage.leader() in chain[1:4], f"n{stage.leader()} leads from an end")

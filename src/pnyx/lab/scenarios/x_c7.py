@@ -8,8 +8,8 @@ from pnyx.lab.scenarios.connectivity import mend_and_judge
 from pnyx.lab.scenarios.load import began, top_term
 from pnyx.lab.stage import WorldStage
 
-LASTS_US: Final = 4_000_000
-GAP_US: Final = 600_000
+LASTS_US: Final = 2_500_000
+GAP_US: Final = 100_000
 
 
 @scenario(
@@ -24,6 +24,7 @@ def bridge(stage: WorldStage) -> Script:
     first = stage.below(5, "bridge")
     hub, *rest = (beyond(stage, leader, first + steps) for steps in range(5))
     load.aim((hub, leader))
+    load.pulse((hub, leader))
     term, since_us = top_term(stage), stage.now_us
     stage.partition(tuple(rest[:2]), tuple(rest[2:]))
     yield Sleep(LASTS_US)

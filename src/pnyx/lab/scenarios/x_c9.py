@@ -17,7 +17,7 @@ from pnyx.replica.requests import Done
 
 LASTS_US: Final = 3_000_000
 READ_US: Final = 100_000
-GAP_US: Final = 600_000
+GAP_US: Final = 150_000
 KEY: Final = b"probe"
 
 
