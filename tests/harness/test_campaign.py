@@ -72,7 +72,9 @@ def test_a_dask_cluster_runs_a_campaign_with_the_same_hashes() -> None:
     with ThreadPoolExecutor(1) as pool:
         here = {record.seed: record.hash for record in campaign(JOBS, pool, 1)}
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         executor_for(0, cluster.scheduler_address) as (pool, at_once),
     ):
         there = {record.seed: record.hash for record in campaign(JOBS, pool, at_once)}

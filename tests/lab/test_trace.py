@@ -1,7 +1,7 @@
 """Does a trace say what happened and why, and come back as it was written?"""
 
 import msgspec
-import pandas
+import pandas  # type: ignore[import-untyped]
 import pytest
 
 from pnyx.errors import Unlisted

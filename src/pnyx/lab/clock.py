@@ -18,6 +18,8 @@ class Clock:
     """Parts in a million that it runs too fast (negative: too slow)."""
     wall_offset_us: int = 0
     """What its wall clock is ahead of the others'."""
+    noise_us: int = 0
+    """Each reading of the wall clock is wrong by up to this."""
     changed: bool = False
     """Was it set since somebody last cleared this? A reading of the same moment is void then."""
     _since_us: int = 0
@@ -32,7 +34,10 @@ class Clock:
     def read(self, now_us: int) -> Now:
         """Return both clocks, in milliseconds."""
         mono_us = self.mono_us(now_us)
-        return Now(mono_us // 1_000, (EPOCH_US + mono_us + self.wall_offset_us) // 1_000)
+        wall_us = EPOCH_US + mono_us + self.wall_offset_us
+        if self.noise_us:
+            wall_us += hash((now_us, self.noise_us)) % (2 * self.noise_us + 1) - self.noise_us
+        return Now(mono_us // 1_000, wall_us // 1_000)
 
     def when_us(self, mono_ms: int) -> int:
         """Return the simulated time at which the monotone clock shows `mono_ms`."""
@@ -50,4 +55,9 @@ class Clock:
     def jump(self, by_us: int) -> None:
         """Set the wall clock forward, or back."""
         self.wall_offset_us += by_us
+        self.changed = True
+
+    def set_noise(self, noise_us: int) -> None:
+        """Let readings of the wall clock be wrong by up to `noise_us`, each differently."""
+        self.noise_us = noise_us
         self.changed = True

@@ -47,8 +47,8 @@ class Conduct(Watch):
         self._grounds: dict[int, dict[int, None]] = {}
         """By member, its writes on their way that carry a term, a vote or a new beginning."""
         self._rounds: dict[int, dict[NodeId, int]] = {}
-        self._change: dict[int, Index] = {}
-        """By leader, where its newest membership stands."""
+        self._change: dict[int, tuple[Index, int, bool]] = {}
+        """By leader: where its newest membership stands, since when, and whether it is joint."""
 
     def started(self, process: Process) -> None:
         """Look at the new life from its beginning."""
@@ -100,7 +100,7 @@ class Conduct(Watch):
             self._check_matches(process, raft)
             self._check_change(process, raft)
             self._check_answers(process, raft)
-            _check_office(process, raft)
+            self._check_office(process, raft)
         self._check_waiting(process)
 
     def _check_answers(self, process: Process, raft: RaftState) -> None:
@@ -158,20 +158,22 @@ class Conduct(Watch):
                 f"{process.label} was elected in term {raft.term} and is a voter of no membership "
                 "that may be in force",
             )
-        self._change[process.number] = raft.log.membership_index
+        self._change[process.number] = _newest_membership(raft)
 
     def _check_change(self, process: Process, raft: RaftState) -> None:
-        before, after = self._change[process.number], raft.log.membership_index
+        before, _, was_joint = self._change[process.number]
+        after = raft.log.membership_index
         if after <= max(before, raft.log.compacted.index):
             return
-        self._change[process.number] = after
+        self._change[process.number] = _newest_membership(raft)
         if raft.commit_index < before:
             raise Violation(
                 ONE_CHANGE_AT_A_TIME,
                 f"{process.label} changes its members at entry {after}; the change at {before} is "
                 "not committed",
             )
-        if raft.commit_index < raft.term_start:
+        # A joint membership that is committed is left by whoever leads, at any time.
+        if raft.commit_index < raft.term_start and not was_joint:
             raise Violation(
                 OWN_COMMIT_BEFORE_CHANGE,
                 f"{process.label} changes its members at entry {after}; no entry of its term "
@@ -202,27 +204,34 @@ class Conduct(Watch):
             if known is not progress or progress.match != match:
                 matches[peer] = (progress, progress.match)
 
+    def _check_office(self, process: Process, raft: RaftState) -> None:
+        """A leader looks at its disk and its quorum with each heartbeat."""
+        settings = raft.settings
+        most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
+        waited_ms = raft.writes.stalled_ms(raft.now_ms)
+        if waited_ms > most_ms:
+            raise Violation(
+                LEADER_HAS_A_DISK,
+                f"{process.label} leads in term {raft.term}, and its disk has not finished a write "
+                f"for {waited_ms} ms",
+            )
+        heard = {
+            peer
+            for peer, progress in raft.peers.items()
+            if raft.now_ms - progress.active_ms <= most_ms
+        }
+        # Of a quorum that was just made another one it will hear, or notice, within a heartbeat.
+        is_old = raft.now_ms - self._change[process.number][1] > 2 * settings.heartbeat_ms
+        if is_old and not is_quorum(heard | {process.node}, raft.log.membership):
+            raise Violation(
+                LEADER_HAS_A_QUORUM,
+                f"{process.label} leads in term {raft.term}, and has heard of no quorum for more "
+                f"than {most_ms} ms",
+            )
 
-def _check_office(process: Process, raft: RaftState) -> None:
-    """A leader looks at its disk and its quorum with each heartbeat."""
-    settings = raft.settings
-    most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
-    waited_ms = raft.writes.stalled_ms(raft.now_ms)
-    if waited_ms > most_ms:
-        raise Violation(
-            LEADER_HAS_A_DISK,
-            f"{process.label} leads in term {raft.term}, and its disk has not finished a write for "
-            f"{waited_ms} ms",
-        )
-    heard = {
-        peer for peer, progress in raft.peers.items() if raft.now_ms - progress.active_ms <= most_ms
-    }
-    if not is_quorum(heard | {process.node}, raft.log.membership):
-        raise Violation(
-            LEADER_HAS_A_QUORUM,
-            f"{process.label} leads in term {raft.term}, and has not heard of a quorum for more "
-            f"than {most_ms} ms",
-        )
+
+def _newest_membership(raft: RaftState) -> tuple[Index, int, bool]:
+    return raft.log.membership_index, raft.now_ms, bool(raft.log.membership.outgoing)
 
 
 def _by_term(mark: Mark) -> tuple[Term, Index]:

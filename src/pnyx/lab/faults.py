@@ -15,8 +15,10 @@ from pnyx.lab.network import MIT_REORDERING, MIT_UNRELIABLE, Profile
 from pnyx.lab.surroundings import CLUSTER, Condition
 from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.world import World
+from pnyx.machine.commands import Batch, encode
 from pnyx.storage import segment as segments
-from pnyx.storage.recovery import Verdict, recover
+from pnyx.storage.recovery import Decision, Verdict, recover
+from pnyx.storage.simulated import SECTOR_BYTES, MemoryFiles
 
 
 class FaultKind(StrEnum):
@@ -64,9 +66,15 @@ class FaultKind(StrEnum):
     """The leader is asked for another membership: two bits of `amount` a node, from n1 on, say
     voter (0, 1), learner (2) or none at all (3)."""
     ROT = "rot"
-    """A bit of the log of each of `nodes` turns, where recovery can tell. For good."""
+    """A durable batch in the log of each of `nodes` is damaged, where recovery can tell: a bit
+    turns, a sector was never written, or holds what belongs to another one. For good."""
     WIPE = "wipe"
     """The machines of `nodes` are lost with their disks; new ones take their places."""
+    BURST = "burst"
+    """Whoever believes to lead proposes `amount` entries at once: a replica's own batches follow
+    each other one by one, so logs would hardly ever differ in more than one entry."""
+    NOISE = "noise"
+    """Readings of the wall clock are up to `amount` microseconds wrong, each differently."""
 
 
 LEADER: Final = 0
@@ -194,7 +202,8 @@ def _cuts(world: World, fault: Fault) -> list[tuple[int, int]]:
             pairs = [(a, b) for a in left for b in everyone if b != hub and b not in left]
         case FaultKind.RING:
             count = len(everyone)
-            reach = count // 4 + 1
+            # Each hears a bare majority, itself included.
+            reach = (count // 2 + 1) // 2
             return [
                 (a, b)
                 for position, a in enumerate(everyone)
@@ -370,17 +379,50 @@ def _rot(world: World, fault: Fault) -> None:
         valid = [decision for decision in found if decision.verdict is Verdict.VALID]
         if len(valid) > _INTACT_BATCHES:
             hit = valid[fault.amount % (len(valid) - _INTACT_BATCHES)]
-            name, offset = segments.file_name(hit.segment), hit.offset + _HIT_BYTE
-            files.damage(name, offset, bytes([files.read(name, offset, 1)[0] ^ 1]))
+            other = valid[(fault.amount + 1) % len(valid)]
+            _damage(files, hit, other, fault.amount % 3)
 
 
 _HIT_BYTE: Final = 64
 """Of a batch: inside what its checksum covers."""
 
 
+def _damage(files: MemoryFiles, hit: Decision, other: Decision, how: int) -> None:
+    name, offset = segments.file_name(hit.segment), hit.offset + _HIT_BYTE
+    sector = offset // SECTOR_BYTES * SECTOR_BYTES
+    match how:
+        case 0:
+            files.damage(name, offset, bytes([files.read(name, offset, 1)[0] ^ 1]))
+        case 1:
+            files.damage(name, sector, bytes(SECTOR_BYTES))
+        case _:
+            strange = segments.file_name(other.segment)
+            place = other.offset // SECTOR_BYTES * SECTOR_BYTES
+            files.damage(name, sector, files.read(strange, place, SECTOR_BYTES))
+
+
 def _wipe(world: World, fault: Fault) -> None:
     for number in fault.nodes:
         world.wipe(number)
+
+
+def _noise(world: World, fault: Fault) -> None:
+    for number in fault.nodes:
+        world.processes[number].clock.set_noise(fault.amount)
+
+
+def _no_noise(world: World, fault: Fault) -> None:
+    for number in fault.nodes:
+        world.processes[number].clock.set_noise(0)
+
+
+_NOTHING: Final = encode(Batch(0, 0, ()))
+
+
+def _burst(world: World, fault: Fault) -> None:
+    for leader in world.leaders():
+        for _ in range(fault.amount):
+            leader.start_value(_NOTHING)
 
 
 def _transfer(world: World, fault: Fault) -> None:
@@ -413,5 +455,7 @@ ACTS: Final[dict[FaultKind, tuple[_Act, _Act | None]]] = {
     FaultKind.MEMBERS: (_members, None),
     FaultKind.ROT: (_rot, None),
     FaultKind.WIPE: (_wipe, _restart),
+    FaultKind.BURST: (_burst, None),
+    FaultKind.NOISE: (_noise, _no_noise),
 }
 """How each begins, and how it ends if it does not by itself."""

@@ -37,6 +37,7 @@ _NETWORK: Final = frozenset(
         FaultKind.SLOW_LINKS,
         FaultKind.TRANSFER,
         FaultKind.MEMBERS,
+        FaultKind.BURST,
     }
 )
 """Pointless in a cluster of one."""
@@ -87,13 +88,15 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
         safety_us = int(chance.log_uniform(1_500_000, 9_000_000, "duration"))
     world = _world(chance, nodes)
     workload = WorkloadSettings(
-        clients=1 + chance.below(6, "clients"),
+        clients=1 + chance.below(8, "clients"),
         think_us=int(chance.log_uniform(2_000, 100_000, "think")),
         keys=1 + chance.below(5, "keys"),
-        reads=chance.share("reads"),
+        # Who writes is held up by a leader that is cut off; who only reads would notice nothing.
+        reads=chance.share("reads") ** (0.1 if chance.hit(0.3, "mostly reads") else 1.0),
         appends=chance.share("appends"),
         batches=0.3 * chance.share("batches"),
-        padding_bytes=int(chance.log_uniform(1, 4_000, "padding")) - 1,
+        pipeline=2 + chance.below(6, "pipeline") if chance.hit(0.3, "pipelined") else 1,
+        padding_bytes=int(chance.log_uniform(1, 16_000, "padding")) - 1,
     )
     faults: list[Fault] = []
     victims = _minority(chance, nodes)
@@ -173,6 +176,7 @@ _SHARED: Final = frozenset(
         FaultKind.LOSSY,
         FaultKind.SLOW_LINKS,
         FaultKind.MEMBERS,
+        FaultKind.BURST,
     }
 )
 """Of no node in particular."""
@@ -271,6 +275,8 @@ _AMOUNTS: Final[dict[FaultKind, Callable[[Chance, _Where], int]]] = {
     FaultKind.TORN: lambda chance, where: chance.below(6, "step", *where),
     FaultKind.MEMBERS: _which,
     FaultKind.ROT: _which,
+    FaultKind.NOISE: lambda chance, where: int(chance.log_uniform(1e3, 1e7, "noise", *where)),
+    FaultKind.BURST: lambda chance, where: int(chance.log_uniform(2, 30, "burst", *where)),
     FaultKind.LOSSY: lambda chance, where: int(chance.log_uniform(10, 4_000, "loss", *where)),
     FaultKind.SLOW_LINKS: lambda chance, where: int(
         chance.log_uniform(10_000, 1_000_000, "capacity", *where)

@@ -130,7 +130,9 @@ class MemoryFiles:
         self.note(Traced(Step.SYNC_DIRECTORY, ""))
 
     def free_bytes(self) -> int:
-        return self.capacity_bytes - sum(len(file.visible) for file in self._files.values())
+        # A crash may bring back a file that was removed: more is held then than there is room for.
+        held = sum(len(file.visible) for file in self._files.values())
+        return max(0, self.capacity_bytes - held)
 
     def crash(self, prng: Prng) -> "MemoryFiles":
         """Return the disk as one crash may leave it. This one stays as it is."""

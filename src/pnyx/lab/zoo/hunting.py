@@ -1,0 +1,77 @@
+"""Finding planted bugs: runs of the general swarm, with a mutant in it, until something breaks."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Final
+
+from pnyx.lab.judge import judges
+from pnyx.lab.run import Outcome, run
+from pnyx.lab.swarm import Plan, draw
+from pnyx.lab.watch import Violation
+from pnyx.lab.world import World
+from pnyx.lab.zoo.mutant import Mutant, planted
+
+RUNS_MAX: Final = 2_000
+"""A mutant that survives so many runs is a hole in the Lab."""
+
+REQUESTS_MAX: Final = 300
+"""A light run asks about so many."""
+ANSWER_US: Final = 5_000
+"""What an answer takes, more or less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run in which a mutant was caught."""
+
+    mutant: Mutant
+    seed: int
+    violation: Violation
+    outcome: Outcome
+    runs: int
+    """Of the hunt, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunted:
+    """What became of one mutant's hunt."""
+
+    mutant: Mutant
+    found: Found | None
+
+
+def light(seeds: Iterable[int]) -> Iterator[int]:
+    """Yield those of `seeds` whose runs are short: what is pinned is played on every push."""
+    for seed in seeds:
+        plan = draw(seed)
+        load = plan.workload
+        asked = load.clients * plan.safety_us // (load.think_us + ANSWER_US)
+        if asked <= REQUESTS_MAX:
+            yield seed
+
+
+def judged(
+    plan: Plan, mutant: Mutant | None, *, prepare: Callable[[World], None] | None = None
+) -> Outcome:
+    """Carry out `plan` with `mutant` planted (None: the product as it is) and every judge there."""
+    with planted(mutant):
+        return run(plan, judges(), prepare=prepare)
+
+
+def hunt(mutant: Mutant, seeds: Iterable[int]) -> Found | None:
+    """Run the swarm of `seeds` with `mutant` planted until anything breaks."""
+    for runs, seed in enumerate(seeds, start=1):
+        outcome = judged(draw(seed), mutant)
+        if outcome.violation is not None:
+            return Found(mutant, seed, outcome.violation, outcome, runs)
+    return None
+
+
+def hunt_all(
+    mutants: Sequence[Mutant], *, first_seed: int = 0, runs_max: int = RUNS_MAX
+) -> Iterator[Hunted]:
+    """Hunt one after the other in light runs from `first_seed` on; yield each as it ends."""
+    for mutant in mutants:
+        seeds = islice(light(count(first_seed)), runs_max)
+        yield Hunted(mutant, hunt(mutant, seeds))

@@ -1,0 +1,177 @@
+"""Family D: which value a read may show."""
+
+# A mutant reaches where no caller may.
+# ruff: noqa: SLF001
+
+from collections.abc import Callable
+from typing import Final
+
+from pnyx.consensus.quorum import reached
+from pnyx.consensus.raft import leader
+from pnyx.consensus.raft.progress import Progress
+from pnyx.consensus.raft.reads import Reads as RaftReads, Ticket
+from pnyx.consensus.raft.state import RaftState
+from pnyx.consensus.ready import Role
+from pnyx.ids import Index, NodeId
+from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
+from pnyx.replica.reads import Reads
+from pnyx.replica.requests import Request
+
+
+def _leased(holds: Callable[[RaftState], bool]) -> Patch:
+    """Let a leader confirm its reads by itself while a lease `holds`."""
+    was = leader._confirm_reads
+
+    def _confirm_reads(raft: RaftState) -> None:
+        if raft.reads.confirming and holds(raft):
+            raft.reads.confirm(raft.reads.round)
+        else:
+            was(raft)
+
+    return Patch(leader, "_confirm_reads", _confirm_reads)
+
+
+@mutant(
+    "D1-read-before-own-commit",
+    story="A new leader answers reads before an entry of its own term is committed. It does not "
+    "know yet what is, so acknowledged writes are missing.",
+    seen="etcd #7331; RedisRaft #22",
+    caught_by=("reads_are_current",),
+)
+def _read_before_own_commit() -> Patches:
+    def read(raft: RaftState, ticket: Ticket) -> None:
+        if raft.role is Role.LEADER:
+            raft.reads.gather(ticket, raft.now_ms + raft.settings.election_ms_min)
+        else:
+            raft.reads.answer(ticket, None)
+
+    return [Patch(leader, "read", read)]
+
+
+@mutant(
+    "D2-read-joins-an-earlier-barrier",
+    story="A read joins a barrier that was asked for before the read arrived. The index that comes "
+    "back may be older than a write which the reader's client has already seen.",
+    seen="etcd #20418",
+    caught_by=("reads_are_current",),
+)
+def _read_joins_an_earlier_barrier() -> Patches:
+    was = Reads.add
+
+    def add(reads: Reads, request: Request) -> None:
+        if reads._asking is not None:
+            reads._asking.append(request)
+        else:
+            was(reads, request)
+
+    return [Patch(Reads, "add", add)]
+
+
+@mutant(
+    "D4-lease-survives-a-transfer",
+    story="A leader that hands over goes on answering reads by its lease. TimeoutNow lets its "
+    "successor win without waiting for that lease.",
+    seen="openraft 1ef3e574",
+    caught_by=("reads_are_current",),
+)
+def _lease_survives_a_transfer() -> Patches:
+    return [_leased(lambda raft: raft.transfer is not None and raft.transfer.told)]
+
+
+@mutant(
+    "D5-lease-from-the-acknowledgement",
+    story="A leader answers reads from a lease that it counts from when acknowledgements arrive. "
+    "They may be old by then: others have elected a leader and written.",
+    seen="jraft PR #34, #26; tikv #964; nebula #2723; Yugabyte #16; aioraft-ng",
+    caught_by=("reads_are_current",),
+)
+def _lease_from_the_acknowledgement() -> Patches:
+    def holds(raft: RaftState) -> bool:
+        return raft.now_ms - leader._quorum_heard_ms(raft) < raft.settings.election_ms_max
+
+    return [_leased(holds)]
+
+
+@mutant(
+    "D6-lease-trusts-clocks",
+    story="A lease is counted from when its heartbeat was sent, as it should be, but as if all "
+    "clocks ran alike. On a slow clock it outlives the loyalty of the followers.",
+    seen="any lease under clock drift, a paused machine or a long garbage collection",
+    caught_by=("reads_are_current",),
+)
+def _lease_trusts_clocks() -> Patches:
+    was = leader._send_heartbeat
+    sent: dict[tuple[NodeId, int, int], int] = {}
+
+    def _send_heartbeat(raft: RaftState, peer: NodeId, progress: Progress) -> None:
+        sent.setdefault((raft.me, raft.reads.boot, raft.reads.round), raft.now_ms)
+        was(raft, peer, progress)
+
+    def holds(raft: RaftState) -> bool:
+        acked = {peer: progress.acked_round for peer, progress in raft.peers.items()}
+        acked[raft.me] = raft.reads.round
+        confirmed = reached(acked, raft.log.membership)
+        sent_ms = sent.get((raft.me, raft.reads.boot, confirmed))
+        return sent_ms is not None and raft.now_ms - sent_ms < raft.settings.election_ms_min
+
+    return [Patch(leader, "_send_heartbeat", _send_heartbeat), _leased(holds)]
+
+
+@mutant(
+    "D7-alone-means-recovered",
+    story="A group of one answers reads as soon as it runs. After a restart its log holds entries "
+    "that are committed and not applied, and the reads miss them.",
+    seen="jraft #1109",
+    caught_by=("reads_are_current",),
+)
+def _alone_means_recovered() -> Patches:
+    was = leader.read
+
+    def read(raft: RaftState, ticket: Ticket) -> None:
+        if raft.role is Role.LEADER and raft.log.membership.voters == (raft.me,):
+            raft.reads.gather(ticket, raft.now_ms + raft.settings.election_ms_min)
+        else:
+            was(raft, ticket)
+
+    return [Patch(leader, "read", read)]
+
+
+@mutant(
+    "D8-read-before-applied",
+    story="A read waits until its index is committed, and is answered before that is applied.",
+    seen="a slip of many ReadIndex implementations",
+    caught_by=("reads_are_current",),
+)
+def _read_before_applied() -> Patches:
+    was = Reads.servable
+
+    def servable(reads: Reads, _applied: Index) -> list[Request]:
+        return was(reads, Index(1 << 62))
+
+    return [Patch(Reads, "servable", servable)]
+
+
+@mutant(
+    "D10-reads-outlive-their-leader",
+    story="Reads that wait are not failed when their leader steps down. They hang, or are answered "
+    "in a term that never confirmed them.",
+    seen="a rule of the thesis, 6.4; many implementations learn it late",
+    caught_by=("assertion", "reads_are_current", "requests_answered", "resources_bounded"),
+)
+def _reads_outlive_their_leader() -> Patches:
+    def refuse_all(_reads: RaftReads) -> None:
+        return
+
+    return [Patch(RaftReads, "refuse_all", refuse_all)]
+
+
+MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
+    _read_before_own_commit,
+    _read_joins_an_earlier_barrier,
+    _lease_survives_a_transfer,
+    _lease_from_the_acknowledgement,
+    _lease_trusts_clocks,
+    _alone_means_recovered,
+    _read_before_applied,
+    _reads_outlive_their_leader,
+)
