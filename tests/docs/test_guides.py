@@ -58,6 +58,6 @@ def test_what_the_page_shows_is_what_happens(
     assert len(found) > 2
     for language, text in found:
         if language == "python":
-            exec(compile(text, page, "exec"), names)  # noqa: S102 - that is what the reader does
+            exec(compile(text, page, "exec"), names)
         elif language == "console":
             typed(text)

@@ -29,7 +29,7 @@ def hashes(kind: str, hash_seed: int, count: int) -> list[str]:
 
 def test_fifty_seeds_give_the_same_bytes_under_two_hash_seeds() -> None:
     first = hashes("product", 1, SEEDS)
-    assert len(set(line.split()[1] for line in first)) == SEEDS
+    assert len({line.split()[1] for line in first}) == SEEDS
     assert hashes("product", 2, SEEDS) == first
 
 
