@@ -8,7 +8,9 @@ from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Done
 from replica.cluster import Cluster
 
-SMALL = ReplicaLimits(flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100)
+SMALL = ReplicaLimits(
+    flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100, snapshot_chunk_bytes=200
+)
 DONE = Done(())
 
 

@@ -8,7 +8,6 @@ from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import AppendEntries, TimeoutNow
 from pnyx.ids import Index, NodeId
 from pnyx.machine.commands import Get, Set
-from pnyx.replica import snapshots
 from pnyx.replica.changes import Add, AddLearner, Promote, Remove, next_step, swapped
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
 from replica.cluster import Cluster
@@ -39,8 +38,7 @@ def test_a_learner_receives_and_is_not_promoted_by_itself() -> None:
     assert of(cluster, 4).group.applied == of(cluster, 1).group.applied
 
 
-def test_a_node_that_needs_a_snapshot_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "CHUNK_BYTES", 200)
+def test_a_node_that_needs_a_snapshot_is_added() -> None:
     cluster = Cluster(3, SMALL)
     cluster.elect(1)
     for key in range(60):

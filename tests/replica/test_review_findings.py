@@ -1,6 +1,7 @@
 """Bugs that a review found in the replica and in what drives it: they do not come back."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from pnyx.consensus.ready import Mark
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.machine.commands import Expiry, Get, Set, Ttl
 from pnyx.node.driver import Driver
-from pnyx.replica import snapshots
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
@@ -280,12 +280,9 @@ def test_everything_committed_is_applied_without_waiting_for_a_timer() -> None:
     assert late.group.applied.index == late.consensus.commit_index
 
 
-def test_a_follower_that_catches_up_after_a_snapshot_is_not_compacted_past(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(snapshots, "CHUNK_BYTES", 200)
+def test_a_follower_that_catches_up_after_a_snapshot_is_not_compacted_past() -> None:
     settings = RaftSettings(inflight_max=2, append_entries_max=2)
-    cluster = Cluster(limits=SMALL, settings=settings)
+    cluster = Cluster(limits=replace(SMALL, snapshot_chunk_bytes=200), settings=settings)
     leader = cluster.elect(1)
     cluster.isolate(3)
     for number in range(60):

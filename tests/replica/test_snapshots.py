@@ -3,18 +3,18 @@
 import pytest
 
 from pnyx.machine.commands import DbSize, Get, Set
-from pnyx.replica import snapshots
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 from pnyx.replica.requests import Done
 from replica.cluster import Cluster
 
-SMALL = ReplicaLimits(flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100)
+SMALL = ReplicaLimits(
+    flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100, snapshot_chunk_bytes=200
+)
 
 
-def behind(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+def behind() -> Cluster:
     """Return a cluster whose third replica misses entries that the others have compacted."""
-    monkeypatch.setattr(snapshots, "CHUNK_BYTES", 200)
     cluster = Cluster(limits=SMALL)
     cluster.elect(1)
     cluster.isolate(3)
@@ -28,10 +28,8 @@ def behind(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     return cluster
 
 
-def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cluster = behind(monkeypatch)
+def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot() -> None:
+    cluster = behind()
     cluster.cut.clear()
     cluster.advance(1_000)
     late = cluster.members[3].replica
@@ -42,8 +40,8 @@ def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot(
     assert cluster.answers(3) == {"n": Done((60,)), "v": Done((b"value" * 5,))}
 
 
-def test_installed_state_is_byte_for_byte_the_leaders(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = behind(monkeypatch)
+def test_installed_state_is_byte_for_byte_the_leaders() -> None:
+    cluster = behind()
     cluster.cut.clear()
     cluster.advance(1_000)
     rows = [
@@ -54,7 +52,7 @@ def test_installed_state_is_byte_for_byte_the_leaders(monkeypatch: pytest.Monkey
 
 
 def test_a_lost_chunk_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = behind(monkeypatch)
+    cluster = behind()
     cluster.cut = {(1, 3)}
     cluster.advance(50)
     cluster.cut.clear()
@@ -73,10 +71,8 @@ def test_a_lost_chunk_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cluster.members[3].replica.counters.snapshots_installed == 1
 
 
-def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cluster = behind(monkeypatch)
+def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind() -> None:
+    cluster = behind()
     cluster.cut = {(3, 1)}
     cluster.advance(100)
     cluster.isolate(1)
@@ -91,7 +87,7 @@ def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind(
 
 
 def test_compaction_waits_for_a_stream_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = behind(monkeypatch)
+    cluster = behind()
     leader = cluster.members[1].replica
     step = leader.step
 

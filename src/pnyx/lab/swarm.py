@@ -147,6 +147,7 @@ def _world(chance: Chance, nodes: int) -> WorldSettings:
         compact_log_bytes=compact,
         tail_log_bytes=compact // 4,
         catchup_log_bytes=compact * 8,
+        snapshot_chunk_bytes=int(chance.log_uniform(50, 100_000, "chunk")),
         replace_silent_ms=1_000 + chance.below(4_000, "replace"),
     )
     sync_us = int(chance.log_uniform(50, 20_000, "sync"))
@@ -205,6 +206,11 @@ _AT_LEADER: Final = frozenset(
 """What hurts most where the leader is."""
 
 
+_CUTS: Final = frozenset({FaultKind.ISOLATE, FaultKind.PARTITION})
+PAIR_US: Final = 5_000
+"""So long before a leader is cut off its disk hangs, if both happen to it."""
+
+
 def _family(
     chance: Chance, kind: FaultKind, family: int, nodes: int, safety_us: int
 ) -> list[Fault]:
@@ -228,6 +234,10 @@ def _family(
         lasts_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
         amount = _AMOUNTS.get(kind, _no_amount)(chance, where)
         faults.append(Fault(kind, int(at_us), lasts_us, chosen, amount))
+        if kind in _CUTS and chosen[0] == LEADER and chance.hit(0.25, "paired", *where):
+            # Cut off with entries on the way to its disk: they are replaced before they are there.
+            hung_us = int(lasts_us * (0.5 + chance.share("pair", *where)))
+            faults.append(Fault(FaultKind.HUNG_DISK, int(at_us) - PAIR_US, hung_us, (LEADER,)))
 
 
 def _chosen(

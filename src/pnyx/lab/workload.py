@@ -248,7 +248,8 @@ class Clients(Watch):
                 seen = client.seen.get(key, b"")
                 return Set(key, value, condition=Condition.EQUAL, comparand=seen)
             case _:
-                return IncrBy(b"count.%d" % client.number, 1)
+                # Another amount each time, so that it can be told whose it is.
+                return IncrBy(b"count.%d" % client.number, 3 * client.asked + number)
 
     def _key(self, client: Client, number: int) -> bytes:
         where = (client.number, client.asked, number)

@@ -23,6 +23,8 @@ class ReplicaLimits:
     """What compaction keeps for followers that are a little behind."""
     catchup_log_bytes: int = 256 * 1024 * 1024
     """Compaction waits for a peer that is being sent a snapshot, until the log holds this much."""
+    snapshot_chunk_bytes: int = 256 * 1024
+    """Keys and values of a snapshot's chunk: so few that reading and packing one takes 2 ms."""
     round_ms: int = 600
     """A learner has caught up when it gets within this time, twice, all that the log held."""
     catch_up_ms: int = 60_000

@@ -23,8 +23,6 @@ from pnyx.machine.snapshots import SnapshotView
 from pnyx.replica.effects import NEVER
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 
-CHUNK_BYTES = 256 * 1024
-"""Keys and values of a chunk: small enough that reading and packing one takes about 2 ms."""
 RESEND_MS = 1_000
 PATIENCE_MS = 15_000
 """A stream that has made no progress for so long has failed; installing a chunk takes less."""
@@ -52,6 +50,8 @@ class SnapshotSender:
     """The streams of one leader, at most one a peer."""
 
     group: Group
+    chunk_bytes: int
+    """Keys and values of a chunk; one row always fits."""
     _transfer: int = 0
     _streams: dict[NodeId, _Stream] = field(default_factory=dict)
 
@@ -124,7 +124,7 @@ class SnapshotSender:
         for key, value in stream.rows:
             rows.append((key, value))
             size += len(key) + len(value)
-            if size >= CHUNK_BYTES:
+            if size >= self.chunk_bytes:
                 last = False
                 break
         packed = tuple(rows)

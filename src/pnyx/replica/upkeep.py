@@ -51,7 +51,7 @@ class Upkeep:
         self.compaction = Compaction(
             limits.flush_log_bytes, limits.compact_log_bytes, limits.tail_log_bytes
         )
-        self.sender = SnapshotSender(self.group)
+        self.sender = SnapshotSender(self.group, limits.snapshot_chunk_bytes)
         self.receiver = SnapshotReceiver(self.group)
 
     def stream_to(self, peers: Sequence[NodeId], now_ms: int) -> None:

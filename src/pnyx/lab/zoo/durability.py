@@ -93,7 +93,7 @@ def _term_and_vote_apart() -> Patches:
     story="A sync fails, the node logs it and goes on. The kernel has dropped the pages: what was "
     "acknowledged is not there after a restart.",
     seen="jraft #1243; dragonboat PR #409",
-    caught_by=("recovery_is_exact", "nodes_converge"),
+    caught_by=("recovery_is_exact", "term_and_vote_kept", "leader_elected", "nodes_converge"),
 )
 def _failed_sync_ignored() -> Patches:
     was_synced = MemoryFiles.sync_descriptor
@@ -184,7 +184,13 @@ def _leader_counts_unflushed() -> Patches:
     story="A follower cuts its log at every append instead of only at a conflict. A message that "
     "was late or sent twice drops entries that were acknowledged since.",
     seen="openraft 9540c904; PySyncObj today",
-    caught_by=("committed_stays", "indexes_in_order", "match_is_durable", "assertion"),
+    caught_by=(
+        "committed_stays",
+        "committed_on_a_durable_majority",
+        "indexes_in_order",
+        "match_is_durable",
+        "assertion",
+    ),
 )
 def _truncate_always() -> Patches:
     was = door._ON[AppendEntries]

@@ -86,7 +86,7 @@ def _pre_vote_taken_for_a_vote() -> Patches:
     story="Logs are compared by length first and term second. A long log of an old term wins over "
     "what was committed since.",
     seen="openraft a48a3282",
-    caught_by=("leader_completeness", "committed_stays"),
+    caught_by=("pre_vote_needs_the_log", "leader_completeness", "committed_stays"),
 )
 def _longer_log_wins() -> Patches:
     def _is_up_to_date(raft: RaftState, last_term: Term, last_index: Index) -> bool:

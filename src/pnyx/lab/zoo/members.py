@@ -149,7 +149,7 @@ def _learner_takes_office() -> Patches:
     story="A machine whose disk was lost comes back under its old id. It has forgotten its votes "
     "and its log, and votes and counts as if it had not.",
     seen="a rule: ids are never used again",
-    caught_by=("recovery_is_exact", "term_and_vote_kept"),
+    caught_by=("recovery_is_exact", "term_and_vote_kept", "nodes_converge"),
 )
 def _id_used_again_on_an_empty_disk() -> Patches:
     def wipe(process: Process) -> None:

@@ -14,7 +14,9 @@ from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
+from pnyx.replica.effects import Effects, Now
 from pnyx.replica.reads import Reads
+from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
 
 
@@ -93,28 +95,37 @@ def _lease_from_the_acknowledgement() -> Patches:
 
 
 @mutant(
-    "D6-lease-trusts-clocks",
-    story="A lease is counted from when its heartbeat was sent, as it should be, but as if all "
-    "clocks ran alike. On a slow clock it outlives the loyalty of the followers.",
-    seen="any lease under clock drift, a paused machine or a long garbage collection",
+    "D6-lease-by-the-wall-clock",
+    story="A lease is counted from when its heartbeat was sent, as it should be, but by a clock "
+    "that can be set. When it is set back, the lease outlives the loyalty of the followers.",
+    seen="any lease under clock jumps, drift, a paused machine or a long garbage collection",
     caught_by=("reads_are_current",),
 )
-def _lease_trusts_clocks() -> Patches:
-    was = leader._send_heartbeat
+def _lease_by_the_wall_clock() -> Patches:
+    was_sent, was_asked = leader._send_heartbeat, Replica.effects
+    wall_ms: dict[NodeId, int] = {}
     sent: dict[tuple[NodeId, int, int], int] = {}
 
+    def effects(replica: Replica, now: Now) -> Effects | None:
+        wall_ms[replica.me] = now.wall_ms
+        return was_asked(replica, now)
+
     def _send_heartbeat(raft: RaftState, peer: NodeId, progress: Progress) -> None:
-        sent.setdefault((raft.me, raft.reads.boot, raft.reads.round), raft.now_ms)
-        was(raft, peer, progress)
+        sent.setdefault((raft.me, raft.reads.boot, raft.reads.round), wall_ms[raft.me])
+        was_sent(raft, peer, progress)
 
     def holds(raft: RaftState) -> bool:
         acked = {peer: progress.acked_round for peer, progress in raft.peers.items()}
         acked[raft.me] = raft.reads.round
         confirmed = reached(acked, raft.log.membership)
         sent_ms = sent.get((raft.me, raft.reads.boot, confirmed))
-        return sent_ms is not None and raft.now_ms - sent_ms < raft.settings.election_ms_min
+        return sent_ms is not None and wall_ms[raft.me] - sent_ms < raft.settings.election_ms_min
 
-    return [Patch(leader, "_send_heartbeat", _send_heartbeat), _leased(holds)]
+    return [
+        Patch(Replica, "effects", effects),
+        Patch(leader, "_send_heartbeat", _send_heartbeat),
+        _leased(holds),
+    ]
 
 
 @mutant(
@@ -170,7 +181,7 @@ MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
     _read_joins_an_earlier_barrier,
     _lease_survives_a_transfer,
     _lease_from_the_acknowledgement,
-    _lease_trusts_clocks,
+    _lease_by_the_wall_clock,
     _alone_means_recovered,
     _read_before_applied,
     _reads_outlive_their_leader,

@@ -55,8 +55,8 @@ def _install_over_a_running_apply() -> Patches:
 
 @mutant(
     "F2-snapshot-drops-a-longer-log",
-    story="A snapshot of a prefix throws the whole log away, with entries above it that agree and "
-    "were acknowledged: a majority may be none any more.",
+    story="A leader sends its snapshot to whom it knows nothing of, and the snapshot of a prefix "
+    "throws the whole log there away, with entries above it that agree and were acknowledged.",
     seen="camunda #6092; RedisLabs/raft #49",
     caught_by=("match_is_durable", "committed_on_a_durable_majority", "committed_stays"),
 )
@@ -70,7 +70,19 @@ def _snapshot_drops_a_longer_log() -> Patches:
         raft.commit_to(mark.index)
         raft.given_index = mark.index
 
-    return [Patch(follower, "install_snapshot", install_snapshot)]
+    was = leader._send_entries
+
+    def _send_entries(
+        raft: RaftState, peer: NodeId, progress: Progress, appends: dict[Index, AppendEntries]
+    ) -> None:
+        if progress.flow is Flow.PROBE and not progress.match:
+            progress.next = min(progress.next, raft.log.compacted.index)
+        was(raft, peer, progress, appends)
+
+    return [
+        Patch(follower, "install_snapshot", install_snapshot),
+        Patch(leader, "_send_entries", _send_entries),
+    ]
 
 
 @mutant(
@@ -94,7 +106,7 @@ def _boundary_term_is_zero() -> Patches:
     story="The log is compacted past what a follower has, and the leader neither has entries for "
     "it nor thinks of a snapshot: the follower never catches up.",
     seen="openraft #1828",
-    caught_by=("nodes_converge",),
+    caught_by=("nodes_converge", "core_serves"),
 )
 def _nothing_left_to_send() -> Patches:
     def stream_to(_upkeep: Upkeep, _peers: Sequence[NodeId], _now_ms: int) -> None:
@@ -229,7 +241,7 @@ def _chunks_of_two_transfers() -> Patches:
     story="A snapshot carries the data and nothing else that the state consists of. Here it is the "
     "committed clock and the count of revisions; elsewhere sessions, and retries ran twice.",
     seen="systems that kept sessions beside the state machine",
-    caught_by=("snapshot_equals_replay",),
+    caught_by=("snapshot_equals_replay", "state_machine_safety"),
 )
 def _snapshot_lacks_what_is_no_data() -> Patches:
     was = SnapshotView.rows
