@@ -131,9 +131,10 @@ class Pipe:
         rate = self._way.bytes_per_s
         size = len(piece) if rate is None else max(1, int(rate * TURN_S))
         sent = self._flipped(piece[:size])
+        # Counted before: whoever has received it finds it counted.
+        self._passed.bytes_passed += len(sent)
         self._writer.write(sent)
         await self._writer.drain()
-        self._passed.bytes_passed += len(sent)
         if rate is not None:
             await asyncio.sleep(len(sent) / rate)
         return piece[size:]
