@@ -1,7 +1,8 @@
 """How members behave towards each other: who may take office, stand, or think again of a peer."""
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     HeartbeatReply,
     PreVote,
@@ -29,6 +30,9 @@ LEADER_HAS_A_DISK: Final = "leader_has_a_disk"
 LEADER_HAS_A_QUORUM: Final = "leader_has_a_quorum"
 PRE_VOTE_NEEDS_THE_LOG: Final = "pre_vote_needs_the_log"
 OWN_COMMIT_BEFORE_CHANGE: Final = "own_commit_before_change"
+REMOVED_LEADER_LEAVES: Final = "removed_leader_leaves"
+TIMERS_MOVE_FOR_A_REASON: Final = "timers_move_for_a_reason"
+SNAPSHOT_KEEPS_WHAT_AGREES: Final = "snapshot_keeps_what_agrees"
 
 
 class Conduct(Watch):
@@ -49,6 +53,11 @@ class Conduct(Watch):
         self._rounds: dict[int, dict[NodeId, int]] = {}
         self._change: dict[int, tuple[Index, int, bool]] = {}
         """By leader: where its newest membership stands, since when, and whether it is joint."""
+        self._removed: dict[int, int] = {}
+        """By leader that is no voter any more: since when, by its clock."""
+        self._timers: dict[int, _Timer] = {}
+        self._held: dict[int, Log] = {}
+        """By member, its log: another object once a snapshot has replaced it."""
 
     def started(self, process: Process) -> None:
         """Look at the new life from its beginning."""
@@ -56,6 +65,9 @@ class Conduct(Watch):
         self._matches[process.number] = {}
         self._grounds[process.number] = {}
         self._rounds[process.number] = {}
+        self._removed.pop(process.number, None)
+        self._timers.pop(process.number, None)
+        self._held.pop(process.number, None)
 
     def asked(self, process: Process, write: Write) -> None:
         """Remember what replies may have to wait for."""
@@ -101,6 +113,10 @@ class Conduct(Watch):
             self._check_change(process, raft)
             self._check_answers(process, raft)
             self._check_office(process, raft)
+            self._check_removal(process, raft)
+        else:
+            self._check_timer(process, raft)
+            self._check_snapshot(process, raft)
         self._check_waiting(process)
 
     def _check_answers(self, process: Process, raft: RaftState) -> None:
@@ -228,6 +244,59 @@ class Conduct(Watch):
                 f"{process.label} leads in term {raft.term}, and has heard of no quorum for more "
                 f"than {most_ms} ms",
             )
+
+    def _check_removal(self, process: Process, raft: RaftState) -> None:
+        """Who is removed hands over at once, and leaves when that takes too long (§4.2.2)."""
+        log = raft.log
+        if log.membership.is_voter(raft.me) or raft.commit_index < log.membership_index:
+            self._removed.pop(process.number, None)
+            return
+        settings = raft.settings
+        most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
+        since_ms = self._removed.setdefault(process.number, raft.now_ms)
+        if raft.now_ms - since_ms > most_ms:
+            raise Violation(
+                REMOVED_LEADER_LEAVES,
+                f"{process.label} leads in term {raft.term}, and has been no voter of the "
+                f"committed membership for {raft.now_ms - since_ms} ms",
+            )
+
+    def _check_timer(self, process: Process, raft: RaftState) -> None:
+        """An election waits for a leader that is heard or a vote that is given, nothing else."""
+        reasons = (raft.role, raft.term, raft.voted_for, raft.heard_ms, raft.election_ms)
+        before = self._timers.get(process.number)
+        after = self._timers[process.number] = _Timer(reasons, raft.election_deadline_ms)
+        if before is None or before == after or before.reasons != reasons:
+            return
+        # Two messages of a leader may arrive within a millisecond; a due timer is drawn anew.
+        if raft.heard_ms < raft.now_ms < before.deadline_ms:
+            raise Violation(
+                TIMERS_MOVE_FOR_A_REASON,
+                f"{process.label} put its election off by "
+                f"{after.deadline_ms - before.deadline_ms} ms, and has neither heard a leader "
+                f"nor given its vote in term {raft.term}",
+            )
+
+    def _check_snapshot(self, process: Process, raft: RaftState) -> None:
+        """Entries behind a snapshot's mark stay where the log agrees with it (Raft Fig. 13)."""
+        before, after = self._held.get(process.number), raft.log
+        self._held[process.number] = after
+        if before is None or before is after:
+            return
+        mark = after.compacted
+        if before.last_index > mark.index and before.term_at(mark.index) == mark.term:
+            raise Violation(
+                SNAPSHOT_KEEPS_WHAT_AGREES,
+                f"{process.label} took in a snapshot at {mark.index}, where its log agrees, and "
+                f"dropped the entries up to {before.last_index} behind it",
+            )
+
+
+class _Timer(NamedTuple):
+    """When a member would stand, and everything that may move it."""
+
+    reasons: tuple[Any, ...]
+    deadline_ms: int
 
 
 def _newest_membership(raft: RaftState) -> tuple[Index, int, bool]:

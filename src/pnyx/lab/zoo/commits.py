@@ -17,7 +17,7 @@ from pnyx.consensus.raft.messages import (
     AppendEntriesRefusal,
     AppendEntriesReply,
 )
-from pnyx.consensus.raft.progress import Progress
+from pnyx.consensus.raft.progress import Flow, Progress
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
@@ -72,20 +72,37 @@ def _heartbeat_commits_unmatched() -> Patches:
 @mutant(
     "B3-commits-up-to-own-end",
     story="A follower commits up to min(leader's commit, its own last index), not the last index "
-    "that was verified: a tail of another leader becomes committed.",
+    "that was verified. Probes are empty there, as in many systems, so that one that agrees with "
+    "the log cuts nothing: a tail of another leader behind it becomes committed.",
     seen="rabbitmq/ra #508; aioraft-ng; PySyncObj's chunked snapshots",
     caught_by=("committed_stays", "state_machine_safety"),
 )
 def _commits_up_to_own_end() -> Patches:
-    was = door._ON[AppendEntries]
+    was_on, was_sent = door._ON[AppendEntries], leader._send_entries
 
     def on_append_entries(raft: RaftState, sender: NodeId, message: AppendEntries) -> None:
         agrees = raft.log.term_at(message.previous_index) == message.previous_term
-        was(raft, sender, message)
+        was_on(raft, sender, message)
         if agrees:
             raft.commit_to(min(message.commit_index, raft.log.last_index))
 
-    return [Patch(door._ON, AppendEntries, on_append_entries)]
+    def _send_entries(
+        raft: RaftState, peer: NodeId, progress: Progress, appends: dict[Index, AppendEntries]
+    ) -> None:
+        is_probe = progress.flow is Flow.PROBE and progress.next > raft.log.compacted.index
+        if is_probe and not progress.paused:
+            mark = raft.log.mark_at(Index(progress.next - 1))
+            appends = {
+                progress.next: AppendEntries(
+                    raft.term, mark.index, mark.term, (), raft.commit_index
+                )
+            }
+        was_sent(raft, peer, progress, appends)
+
+    return [
+        Patch(door._ON, AppendEntries, on_append_entries),
+        Patch(leader, "_send_entries", _send_entries),
+    ]
 
 
 @mutant(

@@ -203,42 +203,40 @@ def _learner_refuses_its_vote() -> Patches:
 
 @mutant(
     "C10-waits-between-check-and-change",
-    story="A candidate counts a majority, lets another message in, and then takes office: in "
-    "whatever term that message has brought.",
+    story="A candidate has a majority, waits until everybody has answered or its patience ends, "
+    "and then takes office: in whatever term the messages have brought that came in meanwhile.",
     seen="aioraft-ng's _start_election and _append_entry",
-    caught_by=("election_safety", "leader_completeness", "assertion", "elected_by_quorum"),
+    caught_by=(
+        "elected_by_quorum",
+        "election_safety",
+        "leader_completeness",
+        "pre_vote",
+        "assertion",
+    ),
 )
 def _waits_between_check_and_change() -> Patches:
-    was_counted, was_stepped, was_ticked = election._count, Raft.step, Raft.tick
-    won: dict[int, RaftState] = {}
+    was_counted, was_ticked = election._count, Raft.tick
+    won: dict[int, tuple[RaftState, int]] = {}
 
     def _count(raft: RaftState) -> None:
-        if raft.role is Role.CANDIDATE and verdict(raft.votes, raft.log.membership):
-            won[id(raft)] = raft
+        membership = raft.log.membership
+        is_won = raft.role is Role.CANDIDATE and verdict(raft.votes, membership)
+        if is_won and not raft.votes.keys() >= {*membership.voters, *membership.outgoing}:
+            won.setdefault(id(raft), (raft, raft.election_deadline_ms))
         else:
             was_counted(raft)
 
-    def take_office(raft: RaftState) -> None:
-        if won.pop(id(raft), None) is not None and raft.role is not Role.LEADER:
-            raft.role = Role.CANDIDATE
-            change_role(raft, Event.VOTE_WON)
-            leader.lead(raft)
-
-    def step(door_of: Raft, sender: NodeId, message: Any, now_ms: int) -> None:
-        is_due = id(door_of.state) in won
-        was_stepped(door_of, sender, message, now_ms)
-        if is_due:
-            take_office(door_of.state)
-
     def tick(door_of: Raft, now_ms: int) -> None:
-        take_office(door_of.state)
+        raft = door_of._at(now_ms)
+        if id(raft) in won and now_ms >= won[id(raft)][1]:
+            del won[id(raft)]
+            if raft.role is not Role.LEADER:
+                raft.role = Role.CANDIDATE
+                change_role(raft, Event.VOTE_WON)
+                leader.lead(raft)
         was_ticked(door_of, now_ms)
 
-    return [
-        Patch(election, "_count", _count),
-        Patch(Raft, "step", step),
-        Patch(Raft, "tick", tick),
-    ]
+    return [Patch(election, "_count", _count), Patch(Raft, "tick", tick)]
 
 
 @mutant(

@@ -151,7 +151,7 @@ def _lost_tail_accepted() -> Patches:
     story="A message that is refused resets the election timer. A candidate that cannot win keeps "
     "asking, and keeps those who could from standing.",
     seen="a slip of many implementations; see Raft Fig. 2, rules for followers",
-    caught_by=("leader_elected", "core_serves"),
+    caught_by=("timers_move_for_a_reason", "leader_elected", "core_serves"),
 )
 def _refused_candidate_resets_timers() -> Patches:
     was = door._ON[PreVote]

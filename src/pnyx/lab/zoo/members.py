@@ -122,7 +122,7 @@ def _joint_for_ever() -> Patches:
     story="A leader that is no voter any more goes on leading: everybody follows a node that "
     "nobody may vote for.",
     seen="etcd, testdata confchange_v1_remove_leader",
-    caught_by=("change_finishes",),
+    caught_by=("removed_leader_leaves", "change_finishes"),
 )
 def _removed_leader_stays() -> Patches:
     def is_removed(_raft: RaftState) -> bool:

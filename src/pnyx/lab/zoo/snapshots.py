@@ -4,7 +4,7 @@
 # ruff: noqa: SLF001
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -24,7 +24,7 @@ from pnyx.machine import group as machine
 from pnyx.machine.rows import KIND_META, Meta, Totals, decode_meta, encode_row, group_prefix
 from pnyx.machine.snapshots import SnapshotView
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
-from pnyx.replica.snapshots import SnapshotReceiver, SnapshotSender
+from pnyx.replica.snapshots import SnapshotReceiver
 from pnyx.replica.upkeep import Upkeep
 
 
@@ -58,7 +58,12 @@ def _install_over_a_running_apply() -> Patches:
     story="A leader sends its snapshot to whom it knows nothing of, and the snapshot of a prefix "
     "throws the whole log there away, with entries above it that agree and were acknowledged.",
     seen="camunda #6092; RedisLabs/raft #49",
-    caught_by=("match_is_durable", "committed_on_a_durable_majority", "committed_stays"),
+    caught_by=(
+        "snapshot_keeps_what_agrees",
+        "match_is_durable",
+        "committed_on_a_durable_majority",
+        "committed_stays",
+    ),
 )
 def _snapshot_drops_a_longer_log() -> Patches:
     def install_snapshot(raft: RaftState, mark: Mark, membership: Membership) -> None:
@@ -75,7 +80,7 @@ def _snapshot_drops_a_longer_log() -> Patches:
     def _send_entries(
         raft: RaftState, peer: NodeId, progress: Progress, appends: dict[Index, AppendEntries]
     ) -> None:
-        if progress.flow is Flow.PROBE and not progress.match:
+        if progress.flow is Flow.PROBE and not (progress.match or progress.probe_round):
             progress.next = min(progress.next, raft.log.compacted.index)
         was(raft, peer, progress, appends)
 
@@ -209,31 +214,23 @@ def _restart_forgets_the_snapshot() -> Patches:
 
 @mutant(
     "F12-chunks-of-two-transfers",
-    story="A chunk of an earlier stream is taken for one of the present stream, and the state is "
-    "pieced together from two.",
+    story="A chunk is known by its number alone: a late one of an earlier stream is taken for the "
+    "next of the present stream, and the state is pieced together from two.",
     seen="a rule: chunks need a session and an offset",
     caught_by=("snapshot_equals_replay", "state_machine_safety"),
 )
 def _chunks_of_two_transfers() -> Patches:
-    was_taken, was_replied = SnapshotReceiver.take, SnapshotSender.replied
+    was = SnapshotReceiver.take
 
     def take(
         receiver: SnapshotReceiver, sender: NodeId, chunk: SnapshotChunk, commit: Index
     ) -> SnapshotReply | None:
-        if not receiver.transfer or chunk.mark.index <= commit:
-            return was_taken(receiver, sender, chunk, commit)
+        if receiver.sender is None or not chunk.number:
+            return was(receiver, sender, chunk, commit)
         mine = msgspec.structs.replace(chunk, transfer=receiver.transfer)
-        receiver.sender = sender
-        reply = was_taken(receiver, sender, mine, commit)
-        return reply and msgspec.structs.replace(reply, transfer=chunk.transfer)
+        return was(receiver, receiver.sender, mine, commit)
 
-    def replied(sender: SnapshotSender, peer: NodeId, reply: SnapshotReply, now_ms: int) -> Any:
-        stream = sender._streams.get(peer)
-        if stream is not None:
-            reply = msgspec.structs.replace(reply, transfer=stream.transfer)
-        return was_replied(sender, peer, reply, now_ms)
-
-    return [Patch(SnapshotReceiver, "take", take), Patch(SnapshotSender, "replied", replied)]
+    return [Patch(SnapshotReceiver, "take", take)]
 
 
 @mutant(
