@@ -4,13 +4,16 @@ import inspect
 import re
 from pathlib import Path
 
+import pytest
+
 import pnyx
 from pnyx import errors
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/errors.md").read_text()
 NODE, _, REST = PAGE.partition("## A reply")
-CLIENT, _, TOOLS = REST.partition("## The tools' own")
+CLIENT, _, REST = REST.partition("## The tools' own")
+TOOLS, _, LIBRARY = REST.partition("## The client library's")
 
 
 def classes() -> list[type[errors.PnyxError]]:
@@ -43,15 +46,19 @@ def test_every_code_that_the_gateway_says_has_a_row_with_its_prefix() -> None:
     assert {code for _, code in said} == set(re.findall(r"^\| `(PX\d{4})`", CLIENT, re.MULTILINE))
 
 
-def test_every_code_of_the_tools_has_a_row_with_its_class() -> None:
+@pytest.mark.parametrize(
+    ("section", "floors"), [(TOOLS, ("harness", "cli")), (LIBRARY, ("client",))]
+)
+def test_every_code_of_tools_and_library_has_a_row_with_its_class(
+    section: str, floors: tuple[str, ...]
+) -> None:
     package = Path(pnyx.__path__[0])
     texts = "".join(
-        path.read_text()
-        for floor in ("harness", "cli")
-        for path in sorted((package / floor).rglob("*.py"))
+        path.read_text() for floor in floors for path in sorted((package / floor).rglob("*.py"))
     )
-    found = re.findall(r"class (\w+)\(PnyxError\):.*?code = \"(PX\d{4})\"", texts, re.DOTALL)
+    bases = r"(?:PnyxError|Unavailable)(?:, ValueError)?"
+    found = re.findall(rf"class (\w+)\({bases}\):.*?code = \"(PX\d{{4}})\"", texts, re.DOTALL)
     assert len({code for _, code in found}) == len(found) > 5
     for name, code in found:
-        assert f"| `{code}` | `{name}` |" in TOOLS
-    assert {code for _, code in found} == set(re.findall(r"^\| `(PX\d{4})`", TOOLS, re.MULTILINE))
+        assert f"| `{code}` | `{name}` |" in section
+    assert {code for _, code in found} == set(re.findall(r"^\| `(PX\d{4})`", section, re.MULTILINE))

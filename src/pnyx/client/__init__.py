@@ -1,0 +1,15 @@
+"""Floor `client`: how a Python program uses a cluster, whose nodes it knows by their ports only.
+
+Purpose: the names of redis-py, blocking (`pnyx.connect`) and asyncio (`pnyx.aio.connect`), that
+follow the shard map, try again when that can do no harm, and say whether a write may be there when
+its answer did not come. The floor knows no other code of a node than the rules both sides share
+(slots, sessions' rules): it must not import node, gateway or harness.
+
+What is decided is decided in modules without socket and clock, once for both faces: `command` and
+`commands` (words), `replies` (what an error means), `routes` (where to), `errand` (attempts until
+the result or the end of patience), `listing` (a search of all slots), `table` (what COMMAND says),
+`pipeline`. A face only carries out: `links`, `courier`, `blocking`.
+
+Reading order: url, settings, wire, command, commands, replies, routes, errand, links, courier,
+blocking; then pipeline, table, listing; `errors` is what is raised.
+"""

@@ -1,0 +1,215 @@
+"""Calls on their way: what goes where, what each answer means, when to try again, when to give up.
+
+No socket and no clock: a face (blocking or asyncio) sends the `parcels`, tells what came of each,
+and waits as long as `pause_s` says. Everything that is decided is decided here, once for all faces.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import hiredis
+
+from pnyx.client.command import Command
+from pnyx.client.errors import AuthError, CrossSlot, NoQuorum, Refused, Timeout, Unavailable
+from pnyx.client.replies import Again, Doubt, Moved, meaning
+from pnyx.client.routes import Routes
+from pnyx.client.url import Address
+from pnyx.errors import PnyxError
+from pnyx.transport.backoff import Backoff
+from pnyx.transport.verdict import Heard, Trail
+
+HURRIES_MAX: Final = 3
+"""How often a redirection or a silent node is answered by asking the next at once."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One command until its result is known."""
+
+    command: Command
+    trail: Trail
+    result: Any = None
+    error: PnyxError | None = None
+    is_over: bool = False
+    cause: str = "no node was reached"
+    was_heard: bool = False
+    """Did any node answer, if only to refuse?"""
+    no_quorum: bool = False
+
+    def finish(self, reply: Any) -> None:
+        """Note the answer."""
+        shape = self.command.shape
+        self.result = reply if shape is None else shape(reply)
+        self.is_over = True
+
+    def outcome(self) -> Any:
+        """Return the result, or raise the error, of a call that is over."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def fail(self, error: PnyxError) -> None:
+        """Note that there will be no answer."""
+        self.error = error
+        self.is_over = True
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What goes to one node in one piece."""
+
+    address: Address
+    calls: Sequence[Call]
+    payload: bytes
+    reply_count: int
+
+
+@dataclass(slots=True)
+class Errand:
+    """Some calls that leave together; those that go unanswered leave again."""
+
+    calls: Sequence[Call]
+    routes: Routes
+    backoff: Backoff
+    ends_s: float
+    """When the caller's patience ends, on the face's monotonic clock."""
+    _hurries: int = 0
+    _must_wait: bool = False
+
+    def parcels(self, now_s: float) -> list[Parcel]:
+        """Return what to send now, at most one parcel a node."""
+        routes = self.routes
+        by_address: dict[Address, list[Call]] = {}
+        for call in self.calls:
+            if not call.is_over:
+                address = routes.address_of(call.command.slot, now_s)
+                by_address.setdefault(address, []).append(call)
+        return [_parcel(address, calls) for address, calls in by_address.items()]
+
+    def answered(self, parcel: Parcel, replies: Sequence[Any]) -> None:
+        """Note the replies to a parcel, all of them."""
+        self.routes.heard(parcel.address)
+        at = 0
+        for call in parcel.calls:
+            count = call.command.reply_count
+            reply = call.command.answer(list(replies[at : at + count]))
+            at += count
+            if isinstance(reply, hiredis.ReplyError):
+                self._on_error(call, str(reply), parcel.address)
+            else:
+                call.finish(reply)
+
+    def refused(self, parcel: Parcel, text: str) -> None:
+        """Note that a node would not even talk to us, in these words."""
+        for call in parcel.calls:
+            self._on_error(call, text, parcel.address)
+
+    def broke(
+        self, parcel: Parcel, replies: Sequence[Any], cause: str, now_s: float, *, has_left: bool
+    ) -> None:
+        """Note that a parcel was not answered beyond `replies`; `has_left`: bytes of it may have.
+
+        A command whose replies came in part only counts as not answered.
+        """
+        self.routes.failed(parcel.address, now_s)
+        at, answered = 0, []
+        for call in parcel.calls:
+            at += call.command.reply_count
+            if at > len(replies):
+                break
+            answered.append(call)
+        if answered:
+            self.answered(Parcel(parcel.address, answered, b"", len(replies)), replies)
+        heard = Heard.DOUBT if has_left else Heard.NOTHING_DONE
+        for call in parcel.calls[len(answered) :]:
+            host, port = parcel.address
+            call.cause = f"{host}:{port}: {cause}"
+            self._again(call, heard)
+        self._hurries += 1
+
+    def pause_s(self, now_s: float) -> float | None:
+        """Return how long to wait before sending what is left; None: all calls are over."""
+        waiting = [call for call in self.calls if not call.is_over]
+        if not waiting:
+            return None
+        if now_s >= self.ends_s:
+            for call in waiting:
+                call.fail(_too_late(call))
+            return None
+        pause_s = 0.0
+        if self._must_wait or self._hurries > HURRIES_MAX:
+            pause_s = self.backoff.wait_ms(quick=True) / 1000
+        self._must_wait = False
+        return min(pause_s, self.ends_s - now_s)
+
+    def _on_error(self, call: Call, text: str, address: Address) -> None:
+        call.was_heard = True
+        what = meaning(text, address)
+        match what:
+            case Moved(slot, to):
+                self.routes.moved(slot, to)
+                self._hurries += 1
+                call.cause = text
+                self._again(call, Heard.NOTHING_DONE)
+            case Again(no_quorum=no_quorum):
+                call.no_quorum = no_quorum
+                self.routes.doubted()
+                call.cause = text
+                self._must_wait = True
+                self._again(call, Heard.NOTHING_DONE)
+            case Doubt():
+                call.cause = text
+                self._must_wait = True
+                self._again(call, Heard.DOUBT)
+            case _ if call.trail.is_doubtful and _says_nothing_of_earlier(what):
+                call.cause = text
+                self._must_wait = True
+                self._again(call, Heard.NOTHING_DONE)
+            case _:
+                call.fail(what)
+
+    def _again(self, call: Call, heard: Heard) -> None:
+        call.trail.heard(heard)
+        if not call.trail.may_repeat:
+            call.fail(_too_late(call))
+
+
+def _parcel(address: Address, calls: list[Call]) -> Parcel:
+    if len(calls) == 1:
+        command = calls[0].command
+        return Parcel(address, calls, command.payload(b""), command.reply_count)
+    payload = b"".join([call.command.payload(b"") for call in calls])
+    return Parcel(address, calls, payload, sum(call.command.reply_count for call in calls))
+
+
+def _says_nothing_of_earlier(error: PnyxError) -> bool:
+    """Was it refused before anybody looked whether an earlier attempt was done?"""
+    return isinstance(error, AuthError | CrossSlot) or (
+        isinstance(error, Refused)
+        and (" PX" in error.effect or error.effect.startswith("ERR unknown command"))
+    )
+
+
+def _too_late(call: Call) -> PnyxError:
+    name = str(call.command.words[0])
+    if call.trail.is_doubtful:
+        return Timeout(
+            f"it is not known whether {name} was done: it may have been, or may be later",
+            outcome="unknown",
+            cause=call.cause,
+            next_step="read the key before you do it again",
+        )
+    next_step = "try again; `pnyx health` shows which nodes are up"
+    if call.no_quorum:
+        return NoQuorum(f"{name} was not done: no quorum", cause=call.cause, next_step=next_step)
+    if not call.was_heard:
+        return Unavailable(
+            f"{name} was not done: no node answered", cause=call.cause, next_step=next_step
+        )
+    return Timeout(
+        f"{name} was not done in time",
+        outcome="not_applied",
+        cause=call.cause,
+        next_step=next_step,
+    )

@@ -1,0 +1,220 @@
+"""Plain blocking sockets to the nodes, and those that are kept for the next call."""
+
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+import hiredis
+
+from pnyx.client.url import Address
+from pnyx.client.wire import READ_BYTES, Words, packed, reader
+
+ATTEMPT_S: Final = 5.0
+"""How long one node may take to answer: it parks at most 1.5 s, and answers within 3 s after it."""
+CONNECT_S: Final = 2.0
+"""How long a node may take to welcome a client."""
+IDLE_MAX: Final = 64
+"""Connections to one node that are kept while nobody uses them."""
+RESTED_S: Final = 1.0
+"""After such a rest a connection is looked at before it is used: the node may have closed it."""
+_SLACK_S: Final = 0.05
+
+
+class Broken(Exception):
+    """A connection ended; `has_left`: bytes of the request may have reached the node."""
+
+    def __init__(self, cause: str, *, has_left: bool, replies: Sequence[Any] = ()) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.has_left = has_left
+        self.replies = replies
+        """Those that came before."""
+
+
+class Unwelcome(Exception):
+    """The node refused the connection, in these words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class Link:
+    """One connection to one node, used by one thread at a time."""
+
+    def __init__(self, address: Address, greeting: Sequence[Words], *, decode: bool) -> None:
+        """Connect and be welcomed; takes at most twice CONNECT_S.
+
+        Raises:
+            Broken: nobody welcomed us. Nothing was asked.
+            Unwelcome: the node refused the greeting.
+        """
+        self.address = address
+        try:
+            self._socket = socket.create_connection(address, timeout=CONNECT_S)
+        except OSError as error:
+            raise Broken(said(error), has_left=False) from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The kernel's own time limits spare a poll before every read.
+        self._socket.setblocking(True)
+        self._reader = reader(decode=decode)
+        self._patience_s = 0.0
+        self.used_s = monotonic()
+        self._greet(greeting)
+
+    def _greet(self, greeting: Sequence[Words]) -> None:
+        until_s = monotonic() + CONNECT_S
+        try:
+            self.send(b"".join(map(packed, greeting)), until_s)
+            replies = self.receive(len(greeting), until_s)
+        except Broken as broken:
+            refusal = next(_errors(broken.replies), None)
+            if refusal is not None:
+                raise Unwelcome(refusal) from broken
+            raise Broken(broken.cause, has_left=False) from broken
+        for refusal in _errors(replies):
+            self.close()
+            raise Unwelcome(refusal)
+
+    def send(self, payload: bytes, until_s: float) -> None:
+        """Send all of it.
+
+        Raises:
+            Broken: it may have left in part; the connection is closed.
+        """
+        try:
+            self._limit(until_s)
+            self._socket.sendall(payload)
+        except OSError as error:
+            self.close()
+            raise Broken(said(error), has_left=True) from error
+
+    def receive(self, count: int, until_s: float) -> list[Any]:
+        """Return so many replies, errors among them as values.
+
+        Raises:
+            Broken: fewer came, which it has; the connection is closed.
+        """
+        replies: list[Any] = []
+        gets = self._reader.gets
+        try:
+            while True:
+                reply = gets()
+                if reply is not False:
+                    replies.append(reply)
+                    if len(replies) == count:
+                        return replies
+                    continue
+                if replies:
+                    self._limit(until_s)
+                received = self._socket.recv(READ_BYTES)
+                if not received:
+                    raise ConnectionResetError("the node closed the connection")
+                self._reader.feed(received)
+        except (OSError, hiredis.ProtocolError) as error:
+            self.close()
+            raise Broken(said(error), has_left=True, replies=replies) from error
+
+    def is_open(self) -> bool:
+        """Return False if the node has hung up, or says what nobody asked for."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close the socket; calling again does nothing."""
+        self._socket.close()
+
+    def _limit(self, until_s: float) -> None:
+        patience_s = until_s - monotonic()
+        if patience_s > ATTEMPT_S - _SLACK_S:
+            patience_s = ATTEMPT_S
+        if patience_s == self._patience_s:
+            return
+        self._patience_s = patience_s
+        whole = max(int(patience_s), 0)
+        # Zero would mean: wait without end.
+        timeval = struct.pack("ll", whole, max(int((patience_s - whole) * 1e6), 1000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+
+
+class Pool:
+    """The connections of one client; threads may share it."""
+
+    def __init__(self, greeting: Sequence[Words], *, decode: bool) -> None:
+        self._greeting = greeting
+        self._decode = decode
+        self._idle: dict[Address, list[Link]] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def take(self, address: Address, now_s: float) -> Link:
+        """Return a connection that nobody else uses, an idle one if there is one.
+
+        Raises:
+            Broken: the node cannot be reached. Unwelcome: it refuses.
+        """
+        if self._is_closed:
+            raise RuntimeError("this client is closed")
+        idle = self._idle.get(address)
+        while idle:
+            try:
+                link = idle.pop()
+            except IndexError:
+                break
+            if now_s - link.used_s < RESTED_S or link.is_open():
+                return link
+            link.close()
+        return Link(address, self._greeting, decode=self._decode)
+
+    def give(self, link: Link, now_s: float) -> None:
+        """Take back a connection all of whose replies were read."""
+        link.used_s = now_s
+        idle = self._idle.get(link.address)
+        if idle is None:
+            with self._lock:
+                idle = self._idle.setdefault(link.address, [])
+        if len(idle) < IDLE_MAX and not self._is_closed:
+            idle.append(link)
+        else:
+            link.close()
+
+    def drop(self, address: Address) -> None:
+        """Close what is idle to a node that does not answer."""
+        for link in self._idle.pop(address, []):
+            link.close()
+
+    def close(self) -> None:
+        """Close what is idle, and whatever comes back."""
+        self._is_closed = True
+        for address in list(self._idle):
+            self.drop(address)
+
+    def forget(self) -> None:
+        """Leave all connections to the process that we were forked from."""
+        self._lock = threading.Lock()
+        links = [link for idle in self._idle.values() for link in idle]
+        self._idle = {}
+        for link in links:
+            with suppress(OSError):
+                link.close()
+
+
+def said(error: BaseException) -> str:
+    """Return an error in words."""
+    if isinstance(error, BlockingIOError | TimeoutError):
+        return "timed out"
+    return str(error) or type(error).__name__
+
+
+def _errors(replies: Sequence[Any]) -> Any:
+    return (str(reply) for reply in replies if isinstance(reply, hiredis.ReplyError))

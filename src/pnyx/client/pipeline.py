@@ -1,0 +1,71 @@
+"""Commands that are collected first and leave together: the pipeline of both faces."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from pnyx.client import commands
+from pnyx.client.command import Command
+from pnyx.client.wire import Value
+
+P = ParamSpec("P")
+Q = TypeVar("Q", bound="Queue")
+
+CHUNK_COMMANDS_MAX: Final = 1000
+CHUNK_BYTES_MAX: Final = 256 * 1024
+"""What leaves before replies are read: more, and both sides could wait for the other to read."""
+
+
+def _queued(build: Callable[P, Command]) -> Callable[Concatenate[Q, P], Q]:
+    @wraps(build)
+    def queue(self: Q, *given: P.args, **named: P.kwargs) -> Q:
+        self.commands.append(build(*given, **named))
+        return self
+
+    return queue  # type: ignore[return-value]
+
+
+class Queue:
+    """The commands so far. Each method is the client's own, and returns the queue."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+
+    def __len__(self) -> int:
+        return len(self.commands)
+
+    get = _queued(commands.get)
+    set = _queued(commands.set)
+    put = _queued(commands.set)
+    append = _queued(commands.append)
+    delete = _queued(commands.delete)
+    exists = _queued(commands.exists)
+    delex = _queued(commands.delex)
+    mget = _queued(commands.mget)
+    mset = _queued(commands.mset)
+    incr = _queued(commands.incr)
+    incrbyfloat = _queued(commands.incrbyfloat)
+    getdel = _queued(commands.getdel)
+    getex = _queued(commands.getex)
+    expire = _queued(commands.expire)
+    pexpire = _queued(commands.pexpire)
+    ttl = _queued(commands.ttl)
+    pttl = _queued(commands.pttl)
+    persist = _queued(commands.persist)
+
+
+def chunks(queued: list[Command]) -> list[list[Command]]:
+    """Return the commands in pieces that may leave before any reply is read."""
+    pieces: list[list[Command]] = []
+    size = CHUNK_BYTES_MAX
+    for command in queued:
+        if size >= CHUNK_BYTES_MAX or len(pieces[-1]) >= CHUNK_COMMANDS_MAX:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(command)
+        size += sum(map(_size, command.words))
+    return pieces
+
+
+def _size(word: Value) -> int:
+    return len(word) if isinstance(word, bytes | str) else 16

@@ -1,0 +1,71 @@
+"""What an error reply means for the command it answers: elsewhere, again, in doubt, or an error."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from pnyx.client.errors import AuthError, CrossSlot, Refused
+from pnyx.client.url import Address
+from pnyx.errors import PnyxError
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Nothing was done here; that node serves the slot."""
+
+    slot: int
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Nothing was done; it may be tried again a little later."""
+
+    text: str
+    no_quorum: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """It may have been done, or may be done later."""
+
+    text: str
+
+
+Meaning: TypeAlias = Moved | Again | Doubt | PnyxError
+
+_AGAIN: Final = frozenset({"TRYAGAIN", "LOADING", "MASTERDOWN", "MISCONF", "READONLY"})
+_TOO_MANY: Final = "ERR max number of clients"
+_ERRORS: Final[dict[str, type[PnyxError]]] = {
+    "NOAUTH": AuthError,
+    "WRONGPASS": AuthError,
+    "NOPERM": AuthError,
+    "CROSSSLOT": CrossSlot,
+}
+_NEXT_STEPS: Final = {
+    AuthError: "give the password that the nodes' `requirepass` says: pnyx://:PASSWORD@HOST:PORT",
+    CrossSlot: "give the keys one {tag}, for example {order:7}:lines and {order:7}:total",
+}
+
+
+def meaning(text: str, asked: Address) -> Meaning:
+    """Return what the error `text` of the node at `asked` means."""
+    prefix = text.partition(" ")[0]
+    if prefix == "MOVED":
+        return _moved(text, asked)
+    if prefix == "UNKNOWN":
+        return Doubt(text)
+    if prefix == "CLUSTERDOWN":
+        return Again(text, no_quorum=True)
+    if prefix in _AGAIN or text.startswith(_TOO_MANY):
+        return Again(text)
+    kind = _ERRORS.get(prefix, Refused)
+    return kind(text, next_step=_NEXT_STEPS.get(kind, ""))
+
+
+def _moved(text: str, asked: Address) -> Meaning:
+    words = text.split(" ")
+    host, _, port = words[-1].rpartition(":")
+    if len(words) != 3 or not words[1].isdecimal() or not port.isdecimal():
+        return Refused(text, cause="it is no redirection that can be followed")
+    # An empty host means: where you asked, another port (Redis Cluster specification).
+    return Moved(int(words[1]), (host.strip("[]") or asked[0], int(port)))

@@ -1,0 +1,53 @@
+"""Commands as bytes, and which kinds of values they may have."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import hiredis
+
+Value: TypeAlias = bytes | bytearray | memoryview | str | int | float
+"""What a key, value or argument may be. Text is UTF-8; what is not UTF-8 goes there and back as
+surrogates (PEP 383); a float is written as Python's repr writes it."""
+
+Words: TypeAlias = tuple[Value, ...]
+
+_pack: Final[Callable[[Any], bytes]] = hiredis.pack_command
+
+READ_BYTES: Final = 65_536
+"""How much is asked of a socket at a time."""
+
+
+def packed(words: Words) -> bytes:
+    """Return a command as a RESP array of bulk strings.
+
+    Raises:
+        TypeError: a word is none of `Value`. Nothing was sent.
+    """
+    try:
+        return _pack(words)
+    except (UnicodeEncodeError, TypeError):
+        return _pack(tuple(map(raw_of, words)))
+
+
+def raw_of(word: object) -> bytes:
+    """Return a word's bytes on the wire.
+
+    Raises:
+        TypeError: it is none of `Value`.
+    """
+    if isinstance(word, bytes):
+        return word
+    if isinstance(word, str):
+        return word.encode(errors="surrogateescape")
+    if isinstance(word, bytearray | memoryview):
+        return bytes(word)
+    if isinstance(word, int | float) and not isinstance(word, bool):
+        return repr(word).encode()
+    raise TypeError(f"a {type(word).__name__} is no key, value or argument; convert it to bytes")
+
+
+def reader(*, decode: bool) -> hiredis.Reader:
+    """Return a parser of replies; with `decode` texts come as str."""
+    if decode:
+        return hiredis.Reader(encoding="utf-8", errors="surrogateescape")
+    return hiredis.Reader()

@@ -1,0 +1,50 @@
+"""What a client may say of a command whose attempts were not all answered.
+
+Rule 1: "not applied" is said only if no attempt can have been done, now or later.
+Rule 2: one doubtful attempt makes the outcome unknown, whatever the attempts after it hear: the
+first may still be on its way. Only an answer out of the session's records ends the doubt.
+Rule 3: outside a session nothing doubtful is sent again, for then it could be done twice.
+
+The client library and the Lab's clients ask these same rules.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+Outcome: TypeAlias = Literal["unknown", "not_applied"]
+
+
+class Heard(Enum):
+    """What one attempt came to, if not to an answer."""
+
+    NOTHING_DONE = "nothing_done"
+    """It never left, or it was refused before anything was appended, and never will be done."""
+    DOUBT = "doubt"
+    """It may have been done, or may be done later."""
+
+
+@dataclass(slots=True)
+class Trail:
+    """What is known of one command that is not answered yet."""
+
+    changes: bool
+    """Does it write? A read leaves nothing behind and may always be repeated."""
+    in_session: bool
+    """Does it carry a session's number, so that a repetition gets the first one's answer?"""
+    is_doubtful: bool = False
+
+    def heard(self, heard: Heard) -> None:
+        """Note what an attempt came to."""
+        if heard is Heard.DOUBT and self.changes:
+            self.is_doubtful = True
+
+    @property
+    def may_repeat(self) -> bool:
+        """May another attempt be made without a chance of two effects?"""
+        return self.in_session or not self.is_doubtful
+
+    @property
+    def outcome(self) -> Outcome:
+        """What may be said if no attempt follows."""
+        return "unknown" if self.is_doubtful else "not_applied"

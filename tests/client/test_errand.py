@@ -1,0 +1,145 @@
+"""What becomes of calls, step by step, when nodes redirect, refuse, doubt, break or stay silent?"""
+
+import hiredis
+import pytest
+
+from pnyx.client import commands
+from pnyx.client.errand import Call, Errand
+from pnyx.client.errors import NoQuorum, Refused, Timeout, Unavailable
+from pnyx.client.routes import Routes
+from pnyx.errors import PnyxError
+from pnyx.gateway.outcomes import NOT_DONE, UNKNOWN
+from pnyx.prng import Prng
+from pnyx.replica.requests import Reason
+from pnyx.transport.backoff import Backoff
+from pnyx.transport.verdict import Trail
+
+A, B = ("a", 1), ("b", 2)
+NO_QUORUM = hiredis.ReplyError(NOT_DONE[Reason.NO_QUORUM].text)
+
+
+def errand(*calls: Call) -> Errand:
+    return Errand(calls, Routes((A, B)), Backoff(Prng(1)), ends_s=10.0)
+
+
+def write(*, in_session: bool = False) -> Call:
+    return Call(commands.incr("k"), Trail(changes=True, in_session=in_session))
+
+
+def read() -> Call:
+    return Call(commands.get("k"), Trail(changes=False, in_session=False))
+
+
+def error_of(call: Call) -> PnyxError:
+    assert call.is_over
+    assert call.error is not None
+    return call.error
+
+
+def test_an_answer_ends_the_call() -> None:
+    call = write()
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    assert parcel.payload == b"*3\r\n$6\r\nINCRBY\r\n$1\r\nk\r\n$1\r\n1\r\n"
+    on_way.answered(parcel, [7])
+    assert on_way.pause_s(0.1) is None
+    assert call.outcome() == 7
+
+
+def test_a_redirection_is_followed_at_once() -> None:
+    call = write()
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    slot = call.command.slot
+    on_way.routes.learn([[0, 16_383, ["a", 1, ""]]], A)
+    on_way.answered(parcel, [hiredis.ReplyError(f"MOVED {slot} b:2")])
+    assert on_way.pause_s(0.1) == 0.0
+    assert [one.address for one in on_way.parcels(0.1)] == [B]
+
+
+def test_a_write_that_may_be_done_is_not_sent_again_outside_a_session() -> None:
+    call = write()
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [], "reset", 0.1, has_left=True)
+    assert on_way.pause_s(0.1) is None
+    assert isinstance(error_of(call), Timeout)
+    assert error_of(call).outcome == "unknown"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("call", [write(in_session=True), read()])
+def test_what_may_be_repeated_goes_to_another_node(call: Call) -> None:
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [], "reset", 0.1, has_left=True)
+    assert on_way.pause_s(0.1) == 0.0
+    (again,) = on_way.parcels(0.1)
+    assert again.address != parcel.address
+    assert again.payload == parcel.payload
+
+
+def test_a_write_that_never_left_is_sent_again() -> None:
+    on_way = errand(write())
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [], "refused", 0.1, has_left=False)
+    assert on_way.parcels(0.1)
+
+
+def test_a_session_outlives_an_unknown_outcome_and_its_doubt_outlives_refusals() -> None:
+    call = write(in_session=True)
+    on_way = errand(call)
+    for reply in (hiredis.ReplyError(UNKNOWN.text), NO_QUORUM):
+        (parcel,) = on_way.parcels(0.0)
+        on_way.answered(parcel, [reply])
+        assert 0 < (on_way.pause_s(0.1) or 0) <= 0.25
+    assert on_way.pause_s(10.0) is None
+    assert error_of(call).outcome == "unknown"  # type: ignore[attr-defined]
+
+
+def test_an_error_from_before_the_records_does_not_end_a_doubt() -> None:
+    call = write(in_session=True)
+    on_way = errand(call)
+    for text in (UNKNOWN.text, "NOAUTH Authentication required."):
+        (parcel,) = on_way.parcels(0.0)
+        on_way.answered(parcel, [hiredis.ReplyError(text)])
+        assert not call.is_over
+
+
+def test_the_end_of_patience_says_what_is_known() -> None:
+    silent, refused, answered = write(), write(), write()
+    for call, replies in ((silent, []), (refused, [NO_QUORUM]), (answered, [_error("TRYAGAIN x")])):
+        on_way = errand(call)
+        (parcel,) = on_way.parcels(0.0)
+        if replies:
+            on_way.answered(parcel, replies)
+        else:
+            on_way.broke(parcel, [], "refused", 0.1, has_left=False)
+        assert on_way.pause_s(10.0) is None
+    assert type(error_of(silent)) is Unavailable
+    assert type(error_of(refused)) is NoQuorum
+    assert type(error_of(answered)) is Timeout
+    outcomes = {error_of(call).outcome for call in (silent, refused, answered)}  # type: ignore[attr-defined]
+    assert outcomes == {"not_applied"}
+
+
+def test_the_replies_that_came_before_a_connection_broke_count() -> None:
+    first, second, third = write(), read(), write()
+    on_way = errand(first, second, third)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [1, b"1"], "reset", 0.1, has_left=True)
+    assert first.outcome() == 1
+    assert second.outcome() == b"1"
+    assert isinstance(error_of(third), Timeout)
+
+
+def test_a_wrong_command_is_raised_and_its_neighbours_go_on() -> None:
+    wrong, right = write(), read()
+    on_way = errand(wrong, right)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.answered(parcel, [_error("ERR value is not an integer or out of range"), b"x"])
+    assert isinstance(error_of(wrong), Refused)
+    assert right.outcome() == b"x"
+
+
+def _error(text: str) -> hiredis.ReplyError:
+    return hiredis.ReplyError(text)

@@ -1,0 +1,58 @@
+"""Is every slot searched although its server changes while the search goes on?"""
+
+from pnyx.client.listing import Listing
+from pnyx.client.routes import Routes
+
+A, B = ("a", 1), ("b", 2)
+
+
+def split(at: int) -> list[list[object]]:
+    """CLUSTER SLOTS where A serves what is below `at`, and B the rest."""
+    return [[0, at - 1, ["a", 1]], [at, 16_383, ["b", 2]]]
+
+
+def searched(listing: Listing, routes: Routes, *, after: list[list[object]] | None = None) -> str:
+    """Search the next node to its end; the map is `after` then."""
+    command = listing.next_page()
+    if command is None:
+        return "all"
+    address = routes.address_of(command.slot, 0.0)
+    if after is not None:
+        routes.learn(after, A)
+    listing.keys_of([b"0", [b"k"]])
+    return address[0]
+
+
+def test_each_node_is_searched_once() -> None:
+    routes = Routes((A, B))
+    routes.learn(split(100), A)
+    listing = Listing(routes, "*", 10)
+    assert [searched(listing, routes) for _ in range(3)] == ["a", "b", "all"]
+
+
+def test_slots_that_moved_meanwhile_are_searched_where_they_are() -> None:
+    routes = Routes((A, B))
+    routes.learn(split(100), A)
+    listing = Listing(routes, "*", 10)
+    assert searched(listing, routes) == "a"
+    assert searched(listing, routes, after=split(200)) == "b"
+    assert [searched(listing, routes) for _ in range(2)] == ["a", "all"]
+
+
+def test_a_page_of_another_node_starts_from_the_beginning() -> None:
+    routes = Routes((A, B))
+    routes.learn(split(100), A)
+    listing = Listing(routes, "*", 10)
+    listing.next_page()
+    listing.keys_of([b"77", []])
+    routes.learn([[0, 16_383, ["b", 2]]], A)
+    command = listing.next_page()
+    assert command is not None
+    assert command.words[1] == b"0"
+
+
+def test_a_gateway_searches_all_in_one_go() -> None:
+    routes = Routes((A,))
+    routes.no_cluster()
+    listing = Listing(routes, "*", 10)
+    assert [searched(listing, routes) for _ in range(2)] == ["a", "all"]

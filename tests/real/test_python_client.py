@@ -1,0 +1,130 @@
+"""`pnyx.connect` on three real processes, by cluster ports and by gateway ports."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import pnyx
+from pnyx.harness.cluster import Cluster
+
+pytestmark = pytest.mark.real
+
+
+def url(cluster: Cluster, kind: str) -> str:
+    ports = [
+        node.ports.cluster if kind == "cluster" else node.ports.gateway
+        for node in cluster.nodes.values()
+    ]
+    return "pnyx://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+@pytest.fixture(params=["cluster", "gateway"])
+def client(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[pnyx.Pnyx[bytes]]:
+    with pnyx.connect(url(shared, request.param)) as found:
+        found.delete(*found.scan_iter())
+        yield found
+
+
+def test_every_method_does_what_redis_py_says_it_does(client: pnyx.Pnyx[bytes]) -> None:
+    assert client.set("a", 1, ex=100) is True
+    assert client.set("a", 2, nx=True) is None
+    assert client.put("a", 5, keepttl=True, get=True) == b"1"
+    assert 0 < client.ttl("a") <= 100
+    assert client.pttl("a") > 90_000
+    assert client.persist("a") is True
+    assert client.expire("a", 50) is True
+    assert client.pexpire("a", 5, gt=True) is False
+    assert client.incr("a") == 6
+    assert client.incrbyfloat("a", 0.5) == 6.5
+    assert client.append("a", "!") == 4
+    assert client.getex("a", persist=True) == b"6.5!"
+    assert client.delex("a", ifeq="x") is False
+    assert client.mget("a", "none", "b") == client.mget(["a", "none", "b"]) == [b"6.5!", None, None]
+    assert client.exists("a", "a", "b") == 2
+    assert client.getdel("a") == b"6.5!"
+    assert client.delete("a", "b") == 0
+
+
+def test_a_scan_finds_every_key_and_pipelines_answer_in_order(client: pnyx.Pnyx[bytes]) -> None:
+    pipeline = client.pipeline()
+    for number in range(2_500):
+        pipeline.set(f"scan:{number}", number).get(f"scan:{number}")
+    results = pipeline.execute()
+    assert results[1::2] == [b"%d" % number for number in range(2_500)]
+    assert set(client.scan_iter("scan:*", count=100)) == {b"scan:%d" % n for n in range(2_500)}
+
+
+def test_the_errors_of_one_command_leave_the_others_alone(client: pnyx.Pnyx[bytes]) -> None:
+    pipeline = client.pipeline().set("text", "x").incr("text").get("text")
+    done, wrong, value = pipeline.execute(raise_on_error=False)
+    assert (done, value) == (True, b"x")
+    assert isinstance(wrong, pnyx.Refused)
+    with pytest.raises(pnyx.Refused, match="not an integer"):
+        client.incr("text")
+    with pytest.raises(pnyx.Refused, match="unknown command"):
+        client.execute_command("NONESUCH")
+    assert client.execute_command("STRLEN", "text") == 1
+
+
+def test_threads_share_a_client(client: pnyx.Pnyx[bytes]) -> None:
+    def count() -> None:
+        for _ in range(50):
+            client.incr("together")
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.get("together") == b"400"
+
+
+def test_text_comes_back_as_str_on_request(shared: Cluster) -> None:
+    with pnyx.connect(url(shared, "cluster"), decode_responses=True) as client:
+        client.set("greeting", "καλημέρα")
+        assert client.get("greeting") == "καλημέρα"
+        client.set("raw", b"\xff")
+        assert client.set("raw", client.get("raw") or "") is True
+        assert client.execute_command("STRLEN", "raw") == 1
+        assert "greeting" in set(client.scan_iter())
+
+
+def test_a_forked_child_has_connections_of_its_own(client: pnyx.Pnyx[bytes]) -> None:
+    client.set("forked", 0)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if all(client.incr("forked") for _ in range(100)) else 1)
+    for _ in range(100):
+        client.incr("forked")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert client.get("forked") == b"200"
+
+
+def test_nobody_at_the_address_is_said_in_time() -> None:
+    with pytest.raises(pnyx.Unavailable, match="no node answered"):
+        pnyx.connect("pnyx://127.0.0.1:1", timeout_s=0.5)
+
+
+def test_reads_and_writes_go_on_when_the_leader_is_killed() -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        with pnyx.connect(url(cluster, "cluster"), timeout_s=20) as client:
+            client.set("kept", "value")
+            cluster.kill(cluster.wait_for_leader())
+            assert client.get("kept") == b"value"
+            assert client.set("after", "kill") is True
+
+
+def test_a_cluster_with_a_password_wants_it() -> None:
+    with Cluster(count=1, settings={"requirepass": "open sesame"}) as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        bare = url(cluster, "cluster")
+        for wrong in (None, "sesame"):
+            with pytest.raises(pnyx.AuthError):
+                pnyx.connect(bare, password=wrong)
+        with pnyx.connect(bare.replace("//", "//:open%20sesame@")) as client:
+            assert client.set("a", 1) is True
