@@ -24,4 +24,10 @@ Slot = NewType("Slot", int)
 Revision = NewType("Revision", int)
 """A write counter: the version of a value. 0 is 'no such key'."""
 
+ShardId = NewType("ShardId", int)
+"""A fixed run of slots, the unit that moves between groups: ``0 <= shard < shard count``."""
+
+Epoch = NewType("Epoch", int)
+"""A shard's ownership generation; grows with each change of hands. 0 is 'never served'."""
+
 SLOT_COUNT: Final = 16_384

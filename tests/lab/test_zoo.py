@@ -8,7 +8,7 @@ import pytest
 from pnyx.errors import Unlisted
 from pnyx.lab.swarm import draw
 from pnyx.lab.zoo import catalogue, page
-from pnyx.lab.zoo.hunting import judged
+from pnyx.lab.zoo.hunting import judged, played
 from pnyx.lab.zoo.mutant import Mutant, planted
 from pnyx.lab.zoo.pinned import PINNED
 
@@ -20,6 +20,7 @@ LINES = {
     "E": (1, 2, 3, 4, 6, 7, 9, 10, 11),
     "F": (1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14),
     "G": (1, 5, 6, 7, 8, 9, 10, 11, 12),
+    "S": tuple(range(1, 17)),
 }
 """The lines of the list of bugs, whose numbers never change."""
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "zoo.md"
@@ -51,7 +52,20 @@ def test_every_mutant_is_pinned_but_for_the_known_holes() -> None:
     assert len(NOT_CAUGHT_YET) == len(catalogue.MUTANTS) - len(CAUGHT)
 
 
-@pytest.mark.parametrize("mutant", CAUGHT, ids=lambda mutant: mutant.name)
+IN_THE_SWARM = [mutant for mutant in CAUGHT if not mutant.scenario]
+IN_A_SCENARIO = [mutant for mutant in CAUGHT if mutant.scenario]
+
+
+@pytest.mark.parametrize("mutant", IN_A_SCENARIO, ids=lambda mutant: mutant.name)
+def test_a_bug_planted_in_a_scenario_is_caught_at_its_seed_and_only_then(mutant: Mutant) -> None:
+    seed = PINNED[mutant.name].seed
+    violation = played(mutant, seed)
+    assert violation is not None, "run: pnyx lab zoo hunt --all"
+    assert violation.invariant in mutant.invariants
+    assert played(mutant, seed, plant=False) is None
+
+
+@pytest.mark.parametrize("mutant", IN_THE_SWARM, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_caught_at_its_seed_and_only_then(mutant: Mutant) -> None:
     plan = draw(PINNED[mutant.name].seed)
     violation = judged(plan, mutant).violation

@@ -229,7 +229,7 @@ class Process:
 
     def _open(self) -> None:
         world = self.world
-        group = Group(self.disk.space, GROUP)
+        group = Group(self.disk.space, GROUP, world.machine)
         nonces = iter(range(1 << 30))
         wal, recovered = Wal.open(
             self.disk.files,

@@ -22,6 +22,8 @@ from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import Unlisted
 from pnyx.lab.network import RELIABLE, Profile
 from pnyx.machine.commands import AnyCommand
+from pnyx.machine.machine import Machine
+from pnyx.machine.transactions import KEYS
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Answer
 
@@ -179,6 +181,8 @@ class Scenario:
     """Compact the log above so many bytes, keeping no tail (`maxRaftState`); 0: the default."""
     raft: RaftSettings = field(default_factory=RaftSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
+    machine: Machine = KEYS
+    """What the group runs."""
     limit_us: int = 120_000_000
     """Simulated time after which the script has failed."""
     real: bool = False

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pnyx.ids import Index
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.invariants.reference import Reference
 from pnyx.machine.commands import (
@@ -26,6 +27,7 @@ from pnyx.machine.commands import (
     Tick,
 )
 from pnyx.machine.results import Result, Status, Values
+from pnyx.machine.transactions import KEYS
 
 _OK: Final = Status(b"OK")
 _INTEGER_BYTES_MAX: Final = 18
@@ -77,7 +79,7 @@ class Sequential:
             try:
                 return [self._do(command, batch.value_bytes_max) for command in batch.commands]
             except Unmodelled:
-                self._machine = Reference(self._record.membership_at(0))  # type: ignore[arg-type]
+                self._machine = Reference(self._record.membership_at(Index(0)), KEYS)
         return self._replay(self._machine, index, batch.commands)
 
     def find(self, seen: Sequence[tuple[bytes, Result]], low: int, high: int) -> int | None:

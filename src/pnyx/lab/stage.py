@@ -374,7 +374,9 @@ def settings_of(scenario: Scenario) -> WorldSettings:
             # Nobody is waited for: who falls behind gets a snapshot.
             catchup_log_bytes=scenario.compact_bytes,
         )
-    return WorldSettings(nodes=scenario.nodes, limits=limits, raft=scenario.raft)
+    return WorldSettings(
+        nodes=scenario.nodes, limits=limits, raft=scenario.raft, machine=scenario.machine
+    )
 
 
 def play(scenario: Scenario, seed: int, watches: Sequence[Watch] = ()) -> Result:

@@ -23,6 +23,7 @@ from pnyx.lab.chance import Chance
 from pnyx.lab.network import Network
 from pnyx.lab.timeline import Timeline
 from pnyx.lab.watch import Watch
+from pnyx.machine.machine import Machine
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk, SnapshotReply
 
@@ -66,6 +67,8 @@ class Surroundings:
     watch: Watch
     raft: RaftSettings
     limits: ReplicaLimits
+    machine: Machine
+    """What the one group runs."""
     labels: tuple[str, ...]
     """Of the founders, in order of their numbers: the first is number 1."""
     number_of: dict[NodeId, int]

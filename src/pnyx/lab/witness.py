@@ -97,7 +97,8 @@ class Witness(Watch):
     def started(self, process: Process) -> None:
         """The first one knows whom the group was formed of."""
         assert process.replica is not None, "a started process has a replica"
-        self._record.begin(process.replica.consensus.membership)
+        replica = process.replica
+        self._record.begin(replica.consensus.membership, replica.group.machine)
 
     def submitted(self, process: Process, request: Request) -> None:
         """Remember what is asked, and what everybody had been told by then."""

@@ -18,6 +18,8 @@ from pnyx.lab.process import Process
 from pnyx.lab.surroundings import Surroundings
 from pnyx.lab.timeline import NOWHERE, Timeline
 from pnyx.lab.watch import Violation, Watch, Watches
+from pnyx.machine.machine import Machine
+from pnyx.machine.transactions import KEYS
 from pnyx.replica.limits import ReplicaLimits
 
 CONNECT_US: Final = 500
@@ -36,6 +38,7 @@ class WorldSettings:
     profile: Profile = RELIABLE
     raft: RaftSettings = field(default_factory=RaftSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
+    machine: Machine = KEYS
     sync_us: int = 300
     sync_jitter_us: int = 200
 
@@ -64,6 +67,7 @@ class World:
             self.watches,
             self.settings.raft,
             self.settings.limits,
+            self.settings.machine,
             labels,
             {},
             self._plan_again,

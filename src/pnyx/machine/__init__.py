@@ -7,6 +7,9 @@ What it gives:    group.Group: apply entries, read applied state, view and insta
 What it needs:    a `Space` (space.py), implemented by the storage floor
 What it speaks:   commands.py in, results.py out; nothing of RESP, nothing of consensus but marks
 
+A group runs one of two machines: the keys of clients, or the controller of shards (machine.py).
+
 Read in this order: commands, results, space, slots, rows (the layout), keyspace (rule by rule),
-strings, kv, expiry, bits, bitfields, scan, transactions (the table), snapshots, group.
+strings, kv, expiry, bits, bitfields, scan, transactions (the table), snapshots, group;
+then directives, configuration, rebalance, planning, controller.
 """

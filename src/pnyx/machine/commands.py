@@ -14,6 +14,8 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from pnyx.machine.directives import AnyDirective
+
 
 class Condition(IntEnum):
     """When a conditional write takes place."""
@@ -388,7 +390,7 @@ AnyCommand: TypeAlias = (
     | SetRange | IncrBy | IncrByFloat | Lcs | SetBit | GetBit | BitCount | BitPos | BitOp
     | BitField | BitFieldRead | Del | Exists | Type | Encoding | MemoryUsage | Rename | Copy
     | Expire | Persist | Ttl | Keys | Scan | RandomKey | DbSize | SlotCount | SlotKeys | FlushAll
-    | KeyspaceStats | Revisions | Transaction | Tick
+    | KeyspaceStats | Revisions | Transaction | Tick | AnyDirective
 )  # fmt: skip
 
 

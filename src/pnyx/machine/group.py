@@ -19,11 +19,12 @@ from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.ids import GroupId
 from pnyx.machine.commands import AnyCommand, Batch
 from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.machine import Machine
 from pnyx.machine.results import Result
 from pnyx.machine.rows import KIND_META, Meta, decode_meta, encode_row, group_prefix
 from pnyx.machine.snapshots import Installation, SnapshotView, drop_other_generations
 from pnyx.machine.space import Space
-from pnyx.machine.transactions import COMMANDS, READS
+from pnyx.machine.transactions import KEYS
 
 _decode_membership = msgspec.msgpack.Decoder(Membership).decode
 
@@ -31,8 +32,9 @@ _decode_membership = msgspec.msgpack.Decoder(Membership).decode
 class Group:
     """The replicated state of one group, as far as this replica has applied it."""
 
-    def __init__(self, space: Space, group: GroupId) -> None:
+    def __init__(self, space: Space, group: GroupId, machine: Machine = KEYS) -> None:
         self.space = space
+        self.machine = machine
         self._group = group
         self._meta_key = group_prefix(group, 0) + KIND_META
         row = space.get(self._meta_key)
@@ -59,7 +61,7 @@ class Group:
 
         Visible at once, all of them or none; durable after the space's next flush.
         """
-        keyspace = self._keyspace
+        keyspace, rules = self._keyspace, self.machine.commands
         keyspace.applying = True
         results: list[list[Result]] = []
         applied = self.applied.index
@@ -72,7 +74,7 @@ class Group:
                 results.append([])
                 continue
             keyspace.begin(batch.stamp_ms, batch.value_bytes_max)
-            results.append([COMMANDS[type(each)](keyspace, each) for each in batch.commands])
+            results.append([rules[type(each)](keyspace, each) for each in batch.commands])
         keyspace.applying = False
         if entries:
             last = entries[-1][0]
@@ -88,11 +90,11 @@ class Group:
         None if one of them met a key that is due at `now_ms` but not yet by the committed clock:
         what time it is must then be agreed first, in the log.
         """
-        keyspace = self._keyspace
+        keyspace, rules = self._keyspace, self.machine.reads
         keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
         keyspace.met_due = False
         keyspace.told_bytes = 0
-        results = [READS[type(each)](keyspace, each) for each in commands]
+        results = [rules[type(each)](keyspace, each) for each in commands]
         return None if keyspace.met_due else results
 
     def next_expiry_ms(self) -> int | None:

@@ -4,11 +4,11 @@ All commands of a transaction stand in one entry, so nothing comes between them.
 refused leaves the others' effects alone: Redis does not roll back, and clients count on it.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from pnyx.machine import bitfields, bits, commands as c, expiry, kv, scan, strings
 from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.machine import Machine, Rules
 from pnyx.machine.results import NULL_ARRAY, Result, Values
 
 
@@ -27,28 +27,23 @@ def _revision(keyspace: Keyspace, key: bytes) -> int:
     return 0 if record is None else record.revision
 
 
-READS: Final[dict[type[c.Command], Callable[[Keyspace, Any], Result]]] = {
-    **strings.READS,
-    **bits.READS,
-    **bitfields.READS,
-    **kv.READS,
-    **expiry.READS,
-    **scan.READS,
-    c.Revisions: _revisions,
-}
+READS: Final = Rules(
+    strings.READS,
+    bits.READS,
+    bitfields.READS,
+    kv.READS,
+    expiry.READS,
+    scan.READS,
+    {c.Revisions: _revisions},
+)
 """What may be answered from applied state."""
 
-_INSIDE: Final[dict[type[c.Command], Callable[[Keyspace, Any], Result]]] = {
-    **READS,
-    **strings.WRITES,
-    **bits.WRITES,
-    **bitfields.WRITES,
-    **kv.WRITES,
-    **expiry.WRITES,
-}
+_INSIDE: Final = Rules(
+    READS, strings.WRITES, bits.WRITES, bitfields.WRITES, kv.WRITES, expiry.WRITES
+)
 
-COMMANDS: Final[dict[type[c.Command], Callable[[Keyspace, Any], Result]]] = {
-    **_INSIDE,
-    c.Transaction: _transact,
-}
+COMMANDS: Final = Rules(_INSIDE, {c.Transaction: _transact})
 """What an entry may hold: all of machine/commands.py. A transaction holds no transaction."""
+
+KEYS: Final = Machine("keys", COMMANDS, READS)
+"""The key-value machine."""

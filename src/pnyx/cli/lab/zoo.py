@@ -85,17 +85,21 @@ def hunt(
 
 def _show(mutant: Mutant, found: Found) -> None:
     print(f"caught by {found.violation.invariant} in run {found.runs}, seed {found.seed}")
+    before = found.outcome
+    if before is None:
+        print(f"in a run of {mutant.scenario}: pnyx lab run {mutant.scenario} --seed {found.seed}")
+        print(f"violated  {found.violation.invariant}\n          {found.violation.sentence}")
+        return
     progress = Progress(SHRINKING_RUNS, "runs tried to make it smaller")
 
     def again(plan: Plan) -> Outcome:
         progress.step()
         return judged(plan, mutant)
 
-    smallest = shrink(found.outcome, again, SHRINKING_RUNS)
+    smallest = shrink(before, again, SHRINKING_RUNS)
     progress.end()
     recorders: list[Recorder] = []
     judged(smallest.plan, mutant, prepare=lambda world: recorders.append(Recorder(world)))
-    before = found.outcome
     print(
         f"made smaller: {len(before.plan.faults)} faults and {before.requests} requests became "
         f"{len(smallest.plan.faults)} and {smallest.requests}"

@@ -55,7 +55,7 @@ class Invariants(Watch):
         if self._labels.setdefault(process.label, process.node) != process.node:
             self._labels[process.label] = process.node
             self.marks.hit(catalogue.NODE_WIPED)
-        self.record.begin(raft.log.membership)
+        self.record.begin(raft.log.membership, group.machine)
         durability.check_recovery(self.facts, process.label, shadow, raft, group)
         if group.applied.index < self._applied.get(process.node, 0):
             self.marks.hit(catalogue.STATE_MACHINE_SAFETY.sometimes)

@@ -10,6 +10,7 @@ from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.ids import Index, Term
 from pnyx.lab.invariants.reference import Reference
+from pnyx.machine.machine import Machine
 
 
 @dataclass(slots=True)
@@ -29,11 +30,14 @@ class Record:
         """The newest index that is agreed on."""
         return len(self.entries)
 
-    def begin(self, membership: Membership) -> None:
-        """The group was formed with `membership`; said once, later calls change nothing."""
+    def begin(self, membership: Membership, machine: Machine) -> None:
+        """The group, which runs `machine`, was formed with `membership`; said once.
+
+        Later calls change nothing.
+        """
         if self.reference is None:
             self.memberships.append((Index(0), membership))
-            self.reference = Reference(membership)
+            self.reference = Reference(membership, machine)
 
     def learn(self, raft: RaftState) -> list[Entry]:
         """Take over what `raft` knows to be committed and nobody told yet; return it."""

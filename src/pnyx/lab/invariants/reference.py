@@ -14,6 +14,7 @@ from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.ids import GroupId, Index
 from pnyx.machine.commands import Get, decode
 from pnyx.machine.group import Group
+from pnyx.machine.machine import Machine
 from pnyx.machine.results import Result
 from pnyx.machine.rows import PREFIX_BYTES
 from pnyx.storage.memory import MemorySpace
@@ -46,10 +47,10 @@ class _SummedSpace(MemorySpace):
 class Reference:
     """One replay."""
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, machine: Machine) -> None:
         """Start empty, with the group's first membership."""
         self._space = _SummedSpace()
-        self._group = Group(self._space, GroupId(1))
+        self._group = Group(self._space, GroupId(1), machine)
         self._group.membership = membership
         self._totals: list[bytes] = [totals_of(self._group)]
         self._sums: list[int] = [0]

@@ -40,6 +40,8 @@ class Client:
     """Of its own among all clients of a scenario: its random numbers hang on it."""
     history: History | None = None
     lossy: bool = False
+    among: tuple[int, ...] = ()
+    """Which nodes it asks; all if empty."""
     node: int = 0
     """Whom it asks, until that one refuses."""
     commands: list[AnyCommand] = field(default_factory=list)
@@ -47,23 +49,23 @@ class Client:
     def __post_init__(self) -> None:
         """Choose the first node."""
         self.node = self.stage.below(self.stage.nodes, f"first node of {self.name}")
-        self._turn()
+        self.turn()
 
     def ask(self, *commands: AnyCommand) -> Asked:
         """Return the results, or None if they may have happened or not. Reads are known."""
         is_read = not any(command.writes for command in commands)
         while True:
-            results, is_known = yield from self._attempt(commands)
+            results, is_known = yield from self.attempt(commands)
             if results is not None:
                 for result in results:
                     self.stage.check(not isinstance(result, Refusal), f"{commands}: {result!r}")
                 return results
-            self._turn()
+            self.turn()
             if not is_known and not is_read:
                 return None
             yield Sleep(RETRY_US)
 
-    def _attempt(
+    def attempt(
         self, commands: tuple[AnyCommand, ...]
     ) -> Generator[Step, Any, tuple[tuple[Result, ...] | None, bool]]:
         """Return the results, and if there are none whether surely nothing was done."""
@@ -86,14 +88,18 @@ class Client:
             case _:
                 return None, False
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Ask somebody else next.
 
         Over lossy links that is the leader itself, as with the original clerks, for a forward that
         is lost costs three seconds; else the next node, whoever leads.
         """
         leader = self.stage.leader() if self.lossy else None
-        self.node = leader or self.node % self.stage.nodes + 1
+        among = self.among or tuple(range(1, self.stage.nodes + 1))
+        if leader in among:
+            self.node = leader
+        else:
+            self.node = next((node for node in among if node > self.node), among[0])
 
     def _is_lost(self, what: str) -> bool:
         return self.stage.below(10, f"lost {what} of {self.name}") < _LOST_OF_TEN

@@ -3,7 +3,7 @@
 from typing import Final
 
 from pnyx.errors import Unlisted
-from pnyx.lab.zoo import commits, durability, elections, flow, members, reads, snapshots
+from pnyx.lab.zoo import commits, durability, elections, flow, members, reads, shards, snapshots
 from pnyx.lab.zoo.mutant import Absent, Mutant
 
 ENTRIES: Final[tuple[Mutant | Absent, ...]] = (
@@ -14,6 +14,7 @@ ENTRIES: Final[tuple[Mutant | Absent, ...]] = (
     *members.MUTANTS,
     *snapshots.MUTANTS,
     *flow.MUTANTS,
+    *shards.MUTANTS,
 )
 """In the order of the list of bugs."""
 

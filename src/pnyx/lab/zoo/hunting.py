@@ -1,11 +1,15 @@
-"""Finding planted bugs: runs of the general swarm, with a mutant in it, until something breaks."""
+"""Finding planted bugs: runs with a mutant in them until something breaks.
+
+Most are runs of the general swarm. What it has no place for is hunted in a scenario.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Final
 
-from pnyx.lab.judge import judges
+from pnyx.lab.catalogue import scenario_named
+from pnyx.lab.judge import judges, watched_scenario
 from pnyx.lab.run import Outcome, run
 from pnyx.lab.swarm import Plan, draw
 from pnyx.lab.watch import Violation
@@ -28,7 +32,8 @@ class Found:
     mutant: Mutant
     seed: int
     violation: Violation
-    outcome: Outcome
+    outcome: Outcome | None
+    """Of the swarm's run; None if it was one of a scenario."""
     runs: int
     """Of the hunt, this one included."""
 
@@ -59,12 +64,23 @@ def judged(
         return run(plan, judges(), prepare=prepare)
 
 
+def played(mutant: Mutant, seed: int, *, plant: bool = True) -> Violation | None:
+    """Play the mutant's scenario with it planted (or as the product is); return what broke."""
+    with planted(mutant if plant else None):
+        return watched_scenario(scenario_named(mutant.scenario), seed).violation
+
+
 def hunt(mutant: Mutant, seeds: Iterable[int]) -> Found | None:
-    """Run the swarm of `seeds` with `mutant` planted until anything breaks."""
+    """Run the swarm of `seeds`, or the mutant's scenario, with it planted until anything breaks."""
     for runs, seed in enumerate(seeds, start=1):
-        outcome = judged(draw(seed), mutant)
-        if outcome.violation is not None:
-            return Found(mutant, seed, outcome.violation, outcome, runs)
+        outcome = None
+        if mutant.scenario:
+            violation = played(mutant, seed)
+        else:
+            outcome = judged(draw(seed), mutant)
+            violation = outcome.violation
+        if violation is not None:
+            return Found(mutant, seed, violation, outcome, runs)
     return None
 
 
@@ -73,5 +89,6 @@ def hunt_all(
 ) -> Iterator[Hunted]:
     """Hunt one after the other in light runs from `first_seed` on; yield each as it ends."""
     for mutant in mutants:
-        seeds = islice(light(count(first_seed)), runs_max)
+        every = count(first_seed)
+        seeds = islice(every if mutant.scenario else light(every), runs_max)
         yield Hunted(mutant, hunt(mutant, seeds))

@@ -17,6 +17,7 @@ FAMILIES: Final = {
     "E": "Membership",
     "F": "Snapshots and compaction",
     "G": "Flow control, liveness, the clients' path",
+    "S": "Shards, sessions, time",
 }
 
 
@@ -48,6 +49,8 @@ class Mutant:
     """Who is expected to notice: names of invariants."""
     patches: Callable[[], Patches]
     """Made anew for each run, so that what a patch remembers ends with the run."""
+    scenario: str = ""
+    """In whose runs it is hunted; empty: in those of the swarm, which has key-value groups only."""
 
     @property
     def id(self) -> str:
@@ -76,12 +79,12 @@ class Absent:
 
 
 def mutant(
-    name: str, *, story: str, seen: str, caught_by: Sequence[str]
+    name: str, *, story: str, seen: str, caught_by: Sequence[str], scenario: str = ""
 ) -> Callable[[Callable[[], Patches]], Mutant]:
     """Make a mutant of the function that returns its patches."""
 
     def made(patches: Callable[[], Patches]) -> Mutant:
-        return Mutant(name, story, seen, tuple(caught_by), patches)
+        return Mutant(name, story, seen, tuple(caught_by), patches, scenario)
 
     return made
 

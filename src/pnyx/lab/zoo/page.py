@@ -17,7 +17,7 @@ class Pin(NamedTuple):
     """One hunt's end."""
 
     seed: int
-    """A run of the swarm in which the bug is caught."""
+    """A run of the swarm, or of its scenario, in which the bug is caught."""
     invariant: str
     """Which broke first."""
     runs: int
@@ -32,8 +32,9 @@ _PAGE_BEGINS: Final = """\
 Made from the code by `make docs`; a test compares the two. Each line is a bug that a real system
 really had, planted into pnyx for the time of a run: functions are patched, never a line of the
 product. The Lab must notice each within 2,000 runs of its general swarm, which knows nothing of
-what is planted. "Caught by" is the invariant that broke first at the pinned seed, "runs" is how
-many runs the hunt took. `pnyx lab zoo hunt NAME` hunts one.
+what is planted, or of a scenario where the swarm has no place for it (family S). "Caught by" is the
+invariant that broke first at the pinned seed, "runs" is how many runs the hunt took.
+`pnyx lab zoo hunt NAME` hunts one.
 
 """
 

@@ -7,7 +7,7 @@ class Pin(NamedTuple):
     """One hunt's end."""
 
     seed: int
-    """A run of the swarm in which the bug is caught."""
+    """A run of the swarm, or of its scenario, in which the bug is caught."""
     invariant: str
     """Which broke first."""
     runs: int
@@ -83,4 +83,6 @@ PINNED: Final[dict[str, Pin]] = {
     "G10-lost-tail-accepted": Pin(0, "recovery_is_exact", 1),
     "G11-refused-candidate-resets-timers": Pin(0, "timers_move_for_a_reason", 1),
     "G12-repeated-request-runs-again": Pin(80, "no_request_twice", 81),
+    "S9-rebalance-iterates-a-map": Pin(0, "configurations_agree", 1),
+    "S10-number-skipped": Pin(0, "configuration_numbers_without_gaps", 1),
 }
