@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from machine.driving import GROUP, MEMBERS, START_MS, Driver, dump, pair
+from machine.sessions import once
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.ids import GroupId, Index, Term
 from pnyx.machine import commands as c
@@ -127,8 +128,11 @@ def test_the_bytes_of_a_known_log_never_change() -> None:
     driver.run(c.Expire(b"key:7", LATER), c.IncrByFloat(b"key:8", b"0.1"), c.Del((b"key:9",)))
     driver.now_ms += 100
     driver.run(c.Append(b"key:1", b"x"), c.SetBit(b"bits", 77, 1), c.Set(b"e", b"", LATER))
+    driver.run(once(1, c.IncrBy(b"n", 1)), once(2, c.Set(b"k", b"v", get=True)))
+    driver.run(once(3, c.GetDel(b"key:1"), ack=1), once(4, c.Set(b"long", b"v" * 200)))
+    driver.run(once(5, c.GetDel(b"long"), ack=3))
     digest = sha256(repr(dump(driver.space)).encode()).hexdigest()
-    assert digest == "126dedb44db42c6aef99dd3b23df886c63231317b71b80e83977eb29f55083ae"
+    assert digest == "3a0a708497c48616a136c96470801368286855f160244534d8254eae49f4c54c"
 
 
 def test_a_crash_after_any_write_leaves_the_state_after_some_entry() -> None:

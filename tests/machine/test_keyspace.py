@@ -32,7 +32,7 @@ def act(keyspace: Keyspace, space: MemorySpace, step: tuple[str, bytes, int]) ->
     elif what == "expire" and record is not None:
         keyspace.set_expiry(record, number)
     elif what == "begin":
-        keyspace.begin(number, 100)
+        keyspace.begin(number, 100, 1)
     elif what == "flush":
         keyspace.flush()
     elif what == "write":

@@ -3,6 +3,7 @@
 from hypothesis import given, settings, strategies as st
 
 from machine.driving import GROUP, LIMIT_BYTES, MEMBERS, dump, pair
+from machine.sessions import once
 from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, Term
 from pnyx.machine import commands as c
@@ -13,8 +14,17 @@ from pnyx.storage.memory import MemorySpace
 from properties.test_machine_model import COMMANDS
 
 WATCHED = st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.integers(0, 9)), max_size=1)
-ANY = COMMANDS | st.builds(
+ALONE = COMMANDS | st.builds(
     c.Transaction, st.lists(COMMANDS, max_size=4).map(tuple), WATCHED.map(tuple)
+)
+ANY = ALONE | st.builds(
+    lambda sequence, lag, life, command: once(
+        sequence, command, ack=max(sequence - lag, 0), deadline_ms=1_000_000 + life
+    ),
+    st.integers(1, 20),
+    st.integers(1, 18),
+    st.sampled_from([1, 60, 100, 1_000]),
+    ALONE,
 )
 LOG = st.lists(
     st.builds(

@@ -36,6 +36,16 @@ class Transaction:
     """A command was refused while queueing: EXEC will discard everything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What PNYX.SEQ said of the next command (machine/sessions.py)."""
+
+    session: bytes
+    sequence: int
+    ack: int
+    deadline_ms: int
+
+
 @dataclass(slots=True)
 class Client:
     """One connection's state, as HELLO, AUTH, CLIENT and MULTI change it."""
@@ -52,6 +62,8 @@ class Client:
     """Bytes of requests and of replies that wait in this node for this client."""
     protocol: int = 2
     is_authenticated: bool = False
+    user: bytes = b"default"
+    """Whose sessions are this client's."""
     name: bytes = b""
     library_name: bytes = b""
     library_version: bytes = b""
@@ -59,6 +71,8 @@ class Client:
     """READONLY: a follower may answer this client's reads (cluster port)."""
     transaction: Transaction | None = None
     watched: dict[bytes, int] = field(default_factory=dict)
+    prefix: Prefix | Refusal | None = None
+    """Of the next command; a refusal is that command's reply."""
     mute: Mute = Mute.SPEAKING
     is_closing: bool = False
     """Answer what was asked up to here, then hang up (QUIT)."""
@@ -74,6 +88,7 @@ class Client:
         self.reads_here = False
         self.transaction = None
         self.watched.clear()
+        self.prefix = None
         self.mute = Mute.SPEAKING
         self.no_evict = False
         self.no_touch = False

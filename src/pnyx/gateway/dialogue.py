@@ -7,10 +7,11 @@ becomes one `Request`; local commands in it are answered at their place.
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from pnyx.gateway import transactions
-from pnyx.gateway.client import Client, Mute, Queued
+from pnyx.gateway.client import Client, Mute, Prefix, Queued
 from pnyx.gateway.limits import RUN_BYTES_MAX, RUN_COMMANDS_MAX
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.outcomes import (
@@ -30,6 +31,7 @@ from pnyx.gateway.rows import (
     Silence,
     wrong_arity,
 )
+from pnyx.gateway.sessions import prefix_of, sequenced
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.gateway.words import text_of
 from pnyx.machine.commands import AnyCommand
@@ -52,6 +54,7 @@ _NOAUTH: Final = Refusal("NOAUTH Authentication required.")
 _NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
 _OK_REPLY: Final = encode_reply(OK, 2)
 _SPEAKING: Final = Mute.SPEAKING
+SEQUENCE: Final = TABLE[b"PNYX.SEQ"]
 
 Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
 """A command that waits for its result."""
@@ -250,6 +253,7 @@ class Dialogue:
         if (
             not client.is_authenticated
             or client.transaction is not None
+            or client.prefix is not None
             or client.mute is not _SPEAKING
         ):
             return False, False
@@ -266,6 +270,10 @@ class Dialogue:
         """Add one command to the run; False if what came before must be answered first."""
         client = self._client
         row = self._row(words)
+        if row is SEQUENCE:
+            # No reply, so no place in the run, and nothing that CLIENT REPLY could skip.
+            client.prefix = prefix_of(words)
+            return True
         if isinstance(row, Refusal):
             if words[0].upper() in _CROSS_PROTOCOL:
                 run.drops = run.is_full = True
@@ -280,13 +288,19 @@ class Dialogue:
             assert not isinstance(row, Refusal), "a refusal is wrong"
             if not self._obey(run, row, words):
                 return False
+        client.prefix = None
+        self._mute(run, before)
+        return True
+
+    def _mute(self, run: Run, before: int) -> None:
+        """Let the replies that a command added, those from place `before` on, be heard or not."""
+        client = self._client
         if client.mute in {Mute.SILENT, Mute.SKIPPING}:
             run.muted = (run.muted or frozenset()).union(range(before, len(run.plan)))
         if client.mute is Mute.SKIPPING:
             client.mute = Mute.SPEAKING
         elif client.mute is Mute.SKIPPING_NEXT:
             client.mute = Mute.SKIPPING
-        return True
 
     def _rejection(self, row: Row | Refusal, wrong: Refusal) -> Refusal:
         """Return the error, after it has spoiled an open transaction."""
@@ -322,6 +336,8 @@ class Dialogue:
             return wrong_arity(row.name)
         if not self._client.is_authenticated and "no_auth" not in row.flags:
             return _NOAUTH
+        if isinstance(self._client.prefix, Refusal):
+            return self._client.prefix
         if self._client.speaks_cluster and row.name != "exec":
             return self._misrouted(row.keys_of(words), row)
         return None
@@ -372,6 +388,13 @@ class Dialogue:
 
     def _submit(self, run: Run, place: Place, command: AnyCommand) -> bool:
         row, words, _ask = place
+        prefix = self._client.prefix
+        if isinstance(prefix, Prefix) and command.writes and row.name != "exec":
+            once = sequenced(self._client, prefix, row.keys_of(words), words, command)
+            if isinstance(once, Refusal):
+                self._say(run, once)
+                return True
+            command = once
         stale = (
             self._client.speaks_cluster
             and not command.writes
@@ -413,7 +436,13 @@ class Dialogue:
         if isinstance(taken, Refusal):
             return taken
         queued, watched = taken
-        return transactions.run(queued, watched, [self._own(member) for member in queued])
+        reply = transactions.run(queued, watched, [self._own(member) for member in queued])
+        if not isinstance(reply, Ask) or not isinstance(client.prefix, Prefix):
+            return reply
+        keys = [*self._queued_keys(queued), *(key for key, _ in watched)]
+        words = [member.words for member in queued]
+        once = sequenced(client, client.prefix, keys, words, reply.command)
+        return once if isinstance(once, Refusal) else replace(reply, command=once)
 
     def _queued_keys(self, queued: list[Queued]) -> list[bytes]:
         rows = ((self._row(member.words), member.words) for member in queued)

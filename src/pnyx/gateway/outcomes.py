@@ -33,7 +33,8 @@ NOT_DONE: Final[dict[Reason, Refusal]] = {
 
 UNKNOWN: Final = Refusal(
     "UNKNOWN PX0203 the outcome of this write is not known: it may have been done, may be done "
-    "later, or never; look before you send it again"
+    "later, or never; look before you send it again, unless it has a session (PNYX.SEQ): then send "
+    "it again with the same sequence"
 )
 
 LEADER_CHANGED: Final = Refusal(

@@ -24,6 +24,7 @@ _GROUPS = {
     "bitmap": "Bits",
     "generic": "Keys",
     "transactions": "Transactions",
+    "sessions": "Sessions",
     "connection": "Connection",
     "server": "Server",
     "cluster": "Cluster",
@@ -58,7 +59,8 @@ def _line(row: Row) -> str:
     kind = "here"
     if row.parse is not None or row.asks:
         kind = "write" if row.is_write else "read"
-    return f"| `{name}` | {row.arity} | {keys} | {kind} | {row.since} | {row.summary} |\n"
+    since = "pnyx" if name.startswith("PNYX.") else row.since
+    return f"| `{name}` | {row.arity} | {keys} | {kind} | {since} | {row.summary} |\n"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pnyx.gateway.words import (
 from pnyx.machine.commands import (
     AnyCommand,
     Append,
+    CompareAndSet,
     Condition,
     DelEx,
     Expiry,
@@ -22,6 +23,7 @@ from pnyx.machine.commands import (
     GetDel,
     GetEx,
     GetRange,
+    GetVersioned,
     IncrBy,
     IncrByFloat,
     Lcs,
@@ -66,6 +68,23 @@ class _SetOptions:
             return 1
         return 0 if following is None else self._take_two(option, following)
 
+    def take_all(self, words: list[bytes]) -> bool:
+        """Take `words`; False if they cannot be meant."""
+        at = 0
+        while at < len(words):
+            taken = self.take(words[at].upper(), words[at + 1] if at + 1 < len(words) else None)
+            if not taken:
+                return False
+            at += taken
+        return True
+
+    def expiry(self, name: str) -> Expiry | Refusal | None:
+        """Return when the key goes, or why the command called `name` cannot say so."""
+        if self.time is None:
+            return None
+        unit, number = self.time
+        return positive_expiry(number, UNITS[unit], name)
+
     def _take_two(self, option: bytes, following: bytes) -> int:
         if option in UNITS and not self.keep_ttl and (self.time or (option,))[0] == option:
             self.time = (option, following)
@@ -80,20 +99,11 @@ def _set(words: list[bytes]) -> AnyCommand | Refusal:
     if len(words) == 3:
         return Set(words[1], words[2])
     options = _SetOptions()
-    at = 3
-    while at < len(words):
-        following = words[at + 1] if at + 1 < len(words) else None
-        taken = options.take(words[at].upper(), following)
-        if not taken:
-            return SYNTAX
-        at += taken
-    expiry: Expiry | None = None
-    if options.time is not None:
-        unit, number = options.time
-        read = positive_expiry(number, UNITS[unit], "set")
-        if isinstance(read, Refusal):
-            return read
-        expiry = read
+    if not options.take_all(words[3:]):
+        return SYNTAX
+    expiry = options.expiry("set")
+    if isinstance(expiry, Refusal):
+        return expiry
     return Set(
         words[1],
         words[2],
@@ -103,6 +113,23 @@ def _set(words: list[bytes]) -> AnyCommand | Refusal:
         options.keep_ttl,
         options.get,
     )
+
+
+def _get_versioned(words: list[bytes]) -> AnyCommand:
+    return GetVersioned(words[1])
+
+
+def _compare_and_set(words: list[bytes]) -> AnyCommand | Refusal:
+    revision = integer(words[2])
+    if revision is None or revision < 0:
+        return NOT_INTEGER
+    options = _SetOptions()
+    if not options.take_all(words[4:]) or options.get or options.condition is not Condition.ALWAYS:
+        return SYNTAX
+    expiry = options.expiry("pnyx.cas")
+    if isinstance(expiry, Refusal):
+        return expiry
+    return CompareAndSet(words[1], revision, words[3], expiry, options.keep_ttl)
 
 
 def _setnx(words: list[bytes]) -> AnyCommand:
@@ -269,6 +296,13 @@ ROWS: Final = (
         _get, keys=_ONE, specs=_specs("RO access"), categories="string"),
     Row("set", -3, _WRITE, "string", "1.0.0", "Set the value of a key, perhaps on a condition",
         _set, keys=_ONE, specs=_specs("RW access update variable_flags"), categories="string"),
+    Row("pnyx.getv", 2, "readonly fast", "string", "7.4.0",
+        "Return the value and the revision of a key", _get_versioned, keys=_ONE,
+        specs=_specs("RO access"), categories="string"),
+    Row("pnyx.cas", -4, _WRITE, "string", "7.4.0",
+        "Set a key whose revision (0: no key) is still this one; return the new revision",
+        _compare_and_set, keys=_ONE, specs=_specs("RW access update variable_flags"),
+        categories="string"),
     Row("setnx", 3, "write denyoom fast", "string", "1.0.0", "Set a key that does not exist",
         _setnx, keys=_ONE, specs=_specs("OW insert"), categories="string"),
     Row("setex", 4, _WRITE, "string", "2.0.0", "Set a key that goes after some seconds",

@@ -12,6 +12,7 @@ from pnyx.gateway import (
     keyspace,
     operations,
     parameters,
+    sessions,
     strings,
     transactions,
 )
@@ -34,6 +35,7 @@ def _assemble() -> None:
         *keyspace.ROWS,
         *operations.ROWS,
         *parameters.ROWS,
+        *sessions.ROWS,
         *strings.ROWS,
         *transactions.ROWS,
     )

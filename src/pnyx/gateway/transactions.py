@@ -11,11 +11,13 @@ from pnyx.gateway.limits import (
 )
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
+from pnyx.gateway.words import NOT_INTEGER, integer
 from pnyx.machine.commands import AnyCommand, Revisions, Transaction
 from pnyx.machine.results import OK, NullArray, Refusal, Result, Status, Values
 from pnyx.transport.resp import Reply, Rows
 
 QUEUED: Final = Status(b"QUEUED")
+TOO_MANY_WATCHED: Final = Refusal(f"ERR PX0201 a connection may watch {WATCHED_KEYS_MAX} keys")
 EXECABORT: Final = Refusal("EXECABORT Transaction discarded because of previous errors.")
 
 
@@ -106,7 +108,7 @@ def _watch(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
         return Refusal("ERR WATCH inside MULTI is not allowed")
     keys = tuple(dict.fromkeys(key for key in words[1:] if key not in client.watched))
     if len(client.watched) + len(keys) > WATCHED_KEYS_MAX:
-        return Refusal(f"ERR PX0201 a connection may watch {WATCHED_KEYS_MAX} keys")
+        return TOO_MANY_WATCHED
     if not keys:
         return OK
 
@@ -120,6 +122,18 @@ def _watch(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
         return OK
 
     return Ask(Revisions(keys), remember, ends_run=True)
+
+
+def _watch_revision(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+    if client.transaction is not None:
+        return Refusal("ERR PNYX.WATCH inside MULTI is not allowed")
+    revision = integer(words[2])
+    if revision is None or revision < 0:
+        return NOT_INTEGER
+    if words[1] not in client.watched and len(client.watched) >= WATCHED_KEYS_MAX:
+        return TOO_MANY_WATCHED
+    client.watched[words[1]] = revision
+    return OK
 
 
 def _unwatch(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
@@ -144,8 +158,14 @@ ROWS: Final = (
     Row("watch", -2, _FLAGS, "transactions", "2.2.0", "Let EXEC fail if a key changes",
         local=_watch, keys=(1, -1, 1), specs=(KeySpec("RO", 1, -1, 1),), categories="transaction",
         complexity="O(1) for each key"),
+    Row("pnyx.watch", 3, _FLAGS, "transactions", "7.4.0",
+        "Let EXEC fail unless a key has this revision (0: no key)",
+        local=_watch_revision, keys=(1, 1, 1), specs=(KeySpec("RO", 1, 0, 1),),
+        categories="transaction"),
     Row("unwatch", 1, _FLAGS, "transactions", "2.2.0", "Watch no key any more",
         local=_unwatch, categories="transaction"),
 )  # fmt: skip
 
-NEVER_QUEUED: Final = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})
+NEVER_QUEUED: Final = frozenset(
+    {"multi", "exec", "discard", "watch", "pnyx.watch", "quit", "reset"}
+)

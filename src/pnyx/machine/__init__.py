@@ -9,7 +9,7 @@ What it speaks:   commands.py in, results.py out; nothing of RESP, nothing of co
 
 A group runs one of two machines: the keys of clients, or the controller of shards (machine.py).
 
-Read in this order: commands, results, space, slots, rows (the layout), keyspace (rule by rule),
-strings, kv, expiry, bits, bitfields, scan, transactions (the table), snapshots, group;
-then directives, configuration, rebalance, planning, controller.
+Read in this order: commands, results, space, slots, shards, rows (the layout), keyspace (rule by
+rule), strings, kv, expiry, versions, bits, bitfields, scan, sessions (exactly once), transactions
+(the table), snapshots, group; then directives, configuration, rebalance, planning, controller.
 """

@@ -374,6 +374,22 @@ class Revisions(Command, frozen=True, array_like=True, tag="revisions", gc=False
     keys: tuple[bytes, ...]
 
 
+class GetVersioned(Command, frozen=True, array_like=True, tag="getv", gc=False):
+    """Values(value, revision), null if absent."""
+
+    key: bytes
+
+
+class CompareAndSet(Write, frozen=True, array_like=True, tag="cas", gc=False):
+    """The new revision, or null: the key's revision (0: absent) is another one."""
+
+    key: bytes
+    revision: int
+    value: bytes
+    expiry: Expiry | None = None
+    keep_ttl: bool = False
+
+
 class Transaction(Write, frozen=True, array_like=True, tag="transaction"):
     """Values of each command's result, or NULL_ARRAY if a watched revision changed."""
 
@@ -385,12 +401,40 @@ class Tick(Write, frozen=True, array_like=True, tag="tick", gc=False):
     """Nothing but the passing of committed time; sweeps due keys. OK."""
 
 
+class Clock(Command, frozen=True, array_like=True, tag="clock", gc=False):
+    """The group's time in ms since 1970: the committed clock in the log, else an estimate of it."""
+
+
+# Sessions.
+
+
+class Sequenced(Write, frozen=True, array_like=True, tag="sequenced"):
+    """The answer of `command`, which is done at most once (machine/sessions.py)."""
+
+    slot: int
+    """Of its keys: they have one."""
+    session: bytes
+    """16 random bytes."""
+    user: bytes
+    sequence: int
+    """Grows with the session's writes, from 1; a retry keeps it."""
+    ack: int
+    """The client has the answers of all sequences up to here."""
+    deadline_ms: int
+    """Committed clock, ms since 1970; from then on it is never done. A retry keeps it."""
+    digest: int
+    """64 bits of the client's words; watched revisions are no part of it."""
+    command: "AnyCommand"
+    """A write, a transaction perhaps; never another `Sequenced`."""
+
+
 AnyCommand: TypeAlias = (
     Get | MGet | Set | SetNx | MSet | GetDel | GetEx | DelEx | Append | Strlen | GetRange
     | SetRange | IncrBy | IncrByFloat | Lcs | SetBit | GetBit | BitCount | BitPos | BitOp
     | BitField | BitFieldRead | Del | Exists | Type | Encoding | MemoryUsage | Rename | Copy
     | Expire | Persist | Ttl | Keys | Scan | RandomKey | DbSize | SlotCount | SlotKeys | FlushAll
-    | KeyspaceStats | Revisions | Transaction | Tick | AnyDirective
+    | KeyspaceStats | Revisions | GetVersioned | CompareAndSet | Transaction | Tick | Clock
+    | Sequenced | AnyDirective
 )  # fmt: skip
 
 

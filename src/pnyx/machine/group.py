@@ -1,13 +1,13 @@
 """One group's machine: entries in, results out, one atomic write to the space.
 
-Rule 1. Data, expiries and the meta row {generation, applied, membership, totals} change in the
-        same write, so whatever a crash leaves is the state after some entry, and says which.
+Rule 1. Data, expiries, sessions and the meta row {generation, applied, membership, totals} change
+        in the same write, so whatever a crash leaves is the state after some entry, and says which.
 Rule 2. The state is a function of the entries alone: not of how they are batched, nor of the
         process, its clock or its hash seeds. Equal entries give equal bytes, but for the number
         of the generation and what `installed` says: those tell where the state came from.
-Rule 3. Due keys are swept at the start of an entry, before its commands. Their results do not
-        depend on it, for a due key is gone either way; but DBSIZE and the like, which count rows,
-        are then as near to the truth as the sweep's limit allows.
+Rule 3. Due keys and sessions are swept at the start of an entry, before its commands. Results do
+        not depend on it, for what is due is gone either way; but DBSIZE and the like, which count
+        rows, are then as near to the truth as the sweep's limit allows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,8 @@ from pnyx.machine.commands import AnyCommand, Batch
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine
 from pnyx.machine.results import Result
-from pnyx.machine.rows import KIND_META, Meta, decode_meta, encode_row, group_prefix
+from pnyx.machine.rows import KIND_META, Meta, Totals, decode_meta, encode_row, group_prefix
+from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.snapshots import Installation, SnapshotView, drop_other_generations
 from pnyx.machine.space import Space
 from pnyx.machine.transactions import KEYS
@@ -32,13 +33,21 @@ _decode_membership = msgspec.msgpack.Decoder(Membership).decode
 class Group:
     """The replicated state of one group, as far as this replica has applied it."""
 
-    def __init__(self, space: Space, group: GroupId, machine: Machine = KEYS) -> None:
+    def __init__(
+        self,
+        space: Space,
+        group: GroupId,
+        machine: Machine = KEYS,
+        *,
+        shards: int = SHARDS_DEFAULT,
+    ) -> None:
+        """Take up the state in `space`; a new one cuts the slots into `shards`, for ever."""
         self.space = space
         self.machine = machine
         self._group = group
         self._meta_key = group_prefix(group, 0) + KIND_META
         row = space.get(self._meta_key)
-        meta = Meta() if row is None else decode_meta(row)
+        meta = Meta(totals=Totals(shards=shards)) if row is None else decode_meta(row)
         drop_other_generations(space, group, meta.generation)
         self._installation: Installation | None = None
         self._generation: int
@@ -73,7 +82,7 @@ class Group:
                     self.membership = _decode_membership(entry.payload)
                 results.append([])
                 continue
-            keyspace.begin(batch.stamp_ms, batch.value_bytes_max)
+            keyspace.begin(batch.stamp_ms, batch.value_bytes_max, len(batch.commands))
             results.append([rules[type(each)](keyspace, each) for each in batch.commands])
         keyspace.applying = False
         if entries:
@@ -98,8 +107,12 @@ class Group:
         return None if keyspace.met_due else results
 
     def next_expiry_ms(self) -> int | None:
-        """Return the earliest expiry of a key, in ms since 1970; None if no key expires."""
-        return self._keyspace.next_expiry_ms()
+        """Return when the first key or session is due, in ms since 1970; None if none ever is."""
+        key_ms = self._keyspace.next_expiry_ms()
+        session_ms = self._keyspace.sessions.next_deadline_ms()
+        if key_ms is None or session_ms is None:
+            return session_ms if key_ms is None else key_ms
+        return min(key_ms, session_ms)
 
     # Snapshots.
 

@@ -14,7 +14,16 @@ from typing import Final, NamedTuple
 
 from pnyx.ids import Revision
 from pnyx.machine import rows as layout
-from pnyx.machine.rows import EXPIRING, KIND_DATA, KIND_END, KIND_EXPIRY, PLAIN_BYTES, suffix_of
+from pnyx.machine.overlay import overlaid
+from pnyx.machine.rows import (
+    EXPIRING,
+    KIND_DATA,
+    KIND_EXPIRY,
+    KIND_SESSION,
+    PLAIN_BYTES,
+    suffix_of,
+)
+from pnyx.machine.sessions import Sessions
 from pnyx.machine.space import Space
 
 SWEEP_COUNT_MAX: Final = 20
@@ -58,6 +67,7 @@ class Keyspace:
         "prefix",
         "revision",
         "rows",
+        "sessions",
         "told_bytes",
         "value_bytes_max",
     )
@@ -68,7 +78,8 @@ class Keyspace:
         self.prefix = prefix
         self._data = prefix + KIND_DATA
         self._expiries = prefix + KIND_EXPIRY
-        self._expiries_end = prefix + KIND_END
+        self._expiries_end = prefix + KIND_SESSION
+        self.sessions = Sessions(space, prefix, totals.shards)
         self.rows: dict[bytes, bytes | None] = {}
         """Changes by row key; None deletes."""
         self.flushed = False
@@ -89,18 +100,26 @@ class Keyspace:
 
     @property
     def totals(self) -> layout.Totals:
-        return layout.Totals(self.clock_ms, Revision(self.revision), self.keys, self.expiring)
+        return layout.Totals(
+            self.clock_ms,
+            Revision(self.revision),
+            self.keys,
+            self.expiring,
+            self.sessions.shards,
+        )
 
-    def begin(self, stamp_ms: int, value_bytes_max: int) -> None:
-        """Start an entry: committed time goes on, never back."""
+    def begin(self, stamp_ms: int, value_bytes_max: int, commands: int) -> None:
+        """Start an entry of so many commands: committed time goes on, never back."""
         self.clock_ms = self.estimate_ms = max(self.clock_ms, stamp_ms)
         self.value_bytes_max = value_bytes_max
         self.told_bytes = 0
         self.sweep()
+        self.sessions.sweep(self.clock_ms, commands)
 
     def take_changes(self) -> tuple[dict[bytes, bytes | None], list[tuple[bytes, bytes]]]:
         """Return the rows to put and the ranges to drop before, and start with none again."""
         rows, drops = self.rows, [(self._data, self._expiries_end)] if self.flushed else []
+        rows.update(self.sessions.take_changes())
         self.rows = {}
         self.flushed = False
         return rows, drops
@@ -280,36 +299,8 @@ class Keyspace:
         self.revision += 1
 
     def _ordered(self, lower: bytes, upper: bytes) -> Iterator[tuple[bytes, bytes]]:
-        changes = self.rows
-        changed = sorted(row_key for row_key in changes if lower <= row_key < upper)
         if self.flushed:
             stored: Iterator[tuple[bytes, bytes]] = iter(())
         else:
             stored = self._space.scan(lower, upper)
-        if not changed:
-            return stored
-        return _merged(stored, [(row_key, changes[row_key]) for row_key in changed])
-
-
-def _merged(
-    stored: Iterator[tuple[bytes, bytes]], changed: list[tuple[bytes, bytes | None]]
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield stored rows with the changes laid over them, in key order."""
-    following = 0
-    for row_key, row in stored:
-        while following < len(changed) and changed[following][0] < row_key:
-            yield from _present(changed[following])
-            following += 1
-        if following < len(changed) and changed[following][0] == row_key:
-            yield from _present(changed[following])
-            following += 1
-        else:
-            yield row_key, row
-    for change in changed[following:]:
-        yield from _present(change)
-
-
-def _present(change: tuple[bytes, bytes | None]) -> Iterator[tuple[bytes, bytes]]:
-    row_key, row = change
-    if row is not None:
-        yield row_key, row
+        return overlaid(stored, self.rows, lower, upper)

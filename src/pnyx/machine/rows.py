@@ -3,11 +3,17 @@
 Every row's key starts with ``group (4) | generation (4) | kind (1)``, integers big-endian, so a
 group, a generation and a slot are each one contiguous range::
 
-    META     group | 0          | 0                                    -> Meta, msgpack
-    TOTALS   group | generation | 0                                    -> Totals, msgpack
-    DATA     group | generation | 1 | slot (2) | hash48 (6) | key      -> header | value
-    EXPIRY   group | generation | 2 | expire_ms (8) | slot .. key      -> nothing
+    META     group | 0          | 0                                     -> Meta, msgpack
+    TOTALS   group | generation | 0                                     -> Totals, msgpack
+    DATA     group | generation | 1 | slot (2) | hash48 (6) | key       -> header | value
+    EXPIRY   group | generation | 2 | expire_ms (8) | slot .. key       -> nothing
+    COUNTS   group | generation | 3 | shard (2)                         -> {user: sessions}, msgpack
+    SESSION  group | generation | 3 | shard (2) | session (16)          -> Record, msgpack
+    ANSWER   group | generation | 3 | shard (2) | session | sequence (8) -> Result, msgpack
+    DEADLINE group | generation | 4 | deadline_ms (8) | shard (2) | session -> nothing
 
+A shard is ``slot * shards // 16384``, so its keys and its sessions (machine/sessions.py) are one
+range each; EXPIRY and DEADLINE follow from them.
 Generation 0 holds the meta row alone, which names the generation that counts. A totals row exists
 only in a generation that is being installed. ``slot | hash48`` is the *position* of a key and the
 cursor of SCAN: it depends on the key alone, so it outlives deletions, leaders and moves.
@@ -27,12 +33,15 @@ import xxhash
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark
 from pnyx.ids import GroupId, Revision
+from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.slots import slot_of
 
 KIND_META: Final = b"\x00"
 KIND_DATA: Final = b"\x01"
 KIND_EXPIRY: Final = b"\x02"
-KIND_END: Final = b"\x03"
+KIND_SESSION: Final = b"\x03"
+KIND_DEADLINE: Final = b"\x04"
+KIND_END: Final = b"\x05"
 """Above every kind."""
 
 PREFIX_BYTES: Final = 8
@@ -55,13 +64,15 @@ EXPIRE_MS_MAX: Final = (1 << 63) - 1
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True):
-    """What a generation's rows add up to, and the time they were agreed at."""
+    """What a generation's rows add up to, the time they were agreed at, and how they are cut."""
 
     clock_ms: int = 0
     revision: Revision = Revision(0)
     """Grows with every effective write of a key; a key's revision is its value at that write."""
     keys: int = 0
     expiring: int = 0
+    shards: int = SHARDS_DEFAULT
+    """Into how many the slots are cut: chosen when the group is made, the same for ever."""
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True):

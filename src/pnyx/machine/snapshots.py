@@ -1,8 +1,8 @@
 """A group's whole state as a stream of rows, and how such a stream becomes the state.
 
-A stream is the totals row, then the data and expiry rows of one generation in key order, without
-the group and generation they had. An install writes them under the next generation, where nobody
-looks, until one write of the meta row makes it the one that counts.
+A stream is the totals row, then the data, expiry and session rows of one generation in key order,
+without the group and generation they had. An install writes them under the next generation, where
+nobody looks, until one write of the meta row makes it the one that counts.
 """
 
 from collections.abc import Iterable, Iterator

@@ -6,25 +6,25 @@ refused leaves the others' effects alone: Redis does not roll back, and clients 
 
 from typing import Final
 
-from pnyx.machine import bitfields, bits, commands as c, expiry, kv, scan, strings
+from pnyx.machine import bitfields, bits, commands as c, expiry, kv, scan, strings, versions
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine, Rules
 from pnyx.machine.results import NULL_ARRAY, Result, Values
-
-
-def _revisions(keyspace: Keyspace, command: c.Revisions) -> Result:
-    return Values(tuple([_revision(keyspace, key) for key in command.keys]))
+from pnyx.machine.sessions import done_once
+from pnyx.machine.versions import revision_at
 
 
 def _transact(keyspace: Keyspace, command: c.Transaction) -> Result:
-    if any(_revision(keyspace, key) != revision for key, revision in command.watched):
+    if any(revision_at(keyspace, key) != revision for key, revision in command.watched):
         return NULL_ARRAY
     return Values(tuple([_INSIDE[type(each)](keyspace, each) for each in command.commands]))
 
 
-def _revision(keyspace: Keyspace, key: bytes) -> int:
-    record = keyspace.record(key)
-    return 0 if record is None else record.revision
+def _once(keyspace: Keyspace, command: c.Sequenced) -> Result:
+    def execute(inner: c.AnyCommand) -> Result:
+        return _ALONE[type(inner)](keyspace, inner)
+
+    return done_once(keyspace.sessions, keyspace.clock_ms, command, execute)
 
 
 READS: Final = Rules(
@@ -34,16 +34,25 @@ READS: Final = Rules(
     kv.READS,
     expiry.READS,
     scan.READS,
-    {c.Revisions: _revisions},
+    versions.READS,
 )
 """What may be answered from applied state."""
 
 _INSIDE: Final = Rules(
-    READS, strings.WRITES, bits.WRITES, bitfields.WRITES, kv.WRITES, expiry.WRITES
+    READS,
+    strings.WRITES,
+    bits.WRITES,
+    bitfields.WRITES,
+    kv.WRITES,
+    expiry.WRITES,
+    versions.WRITES,
 )
 
-COMMANDS: Final = Rules(_INSIDE, {c.Transaction: _transact})
-"""What an entry may hold: all of machine/commands.py. A transaction holds no transaction."""
+_ALONE: Final = Rules(_INSIDE, {c.Transaction: _transact})
+
+COMMANDS: Final = Rules(_ALONE, {c.Sequenced: _once})
+"""What an entry may hold: all of machine/commands.py. A transaction holds no transaction, and
+one done once holds no other."""
 
 KEYS: Final = Machine("keys", COMMANDS, READS)
 """The key-value machine."""

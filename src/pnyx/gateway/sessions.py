@@ -1,0 +1,109 @@
+"""The rows of sessions: PNYX.SEQ makes the next write one that may be sent again."""
+
+from binascii import Error as NoHex, unhexlify
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+import xxhash
+
+from pnyx.gateway.client import Client, Prefix
+from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.outcomes import CROSSSLOT
+from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
+from pnyx.gateway.words import integer
+from pnyx.machine.commands import AnyCommand, Clock, Sequenced
+from pnyx.machine.results import Refusal, Result, Values
+from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX, SESSION_BYTES, WINDOW
+from pnyx.machine.slots import slot_of
+from pnyx.transport.resp import Reply
+
+NOT_A_PREFIX: Final = Refusal(
+    "ERR PX0214 PNYX.SEQ wants a session of 32 hex digits, a sequence from 1, the acknowledged "
+    "sequence and a deadline in ms since 1970; the command after it was not done"
+)
+NO_KEY: Final = Refusal(
+    "ERR PX0215 a write in a session names at least one key, for its record lies with the key's "
+    "shard; nothing was done, send it without PNYX.SEQ"
+)
+_PREFIX_WORDS: Final = 5
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def prefix_of(words: list[bytes]) -> Prefix | Refusal:
+    """Return what the words of PNYX.SEQ say of the next command, or the error it gets."""
+    if len(words) != _PREFIX_WORDS:
+        return NOT_A_PREFIX
+    sequence, ack, deadline_ms = integer(words[2]), integer(words[3]), integer(words[4])
+    try:
+        session = unhexlify(words[1])
+    except NoHex:
+        return NOT_A_PREFIX
+    if (
+        sequence is None
+        or ack is None
+        or deadline_ms is None
+        or sequence < 1
+        or ack < 0
+        or deadline_ms < 0
+        or len(session) != SESSION_BYTES
+    ):
+        return NOT_A_PREFIX
+    return Prefix(session, sequence, ack, deadline_ms)
+
+
+def sequenced(
+    client: Client,
+    prefix: Prefix,
+    keys: Sequence[bytes],
+    words: Sequence[object],
+    write: AnyCommand,
+) -> Sequenced | Refusal:
+    """Return `write` as one that is done once; `words` are what the client sent for it."""
+    slots = {slot_of(key) for key in keys}
+    if len(slots) != 1:
+        return CROSSSLOT if slots else NO_KEY
+    return Sequenced(
+        slots.pop(),
+        prefix.session,
+        client.user,
+        prefix.sequence,
+        prefix.ack,
+        prefix.deadline_ms,
+        xxhash.xxh3_64_intdigest(_encode(words)),
+        write,
+    )
+
+
+def _sequence(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    raise AssertionError("the run builder takes the prefix itself, for it has no reply")
+
+
+def _session(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    name = token_hex(SESSION_BYTES).encode()
+
+    def told(clock: Result) -> Reply:
+        assert isinstance(clock, int), "the clock is a number"
+        return Values((name, clock, DEADLINE_AHEAD_MS_MAX, WINDOW))
+
+    return Ask(Clock(), told)
+
+
+def _clock(_words: list[bytes]) -> AnyCommand:
+    return Clock()
+
+
+ROWS: Final = (
+    Row("pnyx.seq", -1, "noscript loading stale fast no_auth allow_busy", "sessions", "7.4.0",
+        "Let the next write be done at most once; has no reply", local=_sequence,
+        categories="connection"),
+    Row("pnyx.session", 1, "readonly fast", "sessions", "7.4.0",
+        "Return a new session, the clock, the longest deadline and the window", local=_session,
+        asks=True, categories="connection", tips="nondeterministic_output"),
+    Row("pnyx.clock", 2, "readonly fast", "sessions", "7.4.0",
+        "Return the committed clock of a key's shard, in ms", _clock, keys=(1, 1, 1),
+        specs=(KeySpec("RO", 1, 0, 1),), categories="connection",
+        tips="nondeterministic_output"),
+)  # fmt: skip

@@ -1,0 +1,331 @@
+"""Sessions: a write that is sent again has its effect once, and gets its first answer again.
+
+A record remembers, per shard and session, the answers that its client has not acknowledged, and up
+to which sequence it has. It lies in the shard's range (machine/rows.py), changes in the same write
+as the effect, and is forgotten by agreement.
+
+Rule 1. A write is refused once the committed clock has reached its deadline, executed or not. So
+        what is forgotten after the newest deadline can never be asked for again.
+Rule 2. Order: deadline, look-up, then everything else. A retry gets its first answer whatever has
+        happened to watched keys, limits or the table since.
+Rule 3. An answer is kept until it is acknowledged, the acknowledgement until the newest deadline
+        of the record has passed: a late copy of an acknowledged write meets one or the other.
+Rule 4. A full table refuses new sessions and never forgets an old one for them.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from pnyx.machine.commands import AnyCommand, Sequenced
+from pnyx.machine.overlay import overlaid
+from pnyx.machine.results import OK, Refusal, Result
+from pnyx.machine.rows import KIND_DEADLINE, KIND_END, KIND_SESSION, encode_row
+from pnyx.machine.shards import shard_of_slot
+from pnyx.machine.space import Space
+
+WINDOW: Final = 16
+"""How far a sequence may be above the highest acknowledged one: so many answers are kept."""
+DEADLINE_AHEAD_MS_MAX: Final = 3_600_000
+"""How far a deadline may lie ahead of the committed clock."""
+SESSIONS_PER_SHARD_MAX: Final = 262_144
+SESSIONS_PER_USER_MAX: Final = 196_608
+"""Of one user in one shard: no user takes all of it."""
+ANSWER_BYTES_MAX: Final = 64 * 1024
+"""An encoded answer above this is not kept; its retry is told so."""
+INLINE_BYTES_MAX: Final = 128
+"""An encoded answer above this has a row of its own, for the record is written again each time."""
+SWEEP_COUNT_MAX: Final = 64
+"""Listed records looked at an entry, besides one for each of its commands."""
+SESSION_BYTES: Final = 16
+
+_NEVER_MS: Final = 1 << 64
+
+DEADLINE_PASSED: Final = Refusal(
+    "UNKNOWN PX0206 the deadline of this session write has passed: it was not done now and will "
+    "not be, but an earlier attempt may have been; look before you write again"
+)
+ACKNOWLEDGED: Final = Refusal(
+    "UNKNOWN PX0207 this sequence was acknowledged: it was not done now, and what became of an "
+    "earlier attempt is forgotten; look before you write again"
+)
+WINDOW_OVERFLOW: Final = Refusal(
+    f"ERR PX0208 the sequence is more than {WINDOW} above the acknowledged one; nothing was done, "
+    "acknowledge answers first"
+)
+DEADLINE_TOO_FAR: Final = Refusal(
+    f"ERR PX0209 the deadline lies more than {DEADLINE_AHEAD_MS_MAX} ms ahead of the committed "
+    "clock; nothing was done, ask PNYX.CLOCK for the time"
+)
+SHARD_FULL: Final = Refusal(
+    f"ERR PX0210 the key's shard has {SESSIONS_PER_SHARD_MAX} sessions and takes no new one; "
+    "nothing was done, use an older session or wait until some have passed their deadlines"
+)
+USER_FULL: Final = Refusal(
+    f"ERR PX0210 this user has {SESSIONS_PER_USER_MAX} sessions in the key's shard and may have no "
+    "new one; nothing was done, use an older session or wait until some have passed their deadlines"
+)
+OTHER_USER: Final = Refusal("NOPERM PX0211 the session belongs to another user; nothing was done")
+REUSED: Final = Refusal(
+    "ERR PX0212 the sequence was used for another command; this one was not done, give it a "
+    "sequence of its own"
+)
+ANSWER_NOT_KEPT: Final = Refusal(
+    f"ERR PX0213 this write was done, once; its answer was larger than {ANSWER_BYTES_MAX} bytes "
+    "and is not kept; read what it left"
+)
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The answer to one write."""
+
+    sequence: int
+    digest: int
+    """Of the client's bytes: another command does not get this answer."""
+    result: bytes
+    """MessagePack; empty if it has a row of its own."""
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """What a shard knows of a session."""
+
+    user: bytes
+    ack: int
+    """All up to here are answered, and the client knows the answers."""
+    deadline_ms: int
+    """The newest of its writes: then the record goes."""
+    listed_ms: int
+    """Where it stands in the list of deadlines: never later than `deadline_ms`."""
+    kept: tuple[Kept, ...]
+    """In the order in which they were done; at most `WINDOW`."""
+
+
+_decode_record: Final = msgspec.msgpack.Decoder(Record).decode
+_decode_counts: Final = msgspec.msgpack.Decoder(dict[bytes, int]).decode
+_decode_result: Final = msgspec.msgpack.Decoder(Result).decode
+_OK_BYTES: Final = encode_row(OK)
+
+
+class Sessions:
+    """The records of one generation, and what this apply changes of them."""
+
+    __slots__ = (
+        "_deadlines",
+        "_end",
+        "_floor_is_exact",
+        "_floor_ms",
+        "_records",
+        "_space",
+        "rows",
+        "shards",
+    )
+
+    def __init__(self, space: Space, prefix: bytes, shards: int) -> None:
+        self._space = space
+        self._records = prefix + KIND_SESSION
+        self._deadlines = prefix + KIND_DEADLINE
+        self._end = prefix + KIND_END
+        self.shards = shards
+        """Into how many the slots are cut."""
+        self.rows: dict[bytes, bytes | None] = {}
+        """Changes by row key; None deletes. FLUSHALL, which drops keys, leaves them alone."""
+        # No listed deadline is earlier than the floor; whether one stands at it may be unknown.
+        self._floor_ms = 0
+        self._floor_is_exact = False
+
+    def take_changes(self) -> dict[bytes, bytes | None]:
+        """Return the rows to put, and start with none again."""
+        rows, self.rows = self.rows, {}
+        return rows
+
+    # One record.
+
+    def place(self, slot: int, session: bytes) -> bytes:
+        """Return the key of the record of `session` in the shard of `slot`."""
+        return self._records + shard_of_slot(slot, self.shards).to_bytes(2, "big") + session
+
+    def record(self, place: bytes, clock_ms: int) -> Record | None:
+        """Return the record there, None if there is none or its time has come."""
+        row = self._row(place)
+        if row is None:
+            return None
+        record = _decode_record(row)
+        if record.deadline_ms > clock_ms:
+            return record
+        self._forget(place, record)
+        return None
+
+    def answer(self, place: bytes, kept: Kept) -> Result:
+        """Return the answer that was kept."""
+        row = kept.result or self._row(_answer_key(place, kept.sequence))
+        assert row is not None, "a large answer stays as long as its record names it"
+        result: Result = _decode_result(row)
+        return result
+
+    def refusal(self, place: bytes, user: bytes) -> Refusal | None:
+        """Return why `user` may have no new session in the shard of `place`."""
+        counts = self._counts(place)
+        if counts.get(user, 0) >= SESSIONS_PER_USER_MAX:
+            return USER_FULL
+        return SHARD_FULL if sum(counts.values()) >= SESSIONS_PER_SHARD_MAX else None
+
+    def keep(
+        self, place: bytes, record: Record | None, command: Sequenced, ack: int, result: Result
+    ) -> None:
+        """Remember the answer, and drop those that are acknowledged."""
+        row = _OK_BYTES if result is OK else encode_row(result)
+        if len(row) > ANSWER_BYTES_MAX:
+            row = encode_row(ANSWER_NOT_KEPT)
+        if len(row) > INLINE_BYTES_MAX:
+            self.rows[_answer_key(place, command.sequence)] = row
+            row = b""
+        kept: tuple[Kept, ...] = (Kept(command.sequence, command.digest, row),)
+        deadline_ms = listed_ms = command.deadline_ms
+        if record is None:
+            self._count(place, command.user, 1)
+            self._list(place, listed_ms)
+        else:
+            if record.kept:
+                kept = (*self._unacknowledged(place, record, ack), *kept)
+            deadline_ms = max(record.deadline_ms, deadline_ms)
+            listed_ms = record.listed_ms
+        self.rows[place] = encode_row(Record(command.user, ack, deadline_ms, listed_ms, kept))
+
+    def _unacknowledged(self, place: bytes, record: Record, ack: int) -> list[Kept]:
+        left: list[Kept] = []
+        for each in record.kept:
+            if each.sequence > ack:
+                left.append(each)
+            elif not each.result:
+                self.rows[_answer_key(place, each.sequence)] = None
+        return left
+
+    # Forgetting.
+
+    def next_deadline_ms(self) -> int | None:
+        """Return when the first record is to be looked at; None if there is none."""
+        if not self._floor_is_exact:
+            first = next(self._listed(), None)
+            self._floor_ms = _NEVER_MS if first is None else self._split(first)[0]
+            self._floor_is_exact = True
+        return None if self._floor_ms == _NEVER_MS else self._floor_ms
+
+    def sweep(self, clock_ms: int, commands: int) -> None:
+        """Forget records whose time has come: a bounded number, more if many may be made.
+
+        A record is listed once, not at each write: one that was used since is listed anew here.
+        """
+        if self._floor_ms > clock_ms:
+            return
+        count_max = SWEEP_COUNT_MAX + commands
+        earliest = [self._split(row_key) for row_key in islice(self._listed(), count_max + 1)]
+        self._floor_ms = _NEVER_MS
+        for count, (listed_ms, suffix) in enumerate(earliest):
+            if listed_ms > clock_ms or count == count_max:
+                self._floor_ms = min(self._floor_ms, listed_ms)
+                break
+            self._revisit(self._records + suffix, clock_ms)
+        self._floor_is_exact = True
+
+    def _revisit(self, place: bytes, clock_ms: int) -> None:
+        row = self._row(place)
+        assert row is not None, "what is listed exists"
+        record = _decode_record(row)
+        if record.deadline_ms <= clock_ms:
+            self._forget(place, record)
+            return
+        self._unlist(place, record.listed_ms)
+        self._list(place, record.deadline_ms)
+        self.rows[place] = encode_row(msgspec.structs.replace(record, listed_ms=record.deadline_ms))
+
+    def _forget(self, place: bytes, record: Record) -> None:
+        self._unacknowledged(place, record, max((each.sequence for each in record.kept), default=0))
+        self.rows[place] = None
+        self._unlist(place, record.listed_ms)
+        self._count(place, record.user, -1)
+
+    def _list(self, place: bytes, deadline_ms: int) -> None:
+        self.rows[self._deadline_key(place, deadline_ms)] = b""
+        if deadline_ms <= self._floor_ms:
+            self._floor_ms = deadline_ms
+            self._floor_is_exact = True
+
+    def _unlist(self, place: bytes, listed_ms: int) -> None:
+        self.rows[self._deadline_key(place, listed_ms)] = None
+        if listed_ms == self._floor_ms:
+            self._floor_is_exact = False
+
+    def _deadline_key(self, place: bytes, deadline_ms: int) -> bytes:
+        return self._deadlines + deadline_ms.to_bytes(8, "big") + place[len(self._records) :]
+
+    def _listed(self) -> Iterator[bytes]:
+        # From the floor on, not from the start: below it lie only the remains of deleted rows.
+        lower = self._deadlines + min(self._floor_ms, _NEVER_MS - 1).to_bytes(8, "big")
+        stored = self._space.scan(lower, self._end)
+        return (row_key for row_key, _ in overlaid(stored, self.rows, lower, self._end))
+
+    def _split(self, row_key: bytes) -> tuple[int, bytes]:
+        head = len(self._deadlines)
+        return int.from_bytes(row_key[head : head + 8], "big"), row_key[head + 8 :]
+
+    # Counts by user, a row a shard.
+
+    def _counts(self, place: bytes) -> dict[bytes, int]:
+        row = self._row(place[:-SESSION_BYTES])
+        return {} if row is None else _decode_counts(row)
+
+    def _count(self, place: bytes, user: bytes, change: int) -> None:
+        counts = self._counts(place)
+        counts[user] = counts.get(user, 0) + change
+        left = {each: counts[each] for each in sorted(counts) if counts[each]}
+        self.rows[place[:-SESSION_BYTES]] = encode_row(left) if left else None
+
+    def _row(self, row_key: bytes) -> bytes | None:
+        if row_key in self.rows:
+            return self.rows[row_key]
+        return self._space.get(row_key)
+
+
+def _answer_key(place: bytes, sequence: int) -> bytes:
+    return place + sequence.to_bytes(8, "big")
+
+
+def done_once(
+    sessions: Sessions,
+    clock_ms: int,
+    command: Sequenced,
+    execute: Callable[[AnyCommand], Result],
+) -> Result:
+    """Return the answer of the write: its first one, or that of `execute`, or why there is none."""
+    if command.deadline_ms <= clock_ms:
+        return DEADLINE_PASSED
+    place = sessions.place(command.slot, command.session)
+    record = sessions.record(place, clock_ms)
+    ack = command.ack
+    if record is not None:
+        if record.user != command.user:
+            return OTHER_USER
+        for kept in record.kept:
+            if kept.sequence == command.sequence:
+                return sessions.answer(place, kept) if kept.digest == command.digest else REUSED
+        ack = max(ack, record.ack)
+    wrong = _refusal(command, ack, clock_ms)
+    if wrong is None and record is None:
+        wrong = sessions.refusal(place, command.user)
+    if wrong is not None:
+        return wrong
+    result = execute(command.command)
+    sessions.keep(place, record, command, ack, result)
+    return result
+
+
+def _refusal(command: Sequenced, ack: int, clock_ms: int) -> Refusal | None:
+    if command.sequence <= ack:
+        return ACKNOWLEDGED
+    if command.sequence > ack + WINDOW:
+        return WINDOW_OVERFLOW
+    if command.deadline_ms > clock_ms + DEADLINE_AHEAD_MS_MAX:
+        return DEADLINE_TOO_FAR
+    return None

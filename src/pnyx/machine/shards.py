@@ -1,0 +1,12 @@
+"""Which shard a slot belongs to: a shard is a run of slots, the unit that moves between groups."""
+
+from typing import Final
+
+from pnyx.ids import SLOT_COUNT
+
+SHARDS_DEFAULT: Final = 256
+
+
+def shard_of_slot(slot: int, count: int) -> int:
+    """Return the shard of `slot` when the slots are cut into `count` (1 to 16384) shards."""
+    return slot * count // SLOT_COUNT
