@@ -9,7 +9,6 @@
 4. `committed`: to apply, in order, once. Only entries that are durable *here*.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -61,8 +60,7 @@ class Role(IntEnum):
     LEADER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """One atomic record for the write-ahead log."""
 
     write_id: int
@@ -75,8 +73,7 @@ class Write:
     """A snapshot was installed: the whole log before this record is void unless it agrees here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A message of one consensus core to another, and where it goes."""
 
     to: NodeId
@@ -84,24 +81,21 @@ class Envelope:
     """One of the engine's own message structs; see e.g. consensus/raft/messages.py."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delayed:
+class Delayed(msgspec.Struct, frozen=True, gc=False):
     """An envelope that promises something: it leaves when `write_id` is durable, never before."""
 
     write_id: int
     envelope: Envelope
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True, gc=False):
     """Where a proposal was put. It is done when an entry of this term commits at this index."""
 
     index: Index
     term: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """The proposal was never appended; it may be tried again anywhere."""
 
     reason: str
@@ -109,8 +103,7 @@ class Refused:
     see `Consensus.change_membership`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRelease:
+class ReadRelease(msgspec.Struct, frozen=True, gc=False):
     """A read barrier came back: reads of `ticket` may be answered once `index` is applied.
 
     `index` is None if the barrier was refused; the read did nothing and may be tried again.
@@ -120,8 +113,7 @@ class ReadRelease:
     index: Index | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True, gc=False):
     """One batch of effects; see the module's text for the order."""
 
     write: Write | None = None

@@ -4,6 +4,7 @@ There is no generator whose state moves on: the fate of the k-th message from a 
 whatever else happens in the run. Shrinking depends on it.
 """
 
+from functools import cache
 from math import log
 from typing import Final
 
@@ -23,7 +24,7 @@ class Chance:
 
     def draw(self, stream: str, *where: int) -> int:
         """Return 64 bits for the decision `stream` about `where` (entities and a counter)."""
-        return xxh3_64_intdigest(f"{stream}{where}".encode(), self._seed)
+        return xxh3_64_intdigest(_form(stream, len(where)) % where, self._seed)
 
     def below(self, bound: int, stream: str, *where: int) -> int:
         """Return an integer in ``0 <= n < bound``."""
@@ -36,11 +37,14 @@ class Chance:
 
     def hit(self, rate: float, stream: str, *where: int) -> bool:
         """Decide with probability `rate`; a rate of 0 costs nothing."""
-        return rate > 0 and self.draw(stream, *where) * _UNIT < rate
+        if rate <= 0:
+            return False
+        return xxh3_64_intdigest(_form(stream, len(where)) % where, self._seed) * _UNIT < rate
 
     def exponential(self, mean: float, stream: str, *where: int) -> float:
         """Return a waiting time, at most 40 means."""
-        return -mean * log(max(1.0 - self.share(stream, *where), 1e-17))
+        drawn = xxh3_64_intdigest(_form(stream, len(where)) % where, self._seed)
+        return -mean * log(max(1.0 - drawn * _UNIT, 1e-17))
 
     def log_uniform(self, low: float, high: float, stream: str, *where: int) -> float:
         """Return a number between `low` and `high` that is as likely in each decade."""
@@ -50,3 +54,10 @@ class Chance:
     def seed(self, stream: str, *where: int) -> int:
         """Return a seed for the product's own `Prng`, 63 bits."""
         return self.draw(stream, *where) >> 1
+
+
+@cache
+def _form(stream: str, count: int) -> bytes:
+    """Return what is hashed, with a place for each of `count` numbers: as a tuple is printed."""
+    numbers = ", ".join(["%d"] * count)
+    return f"{stream}({numbers}{',' * (count == 1)})".encode()

@@ -116,11 +116,12 @@ class Network:
         reply: bool = False,
     ) -> bool:
         """Let `content` leave `source`; it may arrive never, once or twice. False: surely never."""
-        link = self._link(source, target)
-        number = link.traffic.sent = link.traffic.sent + 1
-        link.traffic.bytes += len(content)
-        profile = link.profile or self.profile
-        if link.blocks or self._chance.hit(profile.loss, "loss", source, target, number):
+        link = self._links.get((source, target)) or self._link(source, target)
+        traffic = link.traffic
+        number = traffic.sent = traffic.sent + 1
+        traffic.bytes += len(content)
+        loss = (link.profile or self.profile).loss
+        if link.blocks or (loss and self._chance.hit(loss, "loss", source, target, number)):
             return False
         if link.clogged:
             has_room = len(link.held) < HELD_COUNT_MAX
@@ -183,26 +184,27 @@ class Network:
         self, link: _Link, where: tuple[int, int, int], content: bytes, lane: Lane, *, reply: bool
     ) -> bool:
         profile = link.profile or self.profile
+        now_us = self._timeline.now_us
         delay_us = self._delay_us(profile, where, reply=reply)
         if profile.bytes_per_s:
-            now_us = self._timeline.now_us
             start_us = max(link.free_us, now_us)
             if start_us > now_us + QUEUED_US_MAX:
                 return False
             link.free_us = start_us + len(content) * 1_000_000 // profile.bytes_per_s
             delay_us += link.free_us - now_us
-        arrival_us = self._timeline.now_us + delay_us
+        arrival_us = now_us + delay_us
         if not profile.reorder:
-            arrival_us = max(arrival_us, link.last_us[lane])
-            link.last_us[lane] = arrival_us
+            last_us = link.last_us
+            arrival_us = max(arrival_us, last_us[lane])
+            last_us[lane] = arrival_us
         chance = self._chance
-        if chance.hit(profile.corrupt, "corrupt", *where):
+        if profile.corrupt and chance.hit(profile.corrupt, "corrupt", *where):
             content = _damaged(content, chance.below(len(content) * 8, "bit", *where))
         source, target, _ = where
         self._plan(arrival_us, source, target, content)
-        if chance.hit(profile.duplicate, "duplicate", *where):
+        if profile.duplicate and chance.hit(profile.duplicate, "duplicate", *where):
             self._plan(arrival_us + delay_us, source, target, content)
-        if chance.hit(profile.replay, "replay", *where):
+        if profile.replay and chance.hit(profile.replay, "replay", *where):
             late_us = chance.below(profile.replay_us_max, "replay time", *where)
             self._plan(arrival_us + late_us, source, target, content)
         return True
@@ -214,7 +216,7 @@ class Network:
             delay_us += int(chance.exponential(profile.jitter_us, "jitter", *where))
         if profile.uniform_us and not reply:
             delay_us += chance.below(profile.uniform_us + 1, "uniform", *where)
-        if reply and chance.hit(profile.reply_hold, "hold", *where):
+        if reply and profile.reply_hold and chance.hit(profile.reply_hold, "hold", *where):
             bound = 1 + chance.below(2_000, "hold bound", *where)
             delay_us += 1_000 * (200 + chance.below(bound, "hold time", *where))
         return delay_us

@@ -80,10 +80,11 @@ class Process:
     def now(self) -> Now:
         """Read this node's clocks."""
         now_us = self.world.timeline.now_us
-        if now_us != self._read_us or self.clock.changed:
+        clock = self.clock
+        if now_us != self._read_us or clock.changed:
             self._read_us = now_us
-            self.clock.changed = False
-            self._read = self.clock.read(now_us)
+            clock.changed = False
+            self._read = clock.read(now_us)
         return self._read
 
     # Life and death.
@@ -303,10 +304,9 @@ class Process:
     # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.
 
     def _run(self, action: Callable[..., None], *arguments: Any) -> None:
-        if self.condition is Condition.PAUSED:
-            self._waiting.append((action, arguments))
-            return
         if self.condition is not Condition.UP:
+            if self.condition is Condition.PAUSED:
+                self._waiting.append((action, arguments))
             return
         try:
             action(*arguments)
@@ -361,18 +361,18 @@ class Process:
             self.world.broken(self.number, source)
 
     def _take(self, parcel: Parcel) -> None:
-        now = self.now()
-        if parcel.to != self.node:
+        if parcel.to != self.identity.node:
             return
+        now, sender = self.now(), parcel.sender
         if self.replica is not None:
-            self.replica.heard(parcel.sender, parcel.wall_ms, now)
+            self.replica.heard(sender, parcel.wall_ms, now)
         for packet in parcel.packets:
             if packet.group == FORMATION:
                 assert self._formation is not None, "a running process has one"
-                self._formation.step(parcel.sender, packet.message)  # type: ignore[arg-type]
+                self._formation.step(sender, packet.message)  # type: ignore[arg-type]
                 self._tend_formation()
             elif self.replica is not None:
-                self.replica.step(parcel.sender, packet.message, now)
+                self.replica.step(sender, packet.message, now)
 
     def _synced_event(self, commits: GroupCommit, number: int) -> None:
         if commits is self._commits:
@@ -451,7 +451,8 @@ class Process:
             self.world.watch.asked(self, effects.write)
             self._commits.add(GroupWrite(GROUP, effects.write))
             self._commits.start()
-        self._send(effects.send)
+        if effects.send:
+            self._send(effects.send)
         for write_id, outbound in effects.send_when_durable:
             if write_id <= self._durable:
                 self._send((outbound,))
@@ -471,10 +472,11 @@ class Process:
 
     def _arm(self, replica: Replica, now: Now) -> None:
         due_us = self.clock.when_us(max(replica.deadline_ms, now.mono_ms + 1))
-        if self.world.timeline.now_us < self._timer_us <= due_us:
+        timeline = self.world.timeline
+        if timeline.now_us < self._timer_us <= due_us:
             return
         self._timer_us = due_us
-        self.world.timeline.at(due_us, "timer", self.number, self._ring, self.life, due_us)
+        timeline.at(due_us, "timer", self.number, self._ring, self.life, due_us)
 
     def _ring(self, life: int, due_us: int) -> None:
         if life == self.life and due_us == self._timer_us:
@@ -483,8 +485,9 @@ class Process:
     def _send(self, outbounds: Sequence[Outbound]) -> None:
         if not outbounds:
             return
+        sending = self.world.watch.sending
         for outbound in outbounds:
-            self.world.watch.sending(self, outbound)
-        for outbound in self.wiring.send(self.node, outbounds, self.now().wall_ms):
+            sending(self, outbound)
+        for outbound in self.wiring.send(self.identity.node, outbounds, self.now().wall_ms):
             if self.replica is not None:
                 self.replica.unsent(outbound.to, outbound.message)

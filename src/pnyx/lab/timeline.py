@@ -7,7 +7,7 @@ of the events: same seed, same hash.
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from xxhash import xxh3_64
 
@@ -32,6 +32,9 @@ class Event(NamedTuple):
     arguments: tuple[Any, ...]
 
 
+_Planned: TypeAlias = tuple[int, int, int, str, int, int, Callable[..., None], tuple[Any, ...]]
+
+
 class Timeline:
     """Simulated time."""
 
@@ -47,7 +50,7 @@ class Timeline:
         """Told of each event after it happened: invariants, scripts."""
         self._salt = seed
         self._planned = 0
-        self._heap: list[Event] = []
+        self._heap: list[_Planned] = []
         self._digest = xxh3_64(seed=seed & _MASK)
 
     def at(
@@ -55,11 +58,11 @@ class Timeline:
     ) -> None:
         """Plan `action(*arguments)` for the time `at_us`, or for now if that has passed."""
         at_us = max(at_us, self.now_us)
-        self._planned += 1
+        self._planned = number = self._planned + 1
         # Of integers alone: Python's hash seed has no part in it.
         tie = hash((self._salt, at_us, place))
-        event = Event(at_us, tie, self._planned, kind, place, self.current, action, arguments)
-        heappush(self._heap, event)
+        # The fields of an `Event`, in order; most events are never looked at as one.
+        heappush(self._heap, (at_us, tie, number, kind, place, self.current, action, arguments))
 
     def after_us(
         self, delay_us: int, kind: str, place: int, action: Callable[..., None], *arguments: Any
@@ -75,23 +78,25 @@ class Timeline:
         """Let the next event happen; False if there is none."""
         if not self._heap:
             return False
-        event = heappop(self._heap)
-        self.now_us = event.at_us
-        self.current = event.id
+        planned = heappop(self._heap)
+        at_us, _, number, _, place, _, action, arguments = planned
+        self.now_us = at_us
+        self.current = number
         self.happened += 1
-        self._digest.update(b"%d %d %d" % (event.at_us, event.place, event.id))
+        self._digest.update(b"%d %d %d" % (at_us, place, number))
         if self.before is not None:
-            self.before(event)
-        event.action(*event.arguments)
+            self.before(Event(*planned))
+        action(*arguments)
         if self.after is not None:
-            self.after(event)
+            self.after(Event(*planned))
         self.current = 0
         return True
 
     def run(self, until_us: int) -> None:
         """Let everything up to and at `until_us` happen."""
-        while self._heap and self._heap[0].at_us <= until_us:
-            self.step()
+        heap, step = self._heap, self.step
+        while heap and heap[0][0] <= until_us:
+            step()
         self.now_us = max(self.now_us, until_us)
 
     @property

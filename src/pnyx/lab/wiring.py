@@ -5,7 +5,7 @@ anew reaches nobody, as with TCP.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from pnyx.ids import NodeId
@@ -36,15 +36,21 @@ class Wiring:
         parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}
         messages = self.counts.messages
         for outbound in outbounds:
-            kind = type(outbound.message)
-            messages[kind.__name__] = messages.get(kind.__name__, 0) + 1
-            lane = Lane.BULK if kind in BULK else Lane.RAFT
-            packet = Packet(GROUP, outbound.message)
-            parcels.setdefault((outbound.to, lane), []).append(packet)
+            message = outbound.message
+            kind = type(message)
+            name = kind.__name__
+            messages[name] = messages.get(name, 0) + 1
+            key = (outbound.to, Lane.BULK if kind in BULK else Lane.RAFT)
+            packets = parcels.get(key)
+            if packets is None:
+                parcels[key] = [Packet(GROUP, message)]
+            else:
+                packets.append(Packet(GROUP, message))
         unsent: list[Outbound] = []
         for (to, lane), packets in parcels.items():
             number = self._world.number_of.get(to)
-            if number is None or number not in self.linked or self.linked[number][1] != to:
+            link = None if number is None else self.linked.get(number)
+            if number is None or link is None or link[1] != to:
                 unsent += [Outbound(to, packet.message) for packet in packets]
             else:
                 self.post(me, number, lane, packets, wall_ms)
@@ -54,9 +60,10 @@ class Wiring:
         self, me: NodeId, number: int, lane: Lane, packets: Sequence[Packet], wall_ms: int
     ) -> None:
         """Send packets over one connection, if there is one."""
-        if number not in self.linked:
+        link = self.linked.get(number)
+        if link is None:
             return
-        theirs, to = self.linked[number]
+        theirs, to = link
         reply = type(packets[0].message) in REPLIES
         connection = _CONNECTION.pack(self.life, theirs)
         for piece in encode_packets(packets):
@@ -71,14 +78,12 @@ class Wiring:
         return mine == self.life and link is not None and link[0] == theirs
 
 
-def parcels_in(content: bytes) -> Iterator[Parcel]:
-    """Yield the parcels of what arrived.
+def parcels_in(content: bytes) -> list[Parcel]:
+    """Return the parcels of what arrived: one, or none.
 
     Raises:
         BadFrame: close the connection.
         BadParcel: close the connection.
     """
-    for body in FrameReader(FRAME_BYTES_MAX).feed(content[CONNECTION_BYTES:]):
-        parcel = decode_body(body)
-        if isinstance(parcel, Parcel):
-            yield parcel
+    bodies = FrameReader(FRAME_BYTES_MAX).feed(content[CONNECTION_BYTES:])
+    return [each for body in bodies if isinstance(each := decode_body(body), Parcel)]

@@ -1,18 +1,17 @@
 """What a replica is told of time and what it asks of the world: data only."""
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from pnyx.consensus.ready import Write
-from pnyx.ids import NodeId
+import msgspec
+
+from pnyx.consensus.ready import Envelope, Write
 from pnyx.replica.requests import Answer
 
 NEVER: Final = 1 << 62
 """A deadline in ms that does not come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(msgspec.Struct, frozen=True, gc=False):
     """One reading of both clocks of a node."""
 
     mono_ms: int
@@ -21,23 +20,18 @@ class Now:
     """Since 1970, as the operator set it; may jump."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
-    """A message of this group and where it goes."""
-
-    to: NodeId
-    message: Any
+Outbound: TypeAlias = Envelope
+"""A message of this group and where it goes: of consensus, or of replicas among themselves."""
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(msgspec.Struct):
     """One turn's work. The order that safety needs is the one of consensus/ready.py."""
 
     write: Write | None = None
-    send: list[Outbound] = field(default_factory=list)
-    send_when_durable: list[tuple[int, Outbound]] = field(default_factory=list)
+    send: list[Outbound] = []
+    send_when_durable: list[tuple[int, Outbound]] = []
     """(write_id, message): leaves when that write is durable."""
-    answers: list[tuple[Any, Answer]] = field(default_factory=list)
+    answers: list[tuple[Any, Answer]] = []
     """(ticket, answer) of finished requests."""
     flush: int | None = None
     """Flush the space in a worker thread, then call `flushed` with this number."""

@@ -37,14 +37,14 @@ class Forwards:
 
     boot: int
     _number: int = 0
-    _open: dict[int, Sent] = field(default_factory=dict)
+    open: dict[int, Sent] = field(default_factory=dict)
     _asked: dict[NodeId, tuple[int, int]] = field(default_factory=dict)
     """Per node the (boot, number) of its newest forward: a repeated one is dropped."""
 
     def send(self, request: Request, to: NodeId, deadline_ms: int) -> Forward:
         """Remember `request` and return the message for the leader."""
         self._number += 1
-        self._open[self._number] = Sent(request, to, deadline_ms)
+        self.open[self._number] = Sent(request, to, deadline_ms)
         return Forward(self.boot, self._number, tuple(request.commands), request.by_log)
 
     def taken(self, sender: NodeId, message: Forward) -> tuple[Request, ...]:
@@ -58,33 +58,33 @@ class Forwards:
 
     def answered(self, sender: NodeId, boot: int, number: int) -> Request | None:
         """Return whose answer this is; None for an earlier life's, a repeated or a late one."""
-        sent = self._open.get(number)
+        sent = self.open.get(number)
         if boot != self.boot or sent is None or sent.to != sender:
             return None
-        del self._open[number]
+        del self.open[number]
         return sent.request
 
     def link_lost(self, node: NodeId) -> list[Request]:
         """Return the requests whose fate is unknown because the link to `node` broke."""
-        lost = [number for number, sent in self._open.items() if sent.to == node]
-        return [self._open.pop(number).request for number in lost]
+        lost = [number for number, sent in self.open.items() if sent.to == node]
+        return [self.open.pop(number).request for number in lost]
 
     def overdue(self, now_ms: int) -> list[Request]:
         """Return the requests whose answer did not come in time: unknown."""
         late: list[Request] = []
-        while self._open:
-            number, sent = next(iter(self._open.items()))
+        while self.open:
+            number, sent = next(iter(self.open.items()))
             if sent.deadline_ms > now_ms:
                 break
-            del self._open[number]
+            del self.open[number]
             late.append(sent.request)
         return late
 
     @property
     def deadline_ms(self) -> int:
         """When the oldest answer is overdue."""
-        return next(iter(self._open.values())).deadline_ms if self._open else NEVER
+        return next(iter(self.open.values())).deadline_ms if self.open else NEVER
 
     def __len__(self) -> int:
         """Return how many answers are open."""
-        return len(self._open)
+        return len(self.open)

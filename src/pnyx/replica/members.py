@@ -222,6 +222,8 @@ class Members:
     @property
     def deadline_ms(self) -> int:
         """When `tend` is wanted next."""
+        if not (self.joins or self._open or self._joining):
+            return NEVER
         deadline_ms = self._join_ms if self._is_newcomer() else NEVER
         if self._open is not None:
             deadline_ms = min(deadline_ms, self._patience_ms(self._open), self._poll_ms)

@@ -56,12 +56,12 @@ class Proposals:
     """All proposals whose outcome is open."""
 
     _by_index: dict[Index, list[Proposal]] = field(default_factory=dict)
-    _by_deadline: deque[Proposal] = field(default_factory=deque)
+    by_deadline: deque[Proposal] = field(default_factory=deque)
 
     def add(self, proposal: Proposal) -> None:
         """Wait for `proposal`; deadlines only grow from call to call."""
         self._by_index.setdefault(proposal.position.index, []).append(proposal)
-        self._by_deadline.append(proposal)
+        self.by_deadline.append(proposal)
 
     def committed(self, index: Index, term: Term) -> tuple[Proposal | None, list[Proposal]]:
         """Settle what waits at `index`: (the proposal that is done, those superseded)."""
@@ -90,25 +90,25 @@ class Proposals:
 
     def overdue(self, now_ms: int) -> Iterator[Proposal]:
         """Settle and yield the proposals whose deadline has passed: unknown."""
-        while self._by_deadline and self._by_deadline[0].deadline_ms <= now_ms:
-            proposal = self._by_deadline.popleft()
+        while self.by_deadline and self.by_deadline[0].deadline_ms <= now_ms:
+            proposal = self.by_deadline.popleft()
             if not proposal.settled:
                 self._settle(proposal)
                 yield proposal
 
     def all_unknown(self) -> list[Proposal]:
         """Settle and return everything: a stalled disk or a stop leaves it undecided."""
-        unknown = [proposal for proposal in self._by_deadline if not proposal.settled]
+        unknown = [proposal for proposal in self.by_deadline if not proposal.settled]
         for proposal in unknown:
             proposal.settled = True
         self._by_index.clear()
-        self._by_deadline.clear()
+        self.by_deadline.clear()
         return unknown
 
     @property
     def deadline_ms(self) -> int:
         """When the oldest waiter runs out of patience."""
-        return self._by_deadline[0].deadline_ms if self._by_deadline else NEVER
+        return self.by_deadline[0].deadline_ms if self.by_deadline else NEVER
 
     def __bool__(self) -> bool:
         """Does anybody wait?"""
@@ -122,5 +122,5 @@ class Proposals:
             del self._by_index[proposal.position.index]
 
     def _forget_settled(self) -> None:
-        while self._by_deadline and self._by_deadline[0].settled:
-            self._by_deadline.popleft()
+        while self.by_deadline and self.by_deadline[0].settled:
+            self.by_deadline.popleft()

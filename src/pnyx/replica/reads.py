@@ -21,7 +21,7 @@ class Reads:
     """The ticket of the barrier under way or of the last one."""
     _asking: list[Request] | None = None
     """The reads behind the barrier under way; None if there is no barrier."""
-    _released: list[tuple[Index, list[Request]]] = field(default_factory=list)
+    confirmed: list[tuple[Index, list[Request]]] = field(default_factory=list)
 
     def add(self, request: Request) -> None:
         """Take in a read."""
@@ -42,7 +42,7 @@ class Reads:
     def released(self, ticket: int, index: Index) -> None:
         """The barrier came back: its reads wait for `index` to be applied."""
         if ticket == self._barrier and self._asking is not None:
-            self._released.append((index, self._asking))
+            self.confirmed.append((index, self._asking))
             self._asking = None
 
     def refused(self, ticket: int) -> list[Request]:
@@ -54,34 +54,32 @@ class Reads:
 
     def servable(self, applied: Index) -> list[Request]:
         """Return the reads whose index is applied."""
-        if not self._released:
-            return []
         servable: list[Request] = []
         later: list[tuple[Index, list[Request]]] = []
-        for index, requests in self._released:
+        for index, requests in self.confirmed:
             if index <= applied:
                 servable.extend(requests)
             else:
                 later.append((index, requests))
-        self._released = later
+        self.confirmed = later
         return servable
 
     def take_overdue(self, now_ms: int) -> list[Request]:
         """Return the released reads whose index was not applied in time (a disk that hangs)."""
         overdue: list[Request] = []
-        while self._released and self._released[0][1][0].until_ms <= now_ms:
-            overdue += self._released.pop(0)[1]
+        while self.confirmed and self.confirmed[0][1][0].until_ms <= now_ms:
+            overdue += self.confirmed.pop(0)[1]
         return overdue
 
     @property
     def deadline_ms(self) -> int:
         """When the oldest released read is overdue."""
-        return self._released[0][1][0].until_ms if self._released else NEVER
+        return self.confirmed[0][1][0].until_ms if self.confirmed else NEVER
 
     def take_all(self) -> list[Request]:
         """Return every open read: the replica stops."""
-        taken = [request for _, requests in self._released for request in requests]
+        taken = [request for _, requests in self.confirmed for request in requests]
         taken += self._asking or []
         taken += self._waiting
-        self._released, self._asking, self._waiting = [], None, []
+        self.confirmed, self._asking, self._waiting = [], None, []
         return taken

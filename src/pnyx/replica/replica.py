@@ -22,7 +22,7 @@ from pnyx.replica.changes import Change
 from pnyx.replica.clock import GroupClock
 from pnyx.replica.counters import Counters
 from pnyx.replica.diskspace import DiskSpace
-from pnyx.replica.effects import NEVER, Effects, Now, Outbound
+from pnyx.replica.effects import Effects, Now, Outbound
 from pnyx.replica.forwards import Forwards
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.members import Members
@@ -254,23 +254,29 @@ class Replica:
     @property
     def deadline_ms(self) -> int:
         """When `tick` is wanted next, on the monotone clock."""
-        return min(
-            self.consensus.deadline_ms,
-            self._proposals.deadline_ms,
-            self._forwards.deadline_ms,
-            self._reads.deadline_ms,
-            self._parking.deadline_ms,
-            self._retry_ms if self._parking else NEVER,
-            self._writes[0].until_ms if self._writes else NEVER,
-            self._upkeep.sender.deadline_ms,
-            self._members.deadline_ms,
-            self._disk.deadline_ms,
-            self._ticks.deadline_ms if self.leads and self._ticks.next_expiry_ms else NEVER,
-        )
+        # Asked for at the end of each turn, when mostly nobody waits for anything.
+        deadline_ms = min(self.consensus.deadline_ms, self._members.deadline_ms)
+        if self._proposals.by_deadline:
+            deadline_ms = min(deadline_ms, self._proposals.deadline_ms)
+        if self._forwards.open:
+            deadline_ms = min(deadline_ms, self._forwards.deadline_ms)
+        if self._reads.confirmed:
+            deadline_ms = min(deadline_ms, self._reads.deadline_ms)
+        if self._parking.bytes_held:
+            deadline_ms = min(deadline_ms, self._parking.deadline_ms, self._retry_ms)
+        if self._writes:
+            deadline_ms = min(deadline_ms, self._writes[0].until_ms)
+        if self._upkeep.sender.streams:
+            deadline_ms = min(deadline_ms, self._upkeep.sender.deadline_ms)
+        if self._disk.low_here:
+            deadline_ms = min(deadline_ms, self._disk.deadline_ms)
+        if self._ticks.next_expiry_ms and self.leads:
+            deadline_ms = min(deadline_ms, self._ticks.deadline_ms)
+        return deadline_ms
 
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
-        if self._may_propose:
+        if self._writes and self._may_propose:
             self._propose(now)
         if self._reads.wants_barrier:
             self.counters.read_rounds += 1
@@ -285,11 +291,15 @@ class Replica:
         effects = self._effects
         effects.answers, self._answers.told = self._answers.told, []
         for outbox in (self._answers.replies, self._upkeep.outbox, self._members.outbox):
-            effects.send += outbox
-            outbox.clear()
+            if outbox:
+                effects.send += outbox
+                outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
         effects.more = bool(
-            effects.applied or effects.write or self._may_propose or self._reads.wants_barrier
+            effects.applied
+            or effects.write
+            or (self._writes and self._may_propose)
+            or self._reads.wants_barrier
         )
         if not (effects.more or effects):
             return None
@@ -341,7 +351,7 @@ class Replica:
     def _look(self, now: Now) -> None:
         """Notice a change of leader or role."""
         leader, role = self.consensus.leader, self.consensus.role
-        if (leader, role) == self._seen:
+        if self._seen == (leader, role):
             return
         if role is Role.LEADER and self._seen[1] is not Role.LEADER:
             self.counters.elections_won += 1
@@ -393,11 +403,9 @@ class Replica:
     def _take(self, ready: Ready, now: Now) -> None:
         effects = self._effects
         effects.write = ready.write
-        for envelope in ready.send:
-            effects.send.append(Outbound(envelope.to, envelope.message))
+        effects.send += ready.send
         for delayed in ready.send_when_durable:
-            outbound = Outbound(delayed.envelope.to, delayed.envelope.message)
-            effects.send_when_durable.append((delayed.write_id, outbound))
+            effects.send_when_durable.append((delayed.write_id, delayed.envelope))
         self._committed.extend(ready.committed)
         for release in ready.reads:
             if release.index is None:
@@ -405,7 +413,8 @@ class Replica:
                     self._park(request)
             else:
                 self._reads.released(release.ticket, release.index)
-        self._upkeep.stream_to(ready.snapshots, now.mono_ms)
+        if ready.snapshots:
+            self._upkeep.stream_to(ready.snapshots, now.mono_ms)
         if ready.write is not None:
             effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
 
@@ -448,6 +457,8 @@ class Replica:
         self._effects.applied += len(pairs)
 
     def _serve_reads(self, now: Now) -> None:
+        if not self._reads.confirmed:
+            return
         servable = self._reads.servable(self.group.applied.index)
         if not servable:
             return

@@ -53,7 +53,7 @@ class SnapshotSender:
     chunk_bytes: int
     """Keys and values of a chunk; one row always fits."""
     _transfer: int = 0
-    _streams: dict[NodeId, _Stream] = field(default_factory=dict)
+    streams: dict[NodeId, _Stream] = field(default_factory=dict)
 
     def start(self, peer: NodeId, boot: int, now_ms: int) -> SnapshotChunk:
         """Begin a stream to `peer` (an older one is dropped) and return its first chunk."""
@@ -63,14 +63,14 @@ class SnapshotSender:
         # Distinct over restarts too: a chunk of another stream must never be mixed in.
         transfer = (boot & 0xFFFF_FFFF) << 31 | self._transfer
         stream = _Stream(transfer, view, view.rows(), progress_ms=now_ms)
-        self._streams[peer] = stream
+        self.streams[peer] = stream
         return self._next(stream, 0, now_ms)
 
     def replied(
         self, peer: NodeId, reply: SnapshotReply, now_ms: int
     ) -> tuple[SnapshotChunk | None, Mark | None, bool]:
         """Take in the receiver's state: (chunk to send, mark it has installed, has it ended)."""
-        stream = self._streams.get(peer)
+        stream = self.streams.get(peer)
         if stream is None or stream.transfer != reply.transfer:
             return None, None, False
         assert stream.chunk is not None, "a stream has sent its first chunk when it was started"
@@ -85,7 +85,7 @@ class SnapshotSender:
         """Return what to send again, and the peers whose streams have failed."""
         again: list[tuple[NodeId, SnapshotChunk]] = []
         failed: list[NodeId] = []
-        for peer, stream in self._streams.items():
+        for peer, stream in self.streams.items():
             assert stream.chunk is not None, "started streams have a chunk"
             if now_ms - stream.progress_ms >= PATIENCE_MS:
                 failed.append(peer)
@@ -98,24 +98,24 @@ class SnapshotSender:
 
     def stop(self, peer: NodeId) -> None:
         """Drop the stream to `peer`, if there is one, and its view."""
-        stream = self._streams.pop(peer, None)
+        stream = self.streams.pop(peer, None)
         if stream is not None:
             stream.view.close()
 
     def stop_all(self) -> None:
         """Drop every stream: this replica leads no more, or stops."""
-        for peer in list(self._streams):
+        for peer in list(self.streams):
             self.stop(peer)
 
     @property
     def busy(self) -> bool:
         """Is a stream under way?"""
-        return bool(self._streams)
+        return bool(self.streams)
 
     @property
     def deadline_ms(self) -> int:
         """When the next resend is due."""
-        return min((s.sent_ms + RESEND_MS for s in self._streams.values()), default=NEVER)
+        return min((s.sent_ms + RESEND_MS for s in self.streams.values()), default=NEVER)
 
     def _next(self, stream: _Stream, number: int, now_ms: int) -> SnapshotChunk:
         rows: list[tuple[bytes, bytes]] = []

@@ -180,13 +180,16 @@ def flush(raft: RaftState) -> None:
         # Alone we are our own quorum.
         _confirm_reads(raft)
     appends: dict[Index, AppendEntries] = {}
+    last_index = raft.log.last_index
     for peer, progress in raft.peers.items():
-        _send_entries(raft, peer, progress, appends)
+        if progress.next <= last_index or progress.poke or progress.flow is Flow.PROBE:
+            _send_entries(raft, peer, progress, appends)
         if progress.flow is Flow.REPLICATE and progress.told_commit < raft.commit_index:
             _tell_commit(raft, peer, progress)
-    transfer.hand_over(raft)
-    if raft.transfer is not None and raft.transfer.told and members.is_removed(raft):
-        change_role(raft, Event.REMOVED)
+    if raft.transfer is not None:
+        transfer.hand_over(raft)
+        if raft.transfer.told and members.is_removed(raft):
+            change_role(raft, Event.REMOVED)
 
 
 def _send_entries(

@@ -277,7 +277,8 @@ class Raft:
             leader.flush(raft)
         else:
             follower.flush(raft)
-        self._answer_reads()
+        if raft.reads.answers:
+            self._answer_reads()
         write = raft.writes.take(raft.log, raft.term, raft.voted_for, raft.now_ms)
         committed = self._take_committed()
         reads = raft.reads.released

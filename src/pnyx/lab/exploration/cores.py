@@ -7,10 +7,12 @@ copy begins at the same instant, and a clock that nobody listed stops the explor
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.log import Log

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
+
 from pnyx.consensus.raft import follower, leader, raft as door
 from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
@@ -83,7 +85,7 @@ def _term_and_vote_apart() -> Patches:
             return write
         split[id(writes)] = (writes, term)
         writes.hard_state_changed = True
-        return replace(write, hard_state=HardState(term))
+        return msgspec.structs.replace(write, hard_state=HardState(term))
 
     return [Patch(Writes, "take", take)]
 

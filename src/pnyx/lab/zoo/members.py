@@ -4,7 +4,6 @@
 # ruff: noqa: SLF001
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -93,8 +92,8 @@ def _snapshot_of_an_uncommitted_change() -> Patches:
         for position, outbound in enumerate(upkeep.outbox):
             if outbound.to in peers:
                 chunk = msgspec.structs.replace(outbound.message, membership=newest)
-                upkeep.outbox[position] = replace(outbound, message=chunk)
-                upkeep.sender._streams[outbound.to].chunk = chunk
+                upkeep.outbox[position] = msgspec.structs.replace(outbound, message=chunk)
+                upkeep.sender.streams[outbound.to].chunk = chunk
 
     return [Patch(Upkeep, "stream_to", stream_to)]
 
