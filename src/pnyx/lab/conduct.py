@@ -1,7 +1,9 @@
 """How members behave towards each other: who may take office, stand, or think again of a peer."""
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final
 
+from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     HeartbeatReply,
@@ -34,6 +36,11 @@ REMOVED_LEADER_LEAVES: Final = "removed_leader_leaves"
 TIMERS_MOVE_FOR_A_REASON: Final = "timers_move_for_a_reason"
 SNAPSHOT_KEEPS_WHAT_AGREES: Final = "snapshot_keeps_what_agrees"
 
+_TELLING: Final = frozenset({RequestVoteReply, TimeoutNow, PreVote, PreVoteReply})
+"""Messages that something is remembered of."""
+_NOTHING_KNOWN: Final = (None, Index(0), 0)
+"""Of a peer."""
+
 
 class Conduct(Watch):
     """Judges what a member does by what it was told."""
@@ -47,24 +54,27 @@ class Conduct(Watch):
         self._logs: dict[int, tuple[Mark, int]] = {}
         """By member, where its log ends, and since when."""
         self._seen: dict[int, tuple[Role, Term]] = {}
-        self._matches: dict[int, dict[NodeId, tuple[Progress, Index]]] = {}
+        self._peers: dict[int, dict[NodeId, tuple[Progress, Index, int]]] = {}
+        """By leader, what it believed of each peer: its match index, the round it answered."""
         self._grounds: dict[int, dict[int, None]] = {}
         """By member, its writes on their way that carry a term, a vote or a new beginning."""
-        self._rounds: dict[int, dict[NodeId, int]] = {}
+        self._heard: dict[int, tuple[Membership, int]] = {}
+        """By leader, until when it needs to hear nobody to have a quorum of that membership."""
         self._change: dict[int, tuple[Index, int, bool]] = {}
         """By leader: where its newest membership stands, since when, and whether it is joint."""
         self._removed: dict[int, int] = {}
         """By leader that is no voter any more: since when, by its clock."""
-        self._timers: dict[int, _Timer] = {}
+        self._timers: dict[int, tuple[tuple[Any, ...], int]] = {}
+        """By member, everything that may move the time at which it would stand, and that time."""
         self._held: dict[int, Log] = {}
         """By member, its log: another object once a snapshot has replaced it."""
 
     def started(self, process: Process) -> None:
         """Look at the new life from its beginning."""
         self._seen[process.number] = (Role.FOLLOWER, Term(0))
-        self._matches[process.number] = {}
+        self._peers[process.number] = {}
         self._grounds[process.number] = {}
-        self._rounds[process.number] = {}
+        self._heard.pop(process.number, None)
         self._removed.pop(process.number, None)
         self._timers.pop(process.number, None)
         self._held.pop(process.number, None)
@@ -77,6 +87,8 @@ class Conduct(Watch):
     def sending(self, process: Process, outbound: Outbound) -> None:
         """Remember votes and hand-overs."""
         message = outbound.message
+        if type(message) not in _TELLING:
+            return
         if isinstance(message, RequestVoteReply) and message.granted:
             self._votes.setdefault((outbound.to, message.term), set()).add(process.node)
         elif isinstance(message, TimeoutNow):
@@ -95,43 +107,34 @@ class Conduct(Watch):
         if process.replica is None:
             return
         raft = raft_of(process.replica)
-        end = Mark(raft.log.last_index, raft.log.last_term)
-        if self._logs.get(process.number, (None, 0))[0] != end:
-            self._logs[process.number] = (end, process.world.timeline.now_us)
-        before = self._seen.get(process.number, (Role.FOLLOWER, Term(0)))
-        after = (raft.role, raft.term)
-        if after != before:
-            self._seen[process.number] = after
-            self._matches[process.number] = {}
-            self._rounds[process.number] = {}
-            if raft.role is Role.LEADER:
+        number, log, role = process.number, raft.log, raft.role
+        held = self._logs.get(number)
+        if held is None or held[0].index != log.last_index or held[0].term != log.last_term:
+            now_us = process.world.timeline.now_us
+            self._logs[number] = (Mark(log.last_index, log.last_term), now_us)
+        before = self._seen.get(number, (Role.FOLLOWER, Term(0)))
+        if role is not before[0] or raft.term != before[1]:
+            self._seen[number] = (role, raft.term)
+            self._peers[number] = {}
+            self._heard.pop(number, None)
+            if role is Role.LEADER:
                 self._check_election(process, raft)
-            if before[0] is Role.FOLLOWER and raft.role is not Role.FOLLOWER:
+            if before[0] is Role.FOLLOWER and role is not Role.FOLLOWER:
                 self._check_loyalty(process, raft)
-        if raft.role is Role.LEADER:
-            self._check_matches(process, raft)
+        if role is Role.LEADER:
+            self._check_peers(process, raft)
             self._check_change(process, raft)
-            self._check_answers(process, raft)
             self._check_office(process, raft)
             self._check_removal(process, raft)
         else:
             self._check_timer(process, raft)
             self._check_snapshot(process, raft)
-        self._check_waiting(process)
+        delayed = process._delayed  # noqa: SLF001 - looks, never touches
+        if delayed:
+            self._check_waiting(process, delayed)
 
-    def _check_answers(self, process: Process, raft: RaftState) -> None:
-        rounds = self._rounds[process.number]
-        for peer, progress in raft.peers.items():
-            if progress.acked_round > rounds.get(peer, 0) and progress.active_ms < raft.now_ms:
-                raise Violation(
-                    ANSWERS_ARE_SIGNS_OF_LIFE,
-                    f"{process.label} leads in term {raft.term} and has an answer of {peer:x}, but "
-                    f"believes to have heard nothing of it since {progress.active_ms} ms",
-                )
-            rounds[peer] = progress.acked_round
-
-    def _check_waiting(self, process: Process) -> None:
-        for write_id, outbound in process._delayed:  # noqa: SLF001 - looks, never touches
+    def _check_waiting(self, process: Process, delayed: Iterable[tuple[int, Outbound]]) -> None:
+        for write_id, outbound in delayed:
             is_reply = isinstance(outbound.message, HeartbeatReply)
             if is_reply and write_id not in self._grounds[process.number]:
                 raise Violation(
@@ -207,18 +210,26 @@ class Conduct(Watch):
                 f"leader; it should be loyal for {raft.settings.election_ms_min} ms",
             )
 
-    def _check_matches(self, process: Process, raft: RaftState) -> None:
-        matches = self._matches[process.number]
+    def _check_peers(self, process: Process, raft: RaftState) -> None:
+        peers = self._peers[process.number]
         for peer, progress in raft.peers.items():
-            known, match = matches.get(peer, (progress, Index(0)))
-            if known is progress and progress.match < match:
+            match, answered = progress.match, progress.acked_round
+            known, match_before, answered_before = peers.get(peer, _NOTHING_KNOWN)
+            if known is progress and match == match_before and answered == answered_before:
+                continue
+            if known is progress and match < match_before:
                 raise Violation(
                     MATCH_NEVER_FALLS,
                     f"{process.label} leads in term {raft.term} and takes {peer:x}'s match index "
-                    f"back from {match} to {progress.match}",
+                    f"back from {match_before} to {match}",
                 )
-            if known is not progress or progress.match != match:
-                matches[peer] = (progress, progress.match)
+            if answered > answered_before and progress.active_ms < raft.now_ms:
+                raise Violation(
+                    ANSWERS_ARE_SIGNS_OF_LIFE,
+                    f"{process.label} leads in term {raft.term} and has an answer of {peer:x}, but "
+                    f"believes to have heard nothing of it since {progress.active_ms} ms",
+                )
+            peers[peer] = (progress, match, answered)
 
     def _check_office(self, process: Process, raft: RaftState) -> None:
         """A leader looks at its disk and its quorum with each heartbeat."""
@@ -231,14 +242,21 @@ class Conduct(Watch):
                 f"{process.label} leads in term {raft.term}, and its disk has not finished a write "
                 f"for {waited_ms} ms",
             )
+        membership, until_ms = self._heard.get(process.number, (None, 0))
+        if membership is raft.log.membership and raft.now_ms <= until_ms:
+            return
         heard = {
-            peer
+            peer: progress.active_ms
             for peer, progress in raft.peers.items()
             if raft.now_ms - progress.active_ms <= most_ms
         }
+        if is_quorum({*heard, process.node}, raft.log.membership):
+            since_ms = min(heard.values(), default=raft.now_ms)
+            self._heard[process.number] = (raft.log.membership, since_ms + most_ms)
+            return
         # Of a quorum that was just made another one it will hear, or notice, within a heartbeat.
         is_old = raft.now_ms - self._change[process.number][1] > 2 * settings.heartbeat_ms
-        if is_old and not is_quorum(heard | {process.node}, raft.log.membership):
+        if is_old:
             raise Violation(
                 LEADER_HAS_A_QUORUM,
                 f"{process.label} leads in term {raft.term}, and has heard of no quorum for more "
@@ -264,24 +282,26 @@ class Conduct(Watch):
     def _check_timer(self, process: Process, raft: RaftState) -> None:
         """An election waits for a leader that is heard or a vote that is given, nothing else."""
         reasons = (raft.role, raft.term, raft.voted_for, raft.heard_ms, raft.election_ms)
-        before = self._timers.get(process.number)
-        after = self._timers[process.number] = _Timer(reasons, raft.election_deadline_ms)
-        if before is None or before == after or before.reasons != reasons:
+        deadline_ms = raft.election_deadline_ms
+        reasons_before, deadline_ms_before = self._timers.get(process.number, ((), 0))
+        self._timers[process.number] = (reasons, deadline_ms)
+        if reasons_before != reasons or deadline_ms_before == deadline_ms:
             return
         # Two messages of a leader may arrive within a millisecond; a due timer is drawn anew.
-        if raft.heard_ms < raft.now_ms < before.deadline_ms:
+        if raft.heard_ms < raft.now_ms < deadline_ms_before:
             raise Violation(
                 TIMERS_MOVE_FOR_A_REASON,
-                f"{process.label} put its election off by "
-                f"{after.deadline_ms - before.deadline_ms} ms, and has neither heard a leader "
-                f"nor given its vote in term {raft.term}",
+                f"{process.label} put its election off by {deadline_ms - deadline_ms_before} ms, "
+                f"and has neither heard a leader nor given its vote in term {raft.term}",
             )
 
     def _check_snapshot(self, process: Process, raft: RaftState) -> None:
         """Entries behind a snapshot's mark stay where the log agrees with it (Raft Fig. 13)."""
         before, after = self._held.get(process.number), raft.log
+        if before is after:
+            return
         self._held[process.number] = after
-        if before is None or before is after:
+        if before is None:
             return
         mark = after.compacted
         if before.last_index > mark.index and before.term_at(mark.index) == mark.term:
@@ -290,13 +310,6 @@ class Conduct(Watch):
                 f"{process.label} took in a snapshot at {mark.index}, where its log agrees, and "
                 f"dropped the entries up to {before.last_index} behind it",
             )
-
-
-class _Timer(NamedTuple):
-    """When a member would stand, and everything that may move it."""
-
-    reasons: tuple[Any, ...]
-    deadline_ms: int
 
 
 def _newest_membership(raft: RaftState) -> tuple[Index, int, bool]:

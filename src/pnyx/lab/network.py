@@ -200,13 +200,15 @@ class Network:
         chance = self._chance
         if profile.corrupt and chance.hit(profile.corrupt, "corrupt", *where):
             content = _damaged(content, chance.below(len(content) * 8, "bit", *where))
-        source, target, _ = where
-        self._plan(arrival_us, source, target, content)
+        arrivals_us = [arrival_us]
         if profile.duplicate and chance.hit(profile.duplicate, "duplicate", *where):
-            self._plan(arrival_us + delay_us, source, target, content)
+            arrivals_us.append(arrival_us + delay_us)
         if profile.replay and chance.hit(profile.replay, "replay", *where):
             late_us = chance.below(profile.replay_us_max, "replay time", *where)
-            self._plan(arrival_us + late_us, source, target, content)
+            arrivals_us.append(arrival_us + late_us)
+        source, target, _ = where
+        for at_us in arrivals_us:
+            self._timeline.at(at_us, "deliver", target, self._arrive, source, target, content)
         return True
 
     def _delay_us(self, profile: Profile, where: tuple[int, int, int], *, reply: bool) -> int:
@@ -220,9 +222,6 @@ class Network:
             bound = 1 + chance.below(2_000, "hold bound", *where)
             delay_us += 1_000 * (200 + chance.below(bound, "hold time", *where))
         return delay_us
-
-    def _plan(self, at_us: int, source: int, target: int, content: bytes) -> None:
-        self._timeline.at(at_us, "deliver", target, self._arrive, source, target, content)
 
     def _arrive(self, source: int, target: int, content: bytes) -> None:
         link = self._links[source, target]

@@ -463,7 +463,8 @@ class Process:
             self.world.timeline.after_us(
                 delay_us, "flushed", self.number, self._flushed, self.life, effects.flush
             )
-        self._answer(effects)
+        if effects.answers:
+            self._answer(effects)
 
     def _answer(self, effects: Effects) -> None:
         for ticket, answer in effects.answers:

@@ -52,6 +52,8 @@ class Timeline:
         self._planned = 0
         self._heap: list[_Planned] = []
         self._digest = xxh3_64(seed=seed & _MASK)
+        self.note: Callable[[bytes], None] = self._digest.update
+        """Put bytes into the run's hash: what an event carried or decided."""
 
     def at(
         self, at_us: int, kind: str, place: int, action: Callable[..., None], *arguments: Any
@@ -70,10 +72,6 @@ class Timeline:
         """Plan `action(*arguments)` for `delay_us` from now."""
         self.at(self.now_us + delay_us, kind, place, action, *arguments)
 
-    def note(self, content: bytes) -> None:
-        """Put `content` into the run's hash: what an event carried or decided."""
-        self._digest.update(content)
-
     def step(self) -> bool:
         """Let the next event happen; False if there is none."""
         if not self._heap:
@@ -83,7 +81,7 @@ class Timeline:
         self.now_us = at_us
         self.current = number
         self.happened += 1
-        self._digest.update(b"%d %d %d" % (at_us, place, number))
+        self.note(b"%d %d %d" % (at_us, place, number))
         if self.before is not None:
             self.before(Event(*planned))
         action(*arguments)

@@ -85,5 +85,9 @@ def parcels_in(content: bytes) -> list[Parcel]:
         BadFrame: close the connection.
         BadParcel: close the connection.
     """
-    bodies = FrameReader(FRAME_BYTES_MAX).feed(content[CONNECTION_BYTES:])
-    return [each for body in bodies if isinstance(each := decode_body(body), Parcel)]
+    parcels: list[Parcel] = []
+    for body in FrameReader(FRAME_BYTES_MAX).feed(content[CONNECTION_BYTES:]):
+        parcel = decode_body(body)
+        if isinstance(parcel, Parcel):
+            parcels.append(parcel)
+    return parcels

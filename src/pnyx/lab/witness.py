@@ -153,7 +153,9 @@ class Witness(Watch):
 
     def touched(self, process: Process) -> None:
         """Learn what was committed."""
-        self._learn(process)
+        replica = process.replica
+        if replica is not None and replica.consensus.commit_index > self._placed:
+            self._learn(process)
 
     def finish(self, processes: Iterable[Process]) -> None:
         """Count what came of the unknown."""

@@ -44,9 +44,9 @@ class Effects(msgspec.Struct):
     def __bool__(self) -> bool:
         """Is there anything to do?"""
         return bool(
-            self.write
-            or self.send
+            self.send
             or self.send_when_durable
             or self.answers
+            or self.write
             or self.flush is not None
         )

@@ -83,6 +83,8 @@ class Members:
     outbox: list[Outbound] = field(default_factory=list)
     shunned: frozenset[NodeId] = frozenset()
     """Retired, and no part of the committed membership."""
+    retired: str = ""
+    """Why this node takes no part any more, in a sentence; empty while it does."""
     _told: str = ""
     _label: str = ""
     """What this node is or was called."""
@@ -150,6 +152,7 @@ class Members:
     def on_retired(self, message: Retired) -> None:
         """A member says that this node is none any more."""
         self._told = _sentence(self.me, self._label, message.names)
+        self._judge_itself()
 
     # What happened.
 
@@ -159,6 +162,7 @@ class Members:
         if leads == self._leads:
             return
         self._leads = leads
+        self._judge_itself()
         self._led_since_ms = now.mono_ms
         self._joining.clear()
         self._rounds.clear()
@@ -212,14 +216,6 @@ class Members:
     # What the outside asks.
 
     @property
-    def retired(self) -> str:
-        """Why this node takes no part any more, in a sentence; empty while it does."""
-        if self._told or self._leads or self.me not in self.shunned:
-            return self._told
-        assert self._applied is not None, "who is shunned was named by a membership"
-        return _sentence(self.me, self._label, self._applied.names)
-
-    @property
     def deadline_ms(self) -> int:
         """When `tend` is wanted next."""
         if not (self.joins or self._open or self._joining):
@@ -241,6 +237,14 @@ class Members:
             self._label = next(
                 (label for label, node in membership.names if node == self.me), self._label
             )
+            self._judge_itself()
+
+    def _judge_itself(self) -> None:
+        if self._told or self._leads or self.me not in self.shunned:
+            self.retired = self._told
+        else:
+            assert self._applied is not None, "who is shunned was named by a membership"
+            self.retired = _sentence(self.me, self._label, self._applied.names)
 
     def _is_newcomer(self) -> bool:
         if not self.joins or self._told or self.me in self.shunned:

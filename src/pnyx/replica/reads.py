@@ -16,7 +16,7 @@ from pnyx.replica.requests import Request
 class Reads:
     """The reads of one replica whose answers are open, oldest first in each stage."""
 
-    _waiting: list[Request] = field(default_factory=list)
+    waiting: list[Request] = field(default_factory=list)
     _barrier: int = 0
     """The ticket of the barrier under way or of the last one."""
     _asking: list[Request] | None = None
@@ -25,18 +25,18 @@ class Reads:
 
     def add(self, request: Request) -> None:
         """Take in a read."""
-        self._waiting.append(request)
+        self.waiting.append(request)
 
     @property
     def wants_barrier(self) -> bool:
         """Are there reads and no barrier under way?"""
-        return self._asking is None and bool(self._waiting)
+        return self._asking is None and bool(self.waiting)
 
     def start_barrier(self) -> int:
         """Put all waiting reads behind a new barrier and return its ticket."""
         self._barrier += 1
-        self._asking = self._waiting
-        self._waiting = []
+        self._asking = self.waiting
+        self.waiting = []
         return self._barrier
 
     def released(self, ticket: int, index: Index) -> None:
@@ -80,6 +80,6 @@ class Reads:
         """Return every open read: the replica stops."""
         taken = [request for _, requests in self.confirmed for request in requests]
         taken += self._asking or []
-        taken += self._waiting
-        self.confirmed, self._asking, self._waiting = [], None, []
+        taken += self.waiting
+        self.confirmed, self._asking, self.waiting = [], None, []
         return taken

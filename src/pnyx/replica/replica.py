@@ -22,7 +22,7 @@ from pnyx.replica.changes import Change
 from pnyx.replica.clock import GroupClock
 from pnyx.replica.counters import Counters
 from pnyx.replica.diskspace import DiskSpace
-from pnyx.replica.effects import Effects, Now, Outbound
+from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.forwards import Forwards
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.members import Members
@@ -254,53 +254,44 @@ class Replica:
     @property
     def deadline_ms(self) -> int:
         """When `tick` is wanted next, on the monotone clock."""
-        # Asked for at the end of each turn, when mostly nobody waits for anything.
-        deadline_ms = min(self.consensus.deadline_ms, self._members.deadline_ms)
-        if self._proposals.by_deadline:
-            deadline_ms = min(deadline_ms, self._proposals.deadline_ms)
-        if self._forwards.open:
-            deadline_ms = min(deadline_ms, self._forwards.deadline_ms)
-        if self._reads.confirmed:
-            deadline_ms = min(deadline_ms, self._reads.deadline_ms)
-        if self._parking.bytes_held:
-            deadline_ms = min(deadline_ms, self._parking.deadline_ms, self._retry_ms)
-        if self._writes:
-            deadline_ms = min(deadline_ms, self._writes[0].until_ms)
-        if self._upkeep.sender.streams:
-            deadline_ms = min(deadline_ms, self._upkeep.sender.deadline_ms)
-        if self._disk.low_here:
-            deadline_ms = min(deadline_ms, self._disk.deadline_ms)
-        if self._ticks.next_expiry_ms and self.leads:
-            deadline_ms = min(deadline_ms, self._ticks.deadline_ms)
-        return deadline_ms
+        # Nobody is asked who waits for nothing: this is read at the end of each turn.
+        return min(
+            self.consensus.deadline_ms,
+            self._members.deadline_ms,
+            self._parking.deadline_ms,
+            self._proposals.deadline_ms if self._proposals.by_deadline else NEVER,
+            self._forwards.deadline_ms if self._forwards.open else NEVER,
+            self._reads.deadline_ms if self._reads.confirmed else NEVER,
+            self._retry_ms if self._parking.bytes_held else NEVER,
+            self._writes[0].until_ms if self._writes else NEVER,
+            self._upkeep.sender.deadline_ms if self._upkeep.sender.streams else NEVER,
+            self._disk.deadline_ms if self._disk.low_here else NEVER,
+            self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else NEVER,
+        )
 
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
         if self._writes and self._may_propose:
             self._propose(now)
-        if self._reads.wants_barrier:
+        if self._reads.waiting and self._reads.wants_barrier:
             self.counters.read_rounds += 1
             self.consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
         ready = self.consensus.ready()
         if ready is not None:
             self._take(ready, now)
             self._look(now)
-        if self._effects.write is None:
+        effects = self._effects
+        if effects.write is None and (self._committed or self._reads.confirmed):
             # A write leaves first: applying what is committed runs beside the disk and the peers.
             self._execute(now)
-        effects = self._effects
         effects.answers, self._answers.told = self._answers.told, []
         for outbox in (self._answers.replies, self._upkeep.outbox, self._members.outbox):
             if outbox:
                 effects.send += outbox
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        effects.more = bool(
-            effects.applied
-            or effects.write
-            or (self._writes and self._may_propose)
-            or self._reads.wants_barrier
-        )
+        more = effects.applied or effects.write or (self._writes and self._may_propose)
+        effects.more = bool(more or (self._reads.waiting and self._reads.wants_barrier))
         if not (effects.more or effects):
             return None
         self._effects = Effects()
@@ -413,8 +404,7 @@ class Replica:
                     self._park(request)
             else:
                 self._reads.released(release.ticket, release.index)
-        if ready.snapshots:
-            self._upkeep.stream_to(ready.snapshots, now.mono_ms)
+        self._upkeep.stream_to(ready.snapshots, now.mono_ms)
         if ready.write is not None:
             effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
 
@@ -457,8 +447,6 @@ class Replica:
         self._effects.applied += len(pairs)
 
     def _serve_reads(self, now: Now) -> None:
-        if not self._reads.confirmed:
-            return
         servable = self._reads.servable(self.group.applied.index)
         if not servable:
             return

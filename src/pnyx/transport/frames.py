@@ -41,8 +41,9 @@ class BadFrame(Exception):
 
 def frame(body: bytes) -> bytes:
     """Return `body` with its header in front, ready to be written to a link."""
-    assert 0 < len(body) <= FRAME_BYTES_MAX, "the sender splits or refuses before framing"
-    front = _FRONT.pack(MAGIC, VERSION, 0, len(body), crc32c(body))
+    size = len(body)
+    assert 0 < size <= FRAME_BYTES_MAX, "the sender splits or refuses before framing"
+    front = _FRONT.pack(MAGIC, VERSION, 0, size, crc32c(body))
     return b"".join((front, crc32c(front).to_bytes(4, "little"), body))
 
 

@@ -172,7 +172,7 @@ def peer_unreachable(raft: RaftState, peer: NodeId) -> None:
 
 def flush(raft: RaftState) -> None:
     """Send everything that is due to every peer."""
-    if raft.heartbeat_due or raft.reads.wants_round():
+    if raft.heartbeat_due or (raft.reads.gathered and raft.reads.wants_round()):
         raft.heartbeat_due = False
         raft.reads.begin_round(raft.commit_index)
         for peer, progress in raft.peers.items():

@@ -185,12 +185,16 @@ class Raft:
         if raft.role is Role.LEADER:
             return raft.heartbeat_deadline_ms
         if raft.role is Role.FOLLOWER:
-            return raft.reads.next_deadline_ms(raft.election_deadline_ms)
+            if raft.reads.asked:
+                return raft.reads.next_deadline_ms(raft.election_deadline_ms)
+            return raft.election_deadline_ms
         return min(raft.ask_again_ms, raft.election_deadline_ms)
 
     def step(self, sender: NodeId, message: Any, now_ms: int) -> None:
         """Take in a message of `sender`."""
-        raft = self._at(now_ms)
+        raft = self._state
+        assert now_ms >= raft.now_ms, "a monotone clock never goes back"
+        raft.now_ms = now_ms
         if level(raft, sender, message):
             _ON[type(message)](raft, sender, message)
 
@@ -280,7 +284,7 @@ class Raft:
         if raft.reads.answers:
             self._answer_reads()
         write = raft.writes.take(raft.log, raft.term, raft.voted_for, raft.now_ms)
-        committed = self._take_committed()
+        committed = self._take_committed() if raft.given_index < raft.commit_index else ()
         reads = raft.reads.released
         if not (write or raft.send or raft.delayed or committed or reads or raft.snapshots):
             return None
@@ -292,10 +296,9 @@ class Raft:
             tuple(reads),
             tuple(raft.snapshots),
         )
-        raft.send.clear()
-        raft.delayed.clear()
-        reads.clear()
-        raft.snapshots.clear()
+        for handed_out in (raft.send, raft.delayed, reads, raft.snapshots):
+            if handed_out:
+                handed_out.clear()
         return ready
 
     def _at(self, now_ms: int) -> RaftState:

@@ -161,7 +161,8 @@ class Invariants(Watch):
             if progress.match != matches.get(peer, 0):
                 durability.check_match(self.facts, member, peer, progress)
                 matches[peer] = progress.match
-            resources.look_peer(member, progress)
+            if progress.inflight:
+                resources.look_peer(member, progress)
 
 
 def _key(member: Member) -> tuple[Any, ...]:

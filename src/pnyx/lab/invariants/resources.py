@@ -42,11 +42,10 @@ def look_peer(member: Member, progress: Progress) -> None:
         Violation: more than its window.
     """
     settings = member.raft.settings
-    if progress.inflight:
-        largest = max(settings.append_bytes_max, settings.entry_bytes_max)
-        _check(member, "messages in flight", len(progress.inflight), settings.inflight_max)
-        in_flight_max = settings.inflight_bytes_max + largest
-        _check(member, "bytes in flight", progress.inflight_bytes, in_flight_max)
+    largest = max(settings.append_bytes_max, settings.entry_bytes_max)
+    _check(member, "messages in flight", len(progress.inflight), settings.inflight_max)
+    in_flight_max = settings.inflight_bytes_max + largest
+    _check(member, "bytes in flight", progress.inflight_bytes, in_flight_max)
 
 
 def _check(member: Member, what: str, held: int, most: int) -> None:
