@@ -4,28 +4,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from pnyx import aio as aio
     from pnyx.client.blocking import Pnyx, connect
     from pnyx.client.errors import (
+        AnswerLost,
         AuthError,
         CrossSlot,
+        LockLost,
         NoQuorum,
         Refused,
+        SessionExpired,
         Timeout,
         Unavailable,
+        WatchError,
     )
     from pnyx.errors import PnyxError
 
 __version__: Final = "0.1.0"
 
 __all__ = [
+    "AnswerLost",
     "AuthError",
     "CrossSlot",
+    "LockLost",
     "NoQuorum",
     "Pnyx",
     "PnyxError",
     "Refused",
+    "SessionExpired",
     "Timeout",
     "Unavailable",
+    "WatchError",
     "connect",
 ]
 
@@ -36,7 +45,8 @@ _HOMES: Final = {
     **{
         name: f"pnyx.client.errors:{name}"
         for name in (
-            "AuthError", "CrossSlot", "NoQuorum", "Refused", "Timeout", "Unavailable",
+            "AnswerLost", "AuthError", "CrossSlot", "LockLost", "NoQuorum", "Refused",
+            "SessionExpired", "Timeout", "Unavailable", "WatchError",
         )
     },
 }  # fmt: skip
@@ -45,6 +55,8 @@ _HOMES: Final = {
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
+    if name == "aio":
+        return import_module("pnyx.aio")
     if home is None:
         raise AttributeError(f"module 'pnyx' has no attribute {name!r}")
     module, _, attribute = home.partition(":")

@@ -22,6 +22,8 @@ AT = datetime(2030, 1, 1, tzinfo=UTC)
         (commands.set("k", 1, exat=AT), "SET k 1 EXAT 1893456000"),
         (commands.set("k", 1, pxat=AT, ifeq="o"), "SET k 1 PXAT 1893456000000 IFEQ o"),
         (commands.set("k", 1.5, keepttl=True, ifne="o"), "SET k 1.5 KEEPTTL IFNE o"),
+        (commands.cas("k", 7, "v", px=5), "PNYX.CAS k 7 v PX 5"),
+        (commands.cas("k", 0, "v", keepttl=True), "PNYX.CAS k 0 v KEEPTTL"),
         (commands.getex("k", persist=True), "GETEX k PERSIST"),
         (commands.expire("k", timedelta(minutes=1), gt=True), "EXPIRE k 60 GT"),
         (commands.pexpire("k", 7), "PEXPIRE k 7"),

@@ -5,13 +5,24 @@ import pytest
 
 from pnyx.client import commands
 from pnyx.client.errand import Call, Errand
-from pnyx.client.errors import NoQuorum, Refused, Timeout, Unavailable
+from pnyx.client.errors import (
+    AnswerLost,
+    NoQuorum,
+    Refused,
+    SessionExpired,
+    Timeout,
+    Unavailable,
+)
 from pnyx.client.routes import Routes
+from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
 from pnyx.gateway.outcomes import NOT_DONE, UNKNOWN
+from pnyx.machine.results import Refusal
+from pnyx.machine.sessions import ACKNOWLEDGED, ANSWER_NOT_KEPT, DEADLINE_PASSED
 from pnyx.prng import Prng
 from pnyx.replica.requests import Reason
 from pnyx.transport.backoff import Backoff
+from pnyx.transport.numbering import Number
 from pnyx.transport.verdict import Trail
 
 A, B = ("a", 1), ("b", 2)
@@ -19,7 +30,7 @@ NO_QUORUM = hiredis.ReplyError(NOT_DONE[Reason.NO_QUORUM].text)
 
 
 def errand(*calls: Call) -> Errand:
-    return Errand(calls, Routes((A, B)), Backoff(Prng(1)), ends_s=10.0)
+    return Errand(calls, Routes((A, B)), Backoff(Prng(1)), ends_s=10.0, ack=lambda _number: 0)
 
 
 def write(*, in_session: bool = False) -> Call:
@@ -94,6 +105,42 @@ def test_a_session_outlives_an_unknown_outcome_and_its_doubt_outlives_refusals()
         assert 0 < (on_way.pause_s(0.1) or 0) <= 0.25
     assert on_way.pause_s(10.0) is None
     assert error_of(call).outcome == "unknown"  # type: ignore[attr-defined]
+
+
+def late(text: str, *, is_doubtful: bool) -> PnyxError:
+    call = write(in_session=True)
+    call.trail.is_doubtful = is_doubtful
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.answered(parcel, [hiredis.ReplyError(text)])
+    return error_of(call)
+
+
+@pytest.mark.parametrize("refusal", [DEADLINE_PASSED, ACKNOWLEDGED])
+def test_a_deadline_that_passed_ends_the_attempts_and_a_first_one_was_not_done(
+    refusal: Refusal,
+) -> None:
+    for is_doubtful, outcome in ((False, "not_applied"), (True, "unknown")):
+        error = late(refusal.text, is_doubtful=is_doubtful)
+        assert isinstance(error, SessionExpired)
+        assert error.outcome == outcome
+
+
+def test_an_answer_that_was_not_kept_says_that_the_write_was_done() -> None:
+    assert isinstance(late(ANSWER_NOT_KEPT.text, is_doubtful=True), AnswerLost)
+
+
+def test_a_number_goes_before_its_command_and_stays_the_same() -> None:
+    call = write(in_session=True)
+    call.number = Number(b"f" * 32, 7, 99)
+    on_way = Errand((call,), Routes((A, B)), Backoff(Prng(1)), ends_s=10.0, ack=lambda _: 5)
+    payloads = []
+    for _ in range(2):
+        (parcel,) = on_way.parcels(0.0)
+        payloads.append(parcel.payload)
+        on_way.broke(parcel, [], "reset", 0.1, has_left=True)
+    prefix = packed(("PNYX.SEQ", b"f" * 32, 7, 5, 99))
+    assert payloads == [prefix + packed(call.command.words)] * 2
 
 
 def test_an_error_from_before_the_records_does_not_end_a_doubt() -> None:

@@ -1,8 +1,11 @@
 """Does a client ask the node that serves a slot, and somebody else when that one is silent?"""
 
+import hiredis
+
 from pnyx.client.routes import Routes
 
 A, B, C = ("a", 1), ("b", 2), ("c", 3)
+DISABLED = hiredis.ReplyError("ERR This instance has cluster support disabled")
 HALVES = [[0, 8191, [b"b", 2, b"id", []], [b"a", 1]], [8192, 16383, ["", 3, "id"]]]
 
 
@@ -44,7 +47,7 @@ def test_a_redirection_changes_its_slot_and_makes_the_map_due() -> None:
 
 def test_with_gateway_ports_one_node_is_stayed_with_until_it_fails() -> None:
     routes = Routes((A, B))
-    routes.no_cluster()
+    routes.learn(DISABLED, A)
     assert {routes.address_of(slot, 0.0) for slot in range(0, 16_384, 999)} == {A}
     routes.failed(A, 0.0)
     assert routes.address_of(1, 0.1) == B

@@ -1,5 +1,7 @@
 """`pnyx.connect` on three real processes, by cluster ports and by gateway ports."""
 
+import asyncio
+import doctest
 import os
 import threading
 from collections.abc import Iterator
@@ -7,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 import pnyx
+import pnyx.aio
+from pnyx.client import blocking
+from pnyx.client.collected import Transaction
 from pnyx.harness.cluster import Cluster
 
 pytestmark = pytest.mark.real
@@ -66,6 +71,88 @@ def test_the_errors_of_one_command_leave_the_others_alone(client: pnyx.Pnyx[byte
     with pytest.raises(pnyx.Refused, match="unknown command"):
         client.execute_command("NONESUCH")
     assert client.execute_command("STRLEN", "text") == 1
+
+
+def test_the_examples_of_the_docstrings_are_true(shared: Cluster) -> None:
+    port = shared.nodes["n1"].ports.cluster
+    with pnyx.connect(f"pnyx://127.0.0.1:{port}") as client:
+        client.delete(*client.scan_iter())
+        finder = doctest.DocTestFinder(recurse=True)
+        found = [
+            test
+            for thing in (blocking.connect, blocking.Pnyx)
+            for test in finder.find(thing, globs={"client": client, "pnyx": pnyx})
+        ]
+        assert sum(len(test.examples) for test in found) >= 15
+        for test in found:
+            for example in test.examples:
+                example.source = example.source.replace(":7001", f":{port}")
+            assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_compare_and_set_knows_what_was_seen(client: pnyx.Pnyx[bytes]) -> None:
+    assert client.get_versioned("doc") == (None, 0)
+    first = client.cas("doc", 0, "draft")
+    assert first is not None
+    assert client.cas("doc", 0, "other") is None
+    second = client.cas("doc", first, "final", ex=100)
+    assert second is not None
+    assert second > first
+    assert client.get_versioned("doc") == (b"final", second)
+    assert 0 < client.ttl("doc") <= 100
+
+
+def test_a_transaction_whose_watched_key_changed_is_tried_again(client: pnyx.Pnyx[bytes]) -> None:
+    tries = []
+
+    def add_one(transaction: Transaction) -> None:
+        seen = int(transaction.get("{t}n") or 0)
+        tries.append(seen)
+        if len(tries) == 1:
+            client.set("{t}n", 10)
+        transaction.multi()
+        transaction.set("{t}n", seen + 1).get("{t}n")
+
+    assert client.transaction(add_one, "{t}n") == [True, b"11"]
+    assert tries == [0, 10]
+    with pytest.raises(pnyx.CrossSlot):
+        client.transaction(lambda queue: queue.set("a", 1).set("b", 1))
+
+
+def test_a_lock_has_one_holder_and_each_holder_a_higher_token(client: pnyx.Pnyx[bytes]) -> None:
+    first, second = client.lock("job", ttl_ms=60_000), client.lock("job", ttl_ms=60_000)
+    assert first.acquire(wait_s=0)
+    assert not second.acquire(wait_s=0.1)
+    before = first.token
+    first.renew()
+    assert first.token == before
+    first.release()
+    assert second.acquire()
+    assert (second.token or 0) > (before or 0)
+    with pytest.raises(pnyx.LockLost):
+        first.release()
+    client.delete("job")
+    with pytest.raises(pnyx.LockLost):
+        second.renew()
+
+
+def test_the_asyncio_client_has_the_same_methods(shared: Cluster) -> None:
+    async def roundtrip() -> list[object]:
+        async with await pnyx.aio.connect(url(shared, "gateway"), decode_responses=True) as client:
+            await client.set("{a}x", 1)
+            done = await client.pipeline().incr("{a}x").get("{a}x").execute()
+            await asyncio.gather(*(client.incr("{a}many") for _ in range(300)))
+            async with client.lock("{a}lock") as lock:
+                assert lock.token
+            keys = sorted([key async for key in client.scan_iter("{a}*")])
+            await client.session().delete("{a}x")
+            return [done, await client.mget("{a}x", "{a}many"), keys]
+
+    assert asyncio.run(roundtrip()) == [[2, "2"], [None, "300"], ["{a}many", "{a}x"]]
+    public = {name for name in vars(blocking.Pnyx) if not name.startswith("_")}
+    assert public - {"close"} == {
+        name for name in vars(pnyx.aio.AsyncPnyx) if not name.startswith("_")
+    } - {"aclose"}
 
 
 def test_threads_share_a_client(client: pnyx.Pnyx[bytes]) -> None:

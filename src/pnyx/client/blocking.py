@@ -1,20 +1,21 @@
 """`pnyx.connect`: the client for programs that wait for each answer; it has no thread or loop."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from pnyx.client import commands
+from pnyx.client.collected import Lock, Pipeline, Transaction
 from pnyx.client.command import Command
-from pnyx.client.commands import Moment, Span
-from pnyx.client.courier import Courier
-from pnyx.client.errand import Call
+from pnyx.client.commands import Moment, Span, Versioned
+from pnyx.client.errors import WatchError
 from pnyx.client.listing import Listing
-from pnyx.client.pipeline import Queue, chunks
-from pnyx.client.settings import TIMEOUT_S_DEFAULT, Settings, settled
+from pnyx.client.lock import TTL_MS_DEFAULT
+from pnyx.client.runner import Runner
+from pnyx.client.settings import TIMEOUT_S_DEFAULT, settled
 from pnyx.client.table import EVERY_COMMAND, Table
 from pnyx.client.wire import Value
-from pnyx.transport.verdict import Trail
 
 Text = TypeVar("Text", bytes, str)
 
@@ -26,6 +27,7 @@ def connect(
     password: str | None = None,
     timeout_s: float = TIMEOUT_S_DEFAULT,
     decode_responses: Literal[False] = False,
+    exactly_once: bool = True,
 ) -> "Pnyx[bytes]": ...
 
 
@@ -36,6 +38,7 @@ def connect(
     password: str | None = None,
     timeout_s: float = TIMEOUT_S_DEFAULT,
     decode_responses: Literal[True],
+    exactly_once: bool = True,
 ) -> "Pnyx[str]": ...
 
 
@@ -45,6 +48,7 @@ def connect(
     password: str | None = None,
     timeout_s: float = TIMEOUT_S_DEFAULT,
     decode_responses: bool = False,
+    exactly_once: bool = True,
 ) -> "Pnyx[Any]":
     """Return a client of the cluster that has a node at `url`; `close` it, or use `with`.
 
@@ -59,16 +63,24 @@ def connect(
         password: what the nodes' `requirepass` says, if the URL does not.
         timeout_s: seconds that a call may take with all its attempts, more than 0, at most 600.
         decode_responses: return values as str (UTF-8), not bytes.
+        exactly_once: carry writes out in sessions, so that they can be sent again when their
+            outcome is not known. Without it such a write ends in a `Timeout` of outcome "unknown".
 
     Raises:
         AddressWrong: the URL cannot be meant.
         AuthError: the password is wrong or missing.
         Unavailable: no node answers.
     """
-    settings = settled(url, password=password, timeout_s=timeout_s, decode=decode_responses)
-    client: Pnyx[Any] = Pnyx(settings)
+    settings = settled(
+        url,
+        password=password,
+        timeout_s=timeout_s,
+        decode=decode_responses,
+        exactly_once=exactly_once,
+    )
+    client: Pnyx[Any] = Pnyx(Runner.of(settings))
     try:
-        client.execute_command("PING")
+        client.ping()
     except BaseException:
         client.close()
         raise
@@ -83,16 +95,17 @@ class Pnyx(Generic[Text]):
     words when the command is wrong for the value that is there.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._courier = Courier(settings)
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
         self._table: Table | None = None
-
-    # Life.
 
     def close(self) -> None:
         """Close the connections; calling again does nothing."""
-        self._courier.close()
+        self._runner.courier.close()
+
+    def ping(self) -> None:
+        """Return if any node answers."""
+        self._ask(Command(("PING",), None, writes=False))
 
     def __enter__(self) -> Self:
         return self
@@ -190,6 +203,39 @@ class Pnyx(Generic[Text]):
         """
         return self._ask(commands.mset(mapping))
 
+    def get_versioned(self, key: Value) -> Versioned:
+        """Return the value of a key and its revision; None and 0 if there is no such key.
+
+        >>> client.set("doc", "draft")
+        True
+        >>> value, revision = client.get_versioned("doc")
+        >>> client.cas("doc", revision, "final") > revision
+        True
+        >>> client.cas("doc", revision, "late") is None
+        True
+        """
+        return self._ask(commands.get_versioned(key))
+
+    def cas(
+        self,
+        key: Value,
+        revision: int,
+        value: Value,
+        *,
+        ex: Span | None = None,
+        px: Span | None = None,
+        exat: Moment | None = None,
+        pxat: Moment | None = None,
+        keepttl: bool = False,
+    ) -> int | None:
+        """Set a key if it still is at `revision` (0: there is none); return the new revision.
+
+        None, and nothing is done, if it is at another. Units as in `set`.
+        """
+        return self._ask(
+            commands.cas(key, revision, value, ex=ex, px=px, exat=exat, pxat=pxat, keepttl=keepttl)
+        )
+
     def incr(self, key: Value, amount: int = 1) -> int:
         """Add to the integer that a value is; a missing one counts as 0. Return the new one.
 
@@ -270,21 +316,69 @@ class Pnyx(Generic[Text]):
         What is there from the first to the last is found; what comes or goes meanwhile may be.
         `count` keys are looked at in one step, at most 1000.
         """
-        listing = Listing(self._courier.routes, match, count)
+        courier = self._runner.courier
+        listing = Listing(courier.routes, match, count)
         while (command := listing.next_page()) is not None:
             page = self._ask(command)
             if listing.is_last(page):
-                self._courier.ask_map(self._settings.timeout_s)
+                courier.ask_map(self._runner.settings.timeout_s)
             yield from listing.keys_of(page)
 
-    def pipeline(self) -> "Pipeline":
+    def pipeline(self) -> Pipeline:
         """Return an empty pipeline: its commands leave together and are no transaction.
 
         >>> pipeline = client.pipeline()
         >>> pipeline.set("a", 1).incr("a").get("a").execute()
         [True, 2, b'2']
         """
-        return Pipeline(self)
+        return Pipeline(self._runner)
+
+    def transaction(self, wanted: Callable[[Transaction], object], *watches: Value) -> list[Any]:
+        """Do what `wanted` queues at once, unless a watched key changes; then start again.
+
+        `wanted` gets a `Transaction`: it reads with `get`, and queues what is to be done with the
+        methods of a pipeline. It may be called several times. Keys share a slot.
+
+        >>> client.set("{account}a", 10)
+        True
+        >>> def pay(transaction):
+        ...     left = int(transaction.get("{account}a")) - 3
+        ...     transaction.multi()
+        ...     transaction.set("{account}a", left).incr("{account}b", 3)
+        >>> client.transaction(pay, "{account}a")
+        [True, 3]
+
+        Raises:
+            CrossSlot: the keys do not share a slot. Nothing was done.
+            WatchError: watched keys changed each time, for as long as a call may take.
+        """
+        ends_s = monotonic() + self._runner.settings.timeout_s
+        while True:
+            transaction = Transaction(self._runner)
+            transaction.watch(*watches)
+            wanted(transaction)
+            try:
+                return transaction.execute()
+            except WatchError:
+                if monotonic() > ends_s:
+                    raise
+
+    def session(self) -> "Pnyx[Text]":
+        """Return this client with a session of its own: at most 16 of its writes are under way.
+
+        It shares the connections. A program that shares one client among many threads gives those
+        that must not wait for others' writes such a session.
+        """
+        return Pnyx(self._runner.with_session())
+
+    def lock(self, name: Value, *, ttl_ms: int = TTL_MS_DEFAULT) -> Lock:
+        """Return a lock that is not taken yet; see `Lock`.
+
+        >>> with client.lock("report", ttl_ms=10_000) as lock:
+        ...     lock.token > 0
+        True
+        """
+        return Lock(self._runner, name, ttl_ms)
 
     def execute_command(self, *words: Value) -> Any:
         """Return the reply to any command, as the node gave it.
@@ -300,53 +394,13 @@ class Pnyx(Generic[Text]):
             self._table = Table(self._ask(EVERY_COMMAND))
         return self._ask(self._table.command(words))
 
-    def run(self, queued: Sequence[Command]) -> list[Call]:
-        """Carry out commands that leave together; each call has its result or error."""
-        calls = [Call(command, Trail(command.writes, in_session=False)) for command in queued]
-        self._courier.carry_out(calls, self._settings.timeout_s)
-        return calls
-
     def _ask(self, command: Command) -> Any:
-        return self.run((command,))[0].outcome()
+        return self._runner.one(command)
 
     def _by_slot(
         self, build: Callable[..., Command], keys: tuple[Value, ...]
     ) -> dict[tuple[int, ...], Any]:
         """Return the replies to one command a slot, by the places of its keys."""
         groups = commands.by_slot(keys)
-        calls = self.run([build(*(keys[place] for place in places)) for places in groups])
+        calls = self._runner.run([build(*(keys[place] for place in places)) for places in groups])
         return {places: call.outcome() for places, call in zip(groups, calls, strict=True)}
-
-
-class Pipeline(Queue):
-    """Commands that leave together when `execute` is called, and are no transaction.
-
-    Those to one node are done in order; another client's may come between.
-    """
-
-    def __init__(self, client: Pnyx[Any]) -> None:
-        super().__init__()
-        self._client = client
-
-    def execute(self, *, raise_on_error: bool = True) -> list[Any]:
-        """Send everything, empty the pipeline, and return the results in order.
-
-        All commands are tried whatever becomes of those before them. The first error is then
-        raised, or with `raise_on_error` off the errors stand in the list.
-        """
-        queued, self.commands = self.commands, []
-        calls = [call for chunk in chunks(queued) for call in self._client.run(chunk)]
-        if raise_on_error:
-            return [call.outcome() for call in calls]
-        return [call.result if call.error is None else call.error for call in calls]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.commands.clear()

@@ -1,7 +1,9 @@
 """One command on its way: its words, where it belongs, and what its reply means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import hiredis
 
 from pnyx.client.wire import Value, Words, packed, raw_of
 from pnyx.ids import Slot
@@ -25,6 +27,11 @@ class Command:
         """What makes the method's result out of the reply; None: the reply is it."""
         self.reply_count = 1
 
+    @property
+    def is_once(self) -> bool:
+        """Is it a write that a session can have done once? Its record lies with its keys."""
+        return self.writes and self.slot is not None
+
     def payload(self, prefix: bytes) -> bytes:
         """Return the bytes to send, with `prefix` before the word that does something.
 
@@ -36,3 +43,33 @@ class Command:
     def answer(self, replies: list[Any]) -> Any:
         """Return the reply that counts."""
         return replies[0]
+
+
+class Exec(Command):
+    """A transaction: commands whose keys share a slot, done at once if watched keys are as seen.
+
+    It carries the revisions that were seen, so it may leave on any connection, and again.
+    """
+
+    __slots__ = ("_start",)
+
+    def __init__(
+        self, queued: Sequence[Command], watched: Mapping[bytes, int], slot: Slot | None
+    ) -> None:
+        super().__init__(("EXEC",), None, writes=any(one.writes for one in queued))
+        self.slot = slot
+        lines: list[Words] = [("PNYX.WATCH", key, watched[key]) for key in watched]
+        lines += [("MULTI",), *(one.words for one in queued)]
+        self._start = b"".join(map(packed, lines))
+        self.reply_count = len(lines) + 1
+
+    def payload(self, prefix: bytes) -> bytes:
+        """Return the bytes to send, with `prefix` before EXEC."""
+        return self._start + prefix + packed(self.words)
+
+    def answer(self, replies: list[Any]) -> Any:
+        """Return EXEC's reply, or the error because of which there was nothing to do."""
+        last = replies[-1]
+        if isinstance(last, hiredis.ReplyError) and str(last).startswith("EXECABORT"):
+            return next(one for one in replies if isinstance(one, hiredis.ReplyError))
+        return last

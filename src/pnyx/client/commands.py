@@ -5,7 +5,7 @@ A builder is what the method of that name in all faces (blocking, asyncio, pipel
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pnyx.client.command import Command
 from pnyx.client.errors import CrossSlot
@@ -18,7 +18,16 @@ Span: TypeAlias = int | timedelta
 Moment: TypeAlias = int | datetime
 """A point in time since 1970."""
 
-_EPOCH_MS: Final = 1000
+_SECOND_MS: Final = 1000
+
+
+class Versioned(NamedTuple):
+    """A value as it was at a revision: what `cas` wants to know."""
+
+    value: Any
+    """None if there is none."""
+    revision: int
+    """Grows with every write to the key's shard; 0: no such key."""
 
 
 def _is_there(reply: Any) -> bool | None:
@@ -31,6 +40,10 @@ def _flag(reply: Any) -> bool:
 
 def _float(reply: Any) -> float:
     return float(reply)
+
+
+def _versioned(reply: Any) -> Versioned:
+    return Versioned(None, 0) if reply is None else Versioned(*reply)
 
 
 def get(key: Value) -> Command:
@@ -98,6 +111,25 @@ def mset(mapping: Mapping[Any, Value]) -> Command:
     return Command(("MSET", *flat), same_slot(flat[::2], "MSET"), writes=True, shape=_flag)
 
 
+def get_versioned(key: Value) -> Command:
+    return Command(("PNYX.GETV", key), key, writes=False, shape=_versioned)
+
+
+def cas(
+    key: Value,
+    revision: int,
+    value: Value,
+    *,
+    ex: Span | None = None,
+    px: Span | None = None,
+    exat: Moment | None = None,
+    pxat: Moment | None = None,
+    keepttl: bool = False,
+) -> Command:
+    words = ("PNYX.CAS", key, revision, value, *_expiry(ex=ex, px=px, exat=exat, pxat=pxat))
+    return Command((*words, "KEEPTTL") if keepttl else words, key, writes=True)
+
+
 def incr(key: Value, amount: int = 1) -> Command:
     return Command(("INCRBY", key, amount), key, writes=True)
 
@@ -144,7 +176,7 @@ def pexpire(
     gt: bool = False,
     lt: bool = False,
 ) -> Command:
-    return _expiring("PEXPIRE", key, _units(time, _EPOCH_MS), nx=nx, xx=xx, gt=gt, lt=lt)
+    return _expiring("PEXPIRE", key, _units(time, _SECOND_MS), nx=nx, xx=xx, gt=gt, lt=lt)
 
 
 def ttl(key: Value) -> Command:
@@ -181,12 +213,17 @@ def same_slot(keys: tuple[Value, ...], name: str) -> Value | None:
         CrossSlot: they do not; nothing was sent.
     """
     if len(by_slot(keys)) > 1:
-        raise CrossSlot(
-            f"the keys of {name} do not share a slot; nothing was done",
-            cause="only what lies in one slot can be changed at once",
-            next_step="give the keys one {tag}, for example {order:7}:lines and {order:7}:total",
-        )
+        raise cross_slot(name)
     return keys[0] if keys else None
+
+
+def cross_slot(name: str) -> CrossSlot:
+    """Return the error of a command whose keys do not share a slot."""
+    return CrossSlot(
+        f"the keys of {name} do not share a slot; nothing was done",
+        cause="only what lies in one slot can be changed at once",
+        next_step="give the keys one {tag}, for example {order:7}:lines and {order:7}:total",
+    )
 
 
 def _expiring(name: str, key: Value, units: int, **conditions: bool) -> Command:
@@ -199,11 +236,11 @@ def _expiry(*, ex: Span | None, px: Span | None, exat: Moment | None, pxat: Mome
     if ex is not None:
         words += ("EX", _units(ex, 1))
     if px is not None:
-        words += ("PX", _units(px, _EPOCH_MS))
+        words += ("PX", _units(px, _SECOND_MS))
     if exat is not None:
         words += ("EXAT", _moment(exat, 1))
     if pxat is not None:
-        words += ("PXAT", _moment(pxat, _EPOCH_MS))
+        words += ("PXAT", _moment(pxat, _SECOND_MS))
     return words
 
 

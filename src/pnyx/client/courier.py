@@ -1,22 +1,16 @@
 """Carries errands out over blocking sockets: sends, reads, waits. Decides nothing."""
 
-import os
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from secrets import randbits
 from time import monotonic, sleep
 
-import hiredis
-
 from pnyx.client.errand import Call, Errand, Parcel
 from pnyx.client.links import ATTEMPT_S, CONNECT_S, Broken, Link, Pool, Unwelcome
-from pnyx.client.routes import Routes
+from pnyx.client.routes import SLOTS, Routes
 from pnyx.client.settings import Settings
-from pnyx.client.wire import packed
 from pnyx.prng import Prng
 from pnyx.transport.backoff import Backoff
-
-_SLOTS = packed(("CLUSTER", "SLOTS"))
+from pnyx.transport.numbering import Number
 
 
 class Courier:
@@ -26,16 +20,15 @@ class Courier:
         self.routes = Routes(settings.target.seeds)
         self._pool = Pool(settings.greeting(), decode=settings.decode)
         self._prng = Prng(randbits(128))
-        _EVERY.add(self)
 
     def close(self) -> None:
         """Close the connections; calling again does nothing."""
         self._pool.close()
 
-    def carry_out(self, calls: Sequence[Call], timeout_s: float) -> None:
-        """Return when each call is over, which is `timeout_s` from now at the latest."""
+    def carry_out(self, calls: Sequence[Call], ends_s: float, ack: Callable[[Number], int]) -> None:
+        """Return when each call is over: at `ends_s` on the monotonic clock at the latest."""
         now_s = monotonic()
-        errand = Errand(calls, self.routes, Backoff(self._prng), now_s + timeout_s)
+        errand = Errand(calls, self.routes, Backoff(self._prng), ends_s, ack)
         while True:
             if self.routes.wants_map(now_s):
                 self.ask_map(errand.ends_s - now_s)
@@ -59,7 +52,7 @@ class Courier:
         until_s = now_s + min(timeout_s, CONNECT_S)
         try:
             link = self._pool.take(address, now_s)
-            link.send(_SLOTS, until_s)
+            link.send(SLOTS, until_s)
             (reply,) = link.receive(1, until_s)
         except Broken:
             self._pool.drop(address)
@@ -68,10 +61,7 @@ class Courier:
             self.routes.failed(address, monotonic())
         else:
             self._pool.give(link, monotonic())
-            if isinstance(reply, hiredis.ReplyError):
-                self.routes.no_cluster()
-            else:
-                self.routes.learn(reply, address)
+            self.routes.learn(reply, address)
 
     def _send(self, errand: Errand, parcel: Parcel, now_s: float, until_s: float) -> Link | None:
         try:
@@ -99,16 +89,5 @@ class Courier:
         errand.broke(parcel, broken.replies, broken.cause, monotonic(), has_left=broken.has_left)
 
     def forget(self) -> None:
-        """Start anew in a forked child: the parent goes on with what there was."""
+        """Leave the connections to the process that we were forked from."""
         self._pool.forget()
-
-
-_EVERY: "weakref.WeakSet[Courier]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for courier in list(_EVERY):
-        courier.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork)

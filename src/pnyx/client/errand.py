@@ -4,19 +4,29 @@ No socket and no clock: a face (blocking or asyncio) sends the `parcels`, tells 
 and waits as long as `pause_s` says. Everything that is decided is decided here, once for all faces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import hiredis
 
 from pnyx.client.command import Command
-from pnyx.client.errors import AuthError, CrossSlot, NoQuorum, Refused, Timeout, Unavailable
-from pnyx.client.replies import Again, Doubt, Moved, meaning
+from pnyx.client.errors import (
+    AuthError,
+    CrossSlot,
+    NoQuorum,
+    Refused,
+    SessionExpired,
+    Timeout,
+    Unavailable,
+)
+from pnyx.client.replies import Again, Doubt, Late, Moved, meaning
 from pnyx.client.routes import Routes
 from pnyx.client.url import Address
+from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
 from pnyx.transport.backoff import Backoff
+from pnyx.transport.numbering import Number
 from pnyx.transport.verdict import Heard, Trail
 
 HURRIES_MAX: Final = 3
@@ -29,6 +39,8 @@ class Call:
 
     command: Command
     trail: Trail
+    number: Number | None = None
+    """Its number in a session, in which it may be repeated."""
     result: Any = None
     error: PnyxError | None = None
     is_over: bool = False
@@ -36,6 +48,13 @@ class Call:
     was_heard: bool = False
     """Did any node answer, if only to refuse?"""
     no_quorum: bool = False
+
+    @classmethod
+    def failed(cls, command: Command, error: PnyxError) -> Self:
+        """Return the call of a command that was not sent."""
+        call = cls(command, Trail(command.writes, in_session=False))
+        call.fail(error)
+        return call
 
     def finish(self, reply: Any) -> None:
         """Note the answer."""
@@ -74,6 +93,8 @@ class Errand:
     backoff: Backoff
     ends_s: float
     """When the caller's patience ends, on the face's monotonic clock."""
+    ack: Callable[[Number], int]
+    """What the session of a number may acknowledge now."""
     _hurries: int = 0
     _must_wait: bool = False
 
@@ -85,7 +106,7 @@ class Errand:
             if not call.is_over:
                 address = routes.address_of(call.command.slot, now_s)
                 by_address.setdefault(address, []).append(call)
-        return [_parcel(address, calls) for address, calls in by_address.items()]
+        return [self._parcel(address, calls) for address, calls in by_address.items()]
 
     def answered(self, parcel: Parcel, replies: Sequence[Any]) -> None:
         """Note the replies to a parcel, all of them."""
@@ -143,6 +164,17 @@ class Errand:
         self._must_wait = False
         return min(pause_s, self.ends_s - now_s)
 
+    def _parcel(self, address: Address, calls: list[Call]) -> Parcel:
+        payload = b"".join([call.command.payload(self._prefix(call)) for call in calls])
+        return Parcel(address, calls, payload, sum(call.command.reply_count for call in calls))
+
+    def _prefix(self, call: Call) -> bytes:
+        number = call.number
+        if number is None:
+            return b""
+        ack = self.ack(number)
+        return packed(("PNYX.SEQ", number.session, number.sequence, ack, number.deadline_ms))
+
     def _on_error(self, call: Call, text: str, address: Address) -> None:
         call.was_heard = True
         what = meaning(text, address)
@@ -162,6 +194,8 @@ class Errand:
                 call.cause = text
                 self._must_wait = True
                 self._again(call, Heard.DOUBT)
+            case Late():
+                call.fail(_expired(call, text))
             case _ if call.trail.is_doubtful and _says_nothing_of_earlier(what):
                 call.cause = text
                 self._must_wait = True
@@ -175,12 +209,24 @@ class Errand:
             call.fail(_too_late(call))
 
 
-def _parcel(address: Address, calls: list[Call]) -> Parcel:
-    if len(calls) == 1:
-        command = calls[0].command
-        return Parcel(address, calls, command.payload(b""), command.reply_count)
-    payload = b"".join([call.command.payload(b"") for call in calls])
-    return Parcel(address, calls, payload, sum(call.command.reply_count for call in calls))
+def numbered(
+    piece: Sequence[Command], numbers: Sequence[Number] | None
+) -> tuple[list[Call], Sequence[Command]]:
+    """Return calls for the first of the commands, as far as the numbers go, and the rest.
+
+    Without `numbers` no command has one.
+    """
+    calls: list[Call] = []
+    free = iter(numbers or ())
+    for at, command in enumerate(piece):
+        number = None
+        if numbers is not None and command.is_once:
+            number = next(free, None)
+            if number is None:
+                return calls, piece[at:]
+        trail = Trail(command.writes, in_session=number is not None)
+        calls.append(Call(command, trail, number))
+    return calls, ()
 
 
 def _says_nothing_of_earlier(error: PnyxError) -> bool:
@@ -188,6 +234,19 @@ def _says_nothing_of_earlier(error: PnyxError) -> bool:
     return isinstance(error, AuthError | CrossSlot) or (
         isinstance(error, Refused)
         and (" PX" in error.effect or error.effect.startswith("ERR unknown command"))
+    )
+
+
+def _expired(call: Call, text: str) -> PnyxError:
+    name = str(call.command.words[0])
+    is_known = call.trail.outcome == "not_applied"
+    return SessionExpired(
+        f"{name} was not done before its deadline"
+        if is_known
+        else f"it is not known whether {name} was done before its deadline",
+        outcome=call.trail.outcome,
+        cause=text,
+        next_step="do it again" if is_known else "read the key before you do it again",
     )
 
 

@@ -3,9 +3,12 @@
 Try again:        ``Unavailable``      no node answered; nothing was done
                   ``NoQuorum``         the nodes that answer are no majority; nothing was done
                   ``Timeout``          too late; its ``outcome`` says whether the write may be there
+                  ``WatchError``       a watched key changed; the transaction did nothing
+                  ``LockLost``         somebody else may hold the lock
 Fix the program:  ``AddressWrong``     the URL cannot be meant
                   ``CrossSlot``        keys that must share a slot do not
                   ``AuthError``        the password is wrong or missing
+                  ``AnswerLost``       it was done, but what it answered is not known
                   ``Refused``          the node's own error: a wrong type, an argument, a limit
 
 All are ``PnyxError``; codes and next steps are in docs/reference/errors.md.
@@ -50,6 +53,12 @@ class Timeout(PnyxError):
         self.outcome: Outcome = outcome
 
 
+class SessionExpired(Timeout):
+    """The deadline of a write passed: it will not be done any more; ``outcome`` as of Timeout."""
+
+    code = "PX0608"
+
+
 class CrossSlot(PnyxError):
     """Keys that must share a slot do not. Nothing was done."""
 
@@ -66,3 +75,21 @@ class Refused(PnyxError):
     """The node refused the command, and it did nothing; the text is its own."""
 
     code = "PX0607"
+
+
+class AnswerLost(PnyxError):
+    """The write was done, once. Its answer was lost, and is too large to be said again."""
+
+    code = "PX0609"
+
+
+class WatchError(PnyxError):
+    """A watched key changed before the transaction. It did nothing."""
+
+    code = "PX0610"
+
+
+class LockLost(PnyxError):
+    """The lock's time ran out, and somebody else may hold it. Nothing was changed."""
+
+    code = "PX0611"

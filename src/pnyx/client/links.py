@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -72,11 +72,11 @@ class Link:
             self.send(b"".join(map(packed, greeting)), until_s)
             replies = self.receive(len(greeting), until_s)
         except Broken as broken:
-            refusal = next(_errors(broken.replies), None)
+            refusal = next(refusals(broken.replies), None)
             if refusal is not None:
                 raise Unwelcome(refusal) from broken
             raise Broken(broken.cause, has_left=False) from broken
-        for refusal in _errors(replies):
+        for refusal in refusals(replies):
             self.close()
             raise Unwelcome(refusal)
 
@@ -216,5 +216,6 @@ def said(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _errors(replies: Sequence[Any]) -> Any:
+def refusals(replies: Sequence[Any]) -> Iterator[str]:
+    """Return the errors among replies, in words."""
     return (str(reply) for reply in replies if isinstance(reply, hiredis.ReplyError))

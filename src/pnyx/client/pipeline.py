@@ -1,26 +1,24 @@
 """Commands that are collected first and leave together: the pipeline of both faces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec
 
 from pnyx.client import commands
 from pnyx.client.command import Command
 from pnyx.client.wire import Value
 
 P = ParamSpec("P")
-Q = TypeVar("Q", bound="Queue")
 
 CHUNK_COMMANDS_MAX: Final = 1000
 CHUNK_BYTES_MAX: Final = 256 * 1024
 """What leaves before replies are read: more, and both sides could wait for the other to read."""
 
 
-def _queued(build: Callable[P, Command]) -> Callable[Concatenate[Q, P], Q]:
+def _queued(build: Callable[P, Command]) -> Callable[Concatenate["Queue", P], Any]:
     @wraps(build)
-    def queue(self: Q, *given: P.args, **named: P.kwargs) -> Q:
-        self.commands.append(build(*given, **named))
-        return self
+    def queue(self: "Queue", *given: P.args, **named: P.kwargs) -> Any:
+        return self.add(build(*given, **named))
 
     return queue  # type: ignore[return-value]
 
@@ -34,6 +32,11 @@ class Queue:
     def __len__(self) -> int:
         return len(self.commands)
 
+    def add(self, command: Command) -> Any:
+        """Add a command; what this returns its method returns."""
+        self.commands.append(command)
+        return self
+
     get = _queued(commands.get)
     set = _queued(commands.set)
     put = _queued(commands.set)
@@ -43,6 +46,8 @@ class Queue:
     delex = _queued(commands.delex)
     mget = _queued(commands.mget)
     mset = _queued(commands.mset)
+    get_versioned = _queued(commands.get_versioned)
+    cas = _queued(commands.cas)
     incr = _queued(commands.incr)
     incrbyfloat = _queued(commands.incrbyfloat)
     getdel = _queued(commands.getdel)
@@ -54,7 +59,7 @@ class Queue:
     persist = _queued(commands.persist)
 
 
-def chunks(queued: list[Command]) -> list[list[Command]]:
+def chunks(queued: Sequence[Command]) -> list[list[Command]]:
     """Return the commands in pieces that may leave before any reply is read."""
     pieces: list[list[Command]] = []
     size = CHUNK_BYTES_MAX

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from pnyx.client.errors import AuthError, CrossSlot, Refused
+from pnyx.client.errors import AnswerLost, AuthError, CrossSlot, Refused
 from pnyx.client.url import Address
 from pnyx.errors import PnyxError
 
@@ -31,10 +31,19 @@ class Doubt:
     text: str
 
 
-Meaning: TypeAlias = Moved | Again | Doubt | PnyxError
+@dataclass(frozen=True, slots=True)
+class Late:
+    """This attempt was not done, and none will be any more; an earlier one may have been."""
+
+    text: str
+
+
+Meaning: TypeAlias = Moved | Again | Doubt | Late | PnyxError
 
 _AGAIN: Final = frozenset({"TRYAGAIN", "LOADING", "MASTERDOWN", "MISCONF", "READONLY"})
 _TOO_MANY: Final = "ERR max number of clients"
+_LATE: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
+_ANSWER_LOST: Final = "ERR PX0213 "
 _ERRORS: Final[dict[str, type[PnyxError]]] = {
     "NOAUTH": AuthError,
     "WRONGPASS": AuthError,
@@ -53,11 +62,13 @@ def meaning(text: str, asked: Address) -> Meaning:
     if prefix == "MOVED":
         return _moved(text, asked)
     if prefix == "UNKNOWN":
-        return Doubt(text)
+        return Late(text) if text.startswith(_LATE) else Doubt(text)
     if prefix == "CLUSTERDOWN":
         return Again(text, no_quorum=True)
     if prefix in _AGAIN or text.startswith(_TOO_MANY):
         return Again(text)
+    if text.startswith(_ANSWER_LOST):
+        return AnswerLost(text, next_step="read what the write left")
     kind = _ERRORS.get(prefix, Refused)
     return kind(text, next_step=_NEXT_STEPS.get(kind, ""))
 

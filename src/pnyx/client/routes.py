@@ -2,13 +2,19 @@
 
 With gateway ports any node serves every slot, and one is stayed with as long as it answers. With
 cluster ports the nodes say who serves what, and correct us with MOVED. No socket, no clock: the
-faces ask `CLUSTER SLOTS` when `wants_map` says so, and tell what they heard.
+faces send `SLOTS` when `wants_map` says so, and tell what they heard.
 """
 
 from typing import Any, Final
 
+import hiredis
+
 from pnyx.client.url import Address
+from pnyx.client.wire import packed
 from pnyx.ids import SLOT_COUNT
+
+SLOTS: Final = packed(("CLUSTER", "SLOTS"))
+_NO_CLUSTER: Final = "cluster support disabled"
 
 SILENT_S: Final = 1.0
 """A node that did not answer is asked last for so long."""
@@ -33,7 +39,7 @@ class Routes:
         self._turn = 0
 
     def wants_map(self, now_s: float) -> bool:
-        """Should `CLUSTER SLOTS` be asked before anything else? Says so once, until it is due."""
+        """Should `SLOTS` be sent before anything else? Says so once, until it is due."""
         if not self._is_stale or now_s - self._asked_s < ASK_S:
             return False
         self._asked_s = now_s
@@ -79,13 +85,13 @@ class Routes:
         """Note that a node knows of no leader: the map may be old."""
         self._is_stale = self.speaks_cluster
 
-    def no_cluster(self) -> None:
-        """Note that these are gateway ports."""
-        self.speaks_cluster = self._is_stale = False
-        self.masters = ()
-
     def learn(self, reply: Any, asked: Address) -> None:
-        """Take over what the node at `asked` answered to CLUSTER SLOTS."""
+        """Take over what the node at `asked` answered to `SLOTS`."""
+        if isinstance(reply, hiredis.ReplyError):
+            if _NO_CLUSTER in str(reply):
+                self.speaks_cluster = self._is_stale = False
+                self.masters = ()
+            return
         masters: list[Address | None] = [None] * SLOT_COUNT
         found: list[Address] = []
         for first, last, *nodes in reply:

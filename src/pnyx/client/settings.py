@@ -1,8 +1,10 @@
 """What a client was told when it was made, and what it says to a node first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pnyx.client.command import Command
 from pnyx.client.url import Target, parsed
 from pnyx.client.wire import Words
 
@@ -19,6 +21,13 @@ class Settings:
     """How long a call may take, all attempts together."""
     decode: bool
 
+    exactly_once: bool
+    """Do writes carry numbers of a session?"""
+
+    def wanted(self, piece: Sequence[Command]) -> int:
+        """Return how many of the commands want a number."""
+        return sum(command.is_once for command in piece) if self.exactly_once else 0
+
     def greeting(self) -> tuple[Words, ...]:
         """Return what is said on each new connection before anything else."""
         words: tuple[Words, ...] = (("CLIENT", "SETINFO", "LIB-NAME", "pnyx"),)
@@ -27,7 +36,9 @@ class Settings:
         return words
 
 
-def settled(url: str, *, password: str | None, timeout_s: float, decode: bool) -> Settings:
+def settled(
+    url: str, *, password: str | None, timeout_s: float, decode: bool, exactly_once: bool
+) -> Settings:
     """Return the settings of a client.
 
     Raises:
@@ -39,4 +50,4 @@ def settled(url: str, *, password: str | None, timeout_s: float, decode: bool) -
     target = parsed(url)
     if password is not None:
         target = Target(target.seeds, password)
-    return Settings(target, timeout_s, decode)
+    return Settings(target, timeout_s, decode, exactly_once)

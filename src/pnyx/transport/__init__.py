@@ -12,7 +12,8 @@ Two nodes share two TCP connections, one a lane. The node whose label sorts firs
 connection carries both directions: there is never a second connection to break a tie with, and a
 link is either up for both sides or for none. Whoever dials keeps trying, with back-off.
 
-`verdict` is the client's end of the wire: what may be said of a command that was not answered.
+`verdict` and `numbering` are the client's end of the wire: what may be said of a command that was
+not answered, and the numbers that make its repetition safe.
 
 Read in this order: frames, lane, codec, handshake, backoff, counts, link, dialer, peers.
 The bytes are described in docs/reference/wire-format.md.

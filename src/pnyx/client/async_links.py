@@ -1,0 +1,151 @@
+"""Asyncio's connections to the nodes, and those that are kept for the next call."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final, Self
+
+import hiredis
+
+from pnyx.client.links import CONNECT_S, IDLE_MAX, Broken, Unwelcome, refusals, said
+from pnyx.client.url import Address
+from pnyx.client.wire import READ_BYTES, Words, packed, reader
+
+LINKS_MAX: Final = IDLE_MAX
+"""Connections to one node; beyond it tasks wait for one."""
+
+
+class Link:
+    """One connection to one node, used by one task at a time."""
+
+    def __init__(
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], *, decode: bool
+    ) -> None:
+        self._in, self._out = streams
+        self._reader = reader(decode=decode)
+
+    @classmethod
+    async def to(cls, address: Address, greeting: Sequence[Words], *, decode: bool) -> Self:
+        """Connect and be welcomed; takes at most twice CONNECT_S.
+
+        Raises:
+            Broken: nobody welcomed us. Nothing was asked.
+            Unwelcome: the node refused the greeting.
+        """
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                streams = await asyncio.open_connection(*address, limit=READ_BYTES)
+        except OSError as error:
+            raise Broken(said(error), has_left=False) from error
+        link = cls(streams, decode=decode)
+        payload = b"".join(map(packed, greeting))
+        try:
+            replies = await link.exchange(payload, len(greeting), monotonic() + CONNECT_S)
+        except Broken as broken:
+            for refusal in refusals(broken.replies):
+                raise Unwelcome(refusal) from broken
+            raise Broken(broken.cause, has_left=False) from broken
+        for refusal in refusals(replies):
+            link.close()
+            raise Unwelcome(refusal)
+        return link
+
+    async def exchange(self, payload: bytes, count: int, until_s: float) -> list[Any]:
+        """Send all of it and return so many replies, errors among them as values.
+
+        Raises:
+            Broken: fewer came, which it has; the connection is closed.
+        """
+        replies: list[Any] = []
+        try:
+            async with asyncio.timeout(until_s - monotonic()):
+                self._out.write(payload)
+                await self._out.drain()
+                while len(replies) < count:
+                    reply = self._reader.gets()
+                    if reply is not False:
+                        replies.append(reply)
+                        continue
+                    received = await self._in.read(READ_BYTES)
+                    if not received:
+                        raise ConnectionResetError("the node closed the connection")
+                    self._reader.feed(received)
+        except (OSError, hiredis.ProtocolError) as error:
+            self.close()
+            raise Broken(said(error), has_left=True, replies=replies) from error
+        except asyncio.CancelledError:
+            # Replies that nobody reads would be taken for those of the next call.
+            self.close()
+            raise
+        return replies
+
+    def is_open(self) -> bool:
+        """Return False if the node has hung up."""
+        return not self._in.at_eof() and not self._out.is_closing()
+
+    def close(self) -> None:
+        """Close the connection; calling again does nothing."""
+        self._out.close()
+
+
+class Pool:
+    """The connections of one client, on one event loop."""
+
+    def __init__(self, greeting: Sequence[Words], *, decode: bool) -> None:
+        self._greeting = greeting
+        self._decode = decode
+        self._idle: dict[Address, list[Link]] = {}
+        self._free: dict[Address, asyncio.Semaphore] = {}
+        self._is_closed = False
+
+    async def exchange(
+        self, address: Address, payload: bytes, count: int, until_s: float
+    ) -> list[Any]:
+        """Send to a node and return its replies, over a connection that nobody else uses meanwhile.
+
+        Raises:
+            Broken: the node did not answer in full. Unwelcome: it refuses us.
+        """
+        if self._is_closed:
+            raise RuntimeError("this client is closed")
+        free = self._free.setdefault(address, asyncio.Semaphore(LINKS_MAX))
+        try:
+            async with asyncio.timeout(until_s - monotonic()):
+                await free.acquire()
+        except TimeoutError as error:
+            raise Broken("all connections were in use", has_left=False) from error
+        try:
+            link = self._rested(address) or await Link.to(
+                address, self._greeting, decode=self._decode
+            )
+            replies = await link.exchange(payload, count, until_s)
+        finally:
+            free.release()
+        self._give(address, link)
+        return replies
+
+    def drop(self, address: Address) -> None:
+        """Close what is idle to a node that does not answer."""
+        for link in self._idle.pop(address, []):
+            link.close()
+
+    def close(self) -> None:
+        """Close what is idle, and whatever comes back."""
+        self._is_closed = True
+        for address in list(self._idle):
+            self.drop(address)
+
+    def _rested(self, address: Address) -> Link | None:
+        idle = self._idle.get(address)
+        while idle:
+            link = idle.pop()
+            if link.is_open():
+                return link
+            link.close()
+        return None
+
+    def _give(self, address: Address, link: Link) -> None:
+        if self._is_closed:
+            link.close()
+        else:
+            self._idle.setdefault(address, []).append(link)

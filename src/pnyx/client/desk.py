@@ -1,0 +1,88 @@
+"""Hands numbers out to the threads of a blocking client; who finds all windows full waits."""
+
+import threading
+from collections.abc import Callable, Sequence
+from time import CLOCK_BOOTTIME, clock_gettime, monotonic
+from typing import Any
+
+from pnyx.client.command import Command
+from pnyx.client.errand import Call
+from pnyx.client.errors import Timeout
+from pnyx.client.ledger import OPEN, Ledger
+from pnyx.transport.numbering import Number
+
+Ask = Callable[[Sequence[Command], float], list[Any]]
+
+
+class Desk:
+    """The sessions of one blocking client."""
+
+    def __init__(self, sessions_max: int) -> None:
+        self._sessions_max = sessions_max
+        self._ledger = Ledger(sessions_max)
+        self._changed = threading.Condition()
+        self._is_opening = False
+
+    def forget(self) -> None:
+        """Start anew in a forked child: the numbers belong to the process that it came from."""
+        self._ledger = Ledger(self._sessions_max)
+        self._changed = threading.Condition()
+        self._is_opening = False
+
+    def ack(self, number: Number) -> int:
+        """Return what the session of `number` may acknowledge now."""
+        return self._ledger.ack(number)
+
+    def take(self, count: int, ends_s: float, ask: Ask) -> list[Number]:
+        """Return numbers for 1 to `count` writes, whose client gives up at `ends_s`.
+
+        Raises:
+            Timeout: the windows stayed full. Nothing was sent.
+            Unavailable: no session could be opened. Nothing was sent.
+        """
+        with self._changed:
+            while True:
+                now_s, now_ms = monotonic(), ticks_ms()
+                missing = 0 if self._is_opening else self._ledger.missing(count, now_ms)
+                if missing:
+                    break
+                numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
+                if numbers:
+                    return numbers
+                if not self._changed.wait(max(ends_s - now_s, 0)) and monotonic() >= ends_s:
+                    raise windows_full()
+            self._is_opening = True
+        self._open(missing, ends_s, ask)
+        return self.take(count, ends_s, ask)
+
+    def settle(self, calls: Sequence[Call], numbers: Sequence[Number]) -> None:
+        """Take back the numbers of calls that are over, or given up."""
+        with self._changed:
+            self._ledger.settle(calls, numbers)
+            self._changed.notify_all()
+
+    def _open(self, count: int, ends_s: float, ask: Ask) -> None:
+        asked_ms = ticks_ms()
+        replies: list[Any] = []
+        try:
+            replies = ask([OPEN] * count, ends_s)
+        finally:
+            with self._changed:
+                self._is_opening = False
+                for reply in replies:
+                    self._ledger.opened(reply, asked_ms)
+                self._changed.notify_all()
+
+
+def ticks_ms() -> int:
+    """Return ms on a clock that goes on while the machine sleeps, for deadlines of other clocks."""
+    return int(clock_gettime(CLOCK_BOOTTIME) * 1000)
+
+
+def windows_full() -> Timeout:
+    """Return the error of a write that got no number in time."""
+    return Timeout(
+        "the write was not sent: too many others of this client wait for their answers",
+        outcome="not_applied",
+        next_step="write less at the same time, or connect once more",
+    )

@@ -1,0 +1,84 @@
+"""Runs commands for the threads of a blocking client: numbers first, then the courier."""
+
+import os
+import weakref
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Self
+
+from pnyx.client.command import Command
+from pnyx.client.courier import Courier
+from pnyx.client.desk import Desk
+from pnyx.client.errand import Call, numbered
+from pnyx.client.ledger import SESSIONS_MAX
+from pnyx.client.pipeline import chunks
+from pnyx.client.settings import Settings
+from pnyx.errors import PnyxError
+
+
+class Runner:
+    """What the methods of a client, its pipelines, transactions and locks run on."""
+
+    def __init__(self, settings: Settings, courier: Courier, sessions_max: int) -> None:
+        self.settings = settings
+        self.courier = courier
+        self._desk = Desk(sessions_max)
+        _EVERY.add(self)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the runner of a new client; nothing is connected yet."""
+        return cls(settings, Courier(settings), SESSIONS_MAX)
+
+    def with_session(self) -> "Runner":
+        """Return one with a session of its own, over the same connections."""
+        return Runner(self.settings, self.courier, sessions_max=1)
+
+    def one(self, command: Command) -> Any:
+        """Return a command's result, or raise its error."""
+        return self.run((command,))[0].outcome()
+
+    def run(self, queued: Sequence[Command]) -> list[Call]:
+        """Carry out commands that leave together; each call has its result or error."""
+        calls: list[Call] = []
+        for piece in chunks(queued):
+            calls += self._run_piece(piece)
+        return calls
+
+    def _run_piece(self, piece: Sequence[Command]) -> list[Call]:
+        calls: list[Call] = []
+        while piece:
+            ends_s = monotonic() + self.settings.timeout_s
+            wanted = self.settings.wanted(piece)
+            try:
+                numbers = self._desk.take(wanted, ends_s, self._ask) if wanted else []
+            except PnyxError as error:
+                return calls + [Call.failed(command, error) for command in piece]
+            part, piece = numbered(piece, numbers if wanted else None)
+            try:
+                self.courier.carry_out(part, ends_s, self._desk.ack)
+            finally:
+                self._desk.settle(part, numbers)
+            calls += part
+        return calls
+
+    def _ask(self, reads: Sequence[Command], ends_s: float) -> list[Any]:
+        calls, _rest = numbered(reads, None)
+        self.courier.carry_out(calls, ends_s, self._desk.ack)
+        return [call.outcome() for call in calls]
+
+    def forget(self) -> None:
+        """Start anew in a forked child: connections and numbers stay with the parent."""
+        self.courier.forget()
+        self._desk.forget()
+
+
+_EVERY: "weakref.WeakSet[Runner]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for runner in list(_EVERY):
+        runner.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
