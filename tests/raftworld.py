@@ -46,6 +46,9 @@ class Disk:
     mark: Mark = field(default_factory=Mark)
     membership: Membership = field(default_factory=lambda: Membership(()))
     entries: list[Entry] = field(default_factory=list)
+    accepted: Term = Term(0)
+    installed: tuple[Mark, Membership] | None = None
+    """What the space holds, and the membership that came with it."""
 
     @property
     def last_index(self) -> int:
@@ -69,10 +72,15 @@ class Disk:
         self.hard_state = write.hard_state or self.hard_state
         if write.restart:
             self.restart(write.restart)
+            if self.installed is not None and self.installed[0] == write.restart:
+                self.membership = self.installed[1]
         for entry in write.entries:
             del self.entries[entry.index - self.mark.index - 1 :]
             assert entry.index == self.last_index + 1, "a write leaves no gap in the log"
             self.entries.append(entry)
+        if write.accepted:
+            del self.entries[write.accepted.last_index - self.mark.index :]
+            self.accepted = write.accepted.term
         if write.compacted and write.compacted.index > self.mark.index:
             assert self.term_at(write.compacted.index) == write.compacted.term
             self.restart(write.compacted)
@@ -178,7 +186,8 @@ class World:
                 disk.membership = membership
         member.boots += 1
         member.durable_id = 0
-        member.raft = Raft(
+        member.raft = self._core_of(
+            member,
             me=member.node,
             membership=disk.membership,
             settings=self.settings,
@@ -190,6 +199,9 @@ class World:
             compacted=disk.mark,
             applied=Index(len(member.applied)),
         )
+
+    def _core_of(self, _member: Member, **found: Any) -> Raft:
+        return Raft(**found)
 
     # Links.
 
@@ -234,6 +246,7 @@ class World:
         if not member.outstanding or member.disk_hangs:
             return False
         write = member.outstanding.popleft()
+        member.disk.installed = member.installed
         member.disk.apply(write)
         member.durable_id = write.write_id
         for delayed in member.delayed:

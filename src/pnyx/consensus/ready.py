@@ -51,6 +51,13 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     term: Term = Term(0)
 
 
+class Acceptance(msgspec.Struct, frozen=True, array_like=True):
+    """Multi-Paxos: the round in which a log was accepted, and where that log ends."""
+
+    term: Term
+    last_index: Index
+
+
 class Role(IntEnum):
     """What a replica is in its group right now."""
 
@@ -71,6 +78,8 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     """Entries up to and including this may be forgotten; those above it stay."""
     restart: Mark | None = None
     """A snapshot was installed: the whole log before this record is void unless it agrees here."""
+    accepted: Acceptance | None = None
+    """Of Multi-Paxos alone: after `entries`, what lies past its end is void."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):

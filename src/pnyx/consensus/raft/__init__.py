@@ -11,12 +11,15 @@ State is data, rules are functions of it, the door is thin:
     state       all of the above, for one member
     roles       the table of role changes
     terms       levels the term of every message before a role sees it
+    leading     what the next two must know of a member
     transfer    leadership moves on purpose
     members     members change, through joint consensus
     leader      replication, commit, reads
     election    pre-vote and vote
     follower    append, heartbeat, snapshot
     raft        the door: `Raft`, behind the `Consensus` contract
+
+Log, writes, progress, reads, transfer and members serve Multi-Paxos as well.
 
 Where we differ from the paper, and why, is argued in docs/explanation/raft-in-pnyx.md.
 """

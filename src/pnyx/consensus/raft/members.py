@@ -15,59 +15,59 @@ import msgspec
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft import transfer
+from pnyx.consensus.raft.leading import Leading
 from pnyx.consensus.raft.progress import Progress
-from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind, Position, Refused, Role
 from pnyx.ids import Index
 
 
-def change(raft: RaftState, target: Membership) -> Position | Refused:
+def change(leading: Leading, target: Membership) -> Position | Refused:
     """Append the first entry of a change to `target`, or refuse without any effect."""
     assert not target.outgoing, "a joint membership is a step, never an aim"
-    reason = _why_not_now(raft) or _why_not(raft.log.membership, target)
+    reason = _why_not_now(leading) or _why_not(leading.log.membership, target)
     if reason:
         return Refused(reason)
-    present = raft.log.membership
+    present = leading.log.membership
     assert not present.outgoing, "a joint membership is left when it is committed"
     if target.voters == present.voters:
-        return _append(raft, target)
-    return _append(raft, msgspec.structs.replace(target, outgoing=present.voters))
+        return _append(leading, target)
+    return _append(leading, msgspec.structs.replace(target, outgoing=present.voters))
 
 
-def tend(raft: RaftState) -> None:
+def tend(leading: Leading) -> None:
     """Do what follows from the newest membership once it is committed."""
-    log = raft.log
-    if raft.commit_index < log.membership_index:
+    log = leading.log
+    if leading.commit_index < log.membership_index:
         return
     if log.membership.outgoing:
-        if raft.transfer is None:
-            _append(raft, msgspec.structs.replace(log.membership, outgoing=()))
-    elif is_removed(raft):
+        if leading.transfer is None:
+            _append(leading, msgspec.structs.replace(log.membership, outgoing=()))
+    elif is_removed(leading):
         # We led until here without counting ourselves (§4.2.2).
-        if raft.transfer is None:
-            transfer.begin(raft, None)
-    elif len(raft.peers) > len(log.membership.peers(raft.me)):
-        _part(raft)
+        if leading.transfer is None:
+            transfer.begin(leading, None)
+    elif len(leading.peers) > len(log.membership.peers(leading.me)):
+        _part(leading)
 
 
-def is_removed(raft: RaftState) -> bool:
+def is_removed(leading: Leading) -> bool:
     """Is a membership committed in which we are no voter?"""
-    log = raft.log
-    return not log.membership.is_voter(raft.me) and raft.commit_index >= log.membership_index
+    log = leading.log
+    return not log.membership.is_voter(leading.me) and leading.commit_index >= log.membership_index
 
 
-def _why_not_now(raft: RaftState) -> str:
-    if raft.role is not Role.LEADER:
+def _why_not_now(leading: Leading) -> str:
+    if leading.role is not Role.LEADER:
         return "not leader"
-    if raft.transfer is not None:
+    if leading.transfer is not None:
         return "transferring"
-    if raft.is_stalled():
+    if leading.is_stalled():
         return "stalled"
-    if raft.commit_index < raft.term_start:
+    if leading.commit_index < leading.term_start:
         # Two leaders' uncommitted changes could have quorums that do not meet (Ongaro, raft-dev,
         # July 2015).
         return "nothing committed in this term"
-    if raft.log.membership_index > raft.commit_index:
+    if leading.log.membership_index > leading.commit_index:
         return "change under way"
     return ""
 
@@ -82,26 +82,28 @@ def _why_not(present: Membership, target: Membership) -> str:
     return "nothing to change" if target == present else ""
 
 
-def _append(raft: RaftState, membership: Membership) -> Position:
-    log = raft.log
+def _append(leading: Leading, membership: Membership) -> Position:
+    log = leading.log
     payload = msgspec.msgpack.encode(membership)
-    entry = Entry(Index(log.last_index + 1), raft.term, EntryKind.MEMBERSHIP, payload)
+    entry = Entry(Index(log.last_index + 1), leading.term, EntryKind.MEMBERSHIP, payload)
     log.append(entry)
-    raft.uncommitted_bytes += len(payload)
+    leading.uncommitted_bytes += len(payload)
     # Who is dropped stays for a while: it is to hear that its removal is committed.
-    peers = sorted({*raft.peers, *membership.peers(raft.me)})
-    raft.peers = {
-        peer: raft.peers.get(peer) or Progress(next=entry.index, active_ms=raft.now_ms)
+    peers = sorted({*leading.peers, *membership.peers(leading.me)})
+    leading.peers = {
+        peer: leading.peers.get(peer) or Progress(next=entry.index, active_ms=leading.now_ms)
         for peer in peers
     }
-    raft.farewell_ms = 0
+    leading.farewell_ms = 0
     return Position(entry.index, entry.term)
 
 
-def _part(raft: RaftState) -> None:
-    if not raft.farewell_ms:
-        raft.farewell_ms = raft.now_ms + raft.settings.election_ms_max
-    elif raft.now_ms >= raft.farewell_ms:
-        members = raft.log.membership.peers(raft.me)
-        raft.peers = {peer: progress for peer, progress in raft.peers.items() if peer in members}
-        raft.farewell_ms = 0
+def _part(leading: Leading) -> None:
+    if not leading.farewell_ms:
+        leading.farewell_ms = leading.now_ms + leading.settings.election_ms_max
+    elif leading.now_ms >= leading.farewell_ms:
+        members = leading.log.membership.peers(leading.me)
+        leading.peers = {
+            peer: progress for peer, progress in leading.peers.items() if peer in members
+        }
+        leading.farewell_ms = 0

@@ -6,6 +6,7 @@ door, is called from outside.
 
 from dataclasses import dataclass, field
 
+from pnyx.consensus.raft.leading import Transfer
 from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import RaftMessage
 from pnyx.consensus.raft.progress import Progress
@@ -15,17 +16,6 @@ from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import Delayed, Envelope, Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
-
-
-@dataclass(slots=True)
-class Transfer:
-    """Leadership on its way to another voter; proposals are refused meanwhile."""
-
-    to: NodeId
-    deadline_ms: int
-    """Then it is given up, and this node leads on."""
-    told: bool = False
-    """`TimeoutNow` was sent."""
 
 
 @dataclass(slots=True)

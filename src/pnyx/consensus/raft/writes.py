@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pnyx.consensus.raft.log import Log
-from pnyx.consensus.ready import Entry, HardState, Mark, Write
+from pnyx.consensus.ready import Acceptance, Entry, HardState, Mark, Write
 from pnyx.ids import Index, NodeId, Term
 
 
@@ -37,7 +37,9 @@ class Writes:
     outstanding: deque[Outstanding] = field(default_factory=deque)
     hard_state_changed: bool = False
     ground_id: int = 0
-    """The last write with a hard state or a restart in it: every reply stands on it."""
+    """The last write that says more than entries: every reply stands on it."""
+    accepted: Term | None = None
+    """Multi-Paxos: the round that the whole log is accepted in from now on."""
     compacted: Mark | None = None
     restart: Mark | None = None
 
@@ -64,9 +66,7 @@ class Writes:
 
     def id_for_ground(self) -> int:
         """Return the write that makes the present term and vote durable."""
-        if self.hard_state_changed or self.restart is not None:
-            return self.next_id
-        return self.ground_id
+        return self.next_id if self._changes_ground else self.ground_id
 
     def id_for_entries(self, index: Index) -> int:
         """Return the write that makes term, vote and all entries up to `index` durable."""
@@ -86,7 +86,7 @@ class Writes:
     def take(self, log: Log, term: Term, voted_for: NodeId | None, now_ms: int) -> Write | None:
         """Return one write of everything that must be durable and is not asked for yet."""
         has_entries = self.asked_index < log.last_index
-        changes_ground = self.hard_state_changed or self.restart is not None
+        changes_ground = self._changes_ground
         if not (has_entries or changes_ground or self.compacted is not None):
             return None
         entries: tuple[Entry, ...] = ()
@@ -100,6 +100,7 @@ class Writes:
             entries,
             self.compacted,
             self.restart,
+            Acceptance(self.accepted, log.last_index) if self.accepted is not None else None,
         )
         if changes_ground:
             self.ground_id = self.next_id
@@ -107,7 +108,7 @@ class Writes:
         self.outstanding.append(Outstanding(self.next_id, log.last_index, now_ms))
         self.next_id += 1
         self.hard_state_changed = False
-        self.compacted = self.restart = None
+        self.compacted = self.restart = self.accepted = None
         return write
 
     def persisted(self, write_id: int) -> None:
@@ -122,3 +123,7 @@ class Writes:
     def stalled_ms(self, now_ms: int) -> int:
         """Return for how long the oldest write has been outstanding; 0 if none is."""
         return now_ms - self.outstanding[0].asked_ms if self.outstanding else 0
+
+    @property
+    def _changes_ground(self) -> bool:
+        return self.hard_state_changed or self.restart is not None or self.accepted is not None
