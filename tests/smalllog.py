@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pnyx.consensus.formation import Formed
-from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark, Write
+from pnyx.consensus.ready import Acceptance, Entry, EntryKind, HardState, Mark, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.prng import Prng
 from pnyx.storage.files import Files
@@ -60,6 +60,7 @@ class Account:
     hard_state: HardState = field(default_factory=HardState)
     compacted: Mark = field(default_factory=Mark)
     entries: dict[int, Entry] = field(default_factory=dict)
+    accepted: Term = Term(0)
 
     @property
     def last(self) -> Mark:
@@ -82,6 +83,10 @@ class Account:
         for new in write.entries:
             self.entries = {index: old for index, old in self.entries.items() if index < new.index}
             self.entries[new.index] = new
+        if write.accepted is not None:
+            end = write.accepted.last_index
+            self.entries = {index: kept for index, kept in self.entries.items() if index <= end}
+            self.accepted = write.accepted.term
         if write.compacted is not None:
             self.compacted = write.compacted
             self.entries = {i: old for i, old in self.entries.items() if i > write.compacted.index}
@@ -96,7 +101,7 @@ class Ledger:
 
     def copy(self) -> "Ledger":
         groups = {
-            group: Account(held.hard_state, held.compacted, dict(held.entries))
+            group: Account(held.hard_state, held.compacted, dict(held.entries), held.accepted)
             for group, held in self.groups.items()
         }
         return Ledger(groups, self.formed)
@@ -121,6 +126,7 @@ class Ledger:
             and recovered.groups.keys() == self.groups.keys()
             and all(
                 found.hard_state == self.groups[group].hard_state
+                and found.accepted == self.groups[group].accepted
                 and (
                     found.compacted == self.groups[group].compacted
                     or self.groups[group].compacted.index
@@ -141,8 +147,8 @@ class Ledger:
 def next_batch(prng: Prng, ledger: Ledger) -> list[GroupWrite]:
     """Draw a batch that a few replicas could write now."""
     return [
-        GroupWrite(group, _draw(prng, ledger.groups.get(group, Account())))
-        for group in GROUPS
+        GroupWrite(group, draw(prng, ledger.groups.get(group, Account())))
+        for group, draw in zip(GROUPS, (_draw, _draw, _draw_accepting), strict=True)
         if prng.below(3) > 0
     ] or [GroupWrite(GROUPS[0], _draw(prng, ledger.groups.get(GROUPS[0], Account())))]
 
@@ -170,6 +176,18 @@ def _draw(prng: Prng, held: Account) -> Write:
             count = 1 + prng.below(3)
             entries = tuple(entry(first + i, max(1, term), _payload(prng)) for i in range(count))
             return Write(1, HardState(max(Term(1), term)), entries)
+
+
+def _draw_accepting(prng: Prng, held: Account) -> Write:
+    """Draw a write of a Multi-Paxos group: now and then a whole log is accepted, or its end cut."""
+    if not held.entries or prng.below(3):
+        return _draw(prng, held)
+    term = Term(held.hard_state.term + 1)
+    first = min(held.entries) + prng.below(len(held.entries))
+    count = prng.below(3)
+    entries = tuple(entry(first + i, term, _payload(prng)) for i in range(count))
+    accepted = Acceptance(term, Index(first + count - 1))
+    return Write(1, HardState(term), entries, accepted=accepted)
 
 
 def _payload(prng: Prng) -> bytes:

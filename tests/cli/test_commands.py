@@ -10,6 +10,7 @@ from pnyx.cli.app import run
 from pnyx.cli.demo import control
 from pnyx.cli.demo.command import start
 from pnyx.cli.keys import parsed
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, WrongDirectory
 from pnyx.harness.serve import overrides
 
@@ -68,6 +69,12 @@ def test_a_demo_does_not_change_how_many_nodes_its_data_has(tmp_path: Path) -> N
         (tmp_path / f"{label}.toml").touch()
     with pytest.raises(WrongDirectory, match="of 3 nodes, not 5"):
         start(nodes="5", data=tmp_path)
+
+
+def test_a_demo_does_not_change_the_engine_of_its_data(tmp_path: Path) -> None:
+    (tmp_path / "n1.toml").touch()
+    with pytest.raises(WrongDirectory, match="written by raft"):
+        start(nodes="1", data=tmp_path, consensus=EngineName.MULTIPAXOS)
 
 
 def test_asking_without_a_demo_says_so(capsys: pytest.CaptureFixture[str]) -> None:

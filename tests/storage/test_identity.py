@@ -50,6 +50,15 @@ def test_the_directory_of_another_node_is_refused_untouched(
     assert contents(tmp_path) == before
 
 
+def test_a_log_that_one_engine_wrote_is_not_opened_by_the_other(tmp_path: Path) -> None:
+    DataDirectory.open(tmp_path, "athens", "n1", "multipaxos").close()
+    before = contents(tmp_path)
+    with pytest.raises(WrongDirectory, match="written by multipaxos"):
+        DataDirectory.open(tmp_path, "athens", "n1", "raft")
+    assert contents(tmp_path) == before
+    assert DataDirectory.open(tmp_path, "athens", "n1", "multipaxos").identity.node
+
+
 def test_a_directory_with_something_else_in_it_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("chapter one")
     with pytest.raises(WrongDirectory, match="not empty"):

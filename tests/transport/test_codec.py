@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from pnyx.consensus.formation import Ask, Propose, Report
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.multipaxos import messages as paxos
 from pnyx.consensus.raft import messages as raft
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.errors import LimitExceeded
@@ -47,6 +48,14 @@ MESSAGES: list[Any] = [
     raft.TimeoutNow(TERM),
     raft.ReadIndex(TERM, 2**63 - 1, 5),
     raft.ReadIndexReply(TERM, 8, 5, None),
+    paxos.Beat(TERM, 7, happy=True, leads=False, commit_index=INDEX, commit_term=TERM),
+    paxos.BeatReply(TERM, 7, happy=True),
+    paxos.Prepare(TERM, TERM, INDEX, INDEX, INDEX),
+    paxos.Promise(TERM, TERM, INDEX, INDEX, INDEX, (ENTRY,)),
+    paxos.Refusal(TERM),
+    paxos.Accept(TERM, INDEX, TERM, (ENTRY, ENTRY), INDEX, INDEX),
+    paxos.Accepted(TERM, INDEX),
+    paxos.Wanted(TERM, INDEX, INDEX),
     replica.Forward(8, 5, (Set(b"k", b"v"), Get(b"k")), by_log=True),
     replica.ForwardReply(8, 5, Done((OK, None, 3, b"x", Values((1, b"y"))))),
     replica.ForwardReply(8, 5, NotDone(Reason.NO_QUORUM)),

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from pnyx.consensus.formation import Ask
@@ -30,6 +31,7 @@ LABELS = {"n1": 0, "n3": 0}
     ("theirs", "reason"),
     [
         (identity("n1", cluster="another"), Reason.CLUSTER),
+        (msgspec.structs.replace(identity("n1"), consensus="multipaxos"), Reason.ENGINE),
         (identity("n1", node_of("n2")), Reason.SELF),
         (identity("n2", NodeId(9)), Reason.SELF),
         (identity("n9"), Reason.LABEL),

@@ -17,12 +17,12 @@ def write_all(
     chosen: Mapping[str, object],
     proxy: FaultProxy | None,
 ) -> None:
-    """Write one file a node; the cluster id of a file that exists already is kept.
+    """Write one file a node; the cluster's id and engine of a file that exists already are kept.
 
     `chosen` are settings by dotted name that all nodes get. With a `proxy` every node finds the
     others at the ports that it has there for this node.
     """
-    cluster_id = _kept_cluster_id(nodes[0].settings_path) or secrets.token_hex(16)
+    cluster_id = kept(nodes[0].settings_path, "cluster_id") or secrets.token_hex(16)
     addresses = _addresses(nodes)
     for own in nodes:
         seen = _through(proxy, own.label, addresses) if proxy is not None else addresses
@@ -31,7 +31,7 @@ def write_all(
 
 def write_new(directory: Path, nodes: Sequence[NodeProcess], chosen: Mapping[str, object]) -> None:
     """Write the file of the last of `nodes`, which lists all of them; those of the others stay."""
-    cluster_id = _kept_cluster_id(nodes[0].settings_path)
+    cluster_id = kept(nodes[0].settings_path, "cluster_id")
     assert cluster_id is not None, "the others have their files"
     _write(directory, nodes[-1], cluster_id, _addresses(nodes), chosen)
 
@@ -57,7 +57,9 @@ def _write(
     chosen: Mapping[str, object],
 ) -> None:
     data = str(directory.resolve() / own.label)
-    text = settings_file(own.label, cluster_id, addresses, {"faults": True, **chosen}, data)
+    engine = kept(own.settings_path, "consensus")
+    extra = {"faults": True, **({"consensus": engine} if engine else {}), **chosen}
+    text = settings_file(own.label, cluster_id, addresses, extra, data)
     # The file may hold a password.
     own.settings_path.touch(mode=0o600)
     own.settings_path.write_text(text, encoding="utf-8")
@@ -74,9 +76,10 @@ def _through(
     }
 
 
-def _kept_cluster_id(path: Path) -> str | None:
+def kept(path: Path, name: str) -> str | None:
+    """Return the text that the settings file at `path` gives for `name`; None: it gives none."""
     try:
-        kept = tomllib.loads(path.read_text(encoding="utf-8")).get("cluster_id")
+        value = tomllib.loads(path.read_text(encoding="utf-8")).get(name)
     except (FileNotFoundError, tomllib.TOMLDecodeError):
         return None
-    return kept if isinstance(kept, str) else None
+    return value if isinstance(value, str) else None

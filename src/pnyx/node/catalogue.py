@@ -40,6 +40,7 @@ class Row:
 _TEXTS: Final = {
     "name": "a label below [nodes]: letters a-z, digits, hyphens, at most 32",
     "cluster_id": "32 hex digits",
+    "consensus": "raft or multipaxos",
     "events.format": "text or json",
     "events.level": "debug, info, warning or error",
 }

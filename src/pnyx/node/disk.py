@@ -64,7 +64,7 @@ def open_disk(settings: Settings) -> Disk:
     """Open, lock, recover and check the data directory of `settings`. Blocks.
 
     Raises:
-        WrongDirectory: it belongs to another node, cluster or process; nothing was written.
+        WrongDirectory: it belongs to another node, cluster, engine or process; nothing was written.
         LostDisk: durable bytes are gone; nothing was overwritten.
         DiskFailed: it cannot be read or written.
     """
@@ -72,12 +72,12 @@ def open_disk(settings: Settings) -> Disk:
         segment_bytes=settings.storage.segment_bytes,
         reserve_bytes=settings.storage.low_space_bytes,
     )
-    return open_data(settings.data, settings.cluster_id, settings.name, sizes)
+    return open_data(settings.data, settings.cluster_id, settings.name, sizes, settings.consensus)
 
 
-def open_data(path: Path, cluster: str, label: str, sizes: WalSettings) -> Disk:
+def open_data(path: Path, cluster: str, label: str, sizes: WalSettings, consensus: str) -> Disk:
     """Do so for the directory `path` of the node `label`."""
-    directory = DataDirectory.open(path, cluster, label)
+    directory = DataDirectory.open(path, cluster, label, consensus)
     try:
         return _open_in(directory, sizes)
     except BaseException:

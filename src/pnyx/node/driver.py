@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pnyx.consensus.raft.messages import AppendEntries
+from pnyx.consensus import engines
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.space import Space
 from pnyx.node.batching import Batcher
@@ -26,7 +26,7 @@ from pnyx.transport.codec import Packet, Parcel
 from pnyx.transport.lane import Lane
 from pnyx.transport.peers import Peers
 
-BULK = frozenset({AppendEntries, Forward, ForwardReply, SnapshotChunk})
+BULK = engines.BULK | {Forward, ForwardReply, SnapshotChunk}
 """What can be large takes the bulk lane; all that elections and reads wait for, the other."""
 APPLIED_PER_TURN = 256
 """Entries applied in one turn, about: a long log must not hold up heartbeats."""

@@ -11,9 +11,9 @@ from typing import Final
 
 import structlog
 
+from pnyx.consensus import engines
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.raft import Raft
 from pnyx.errors import NodeRetired
 from pnyx.ids import Index, NodeId, Term
 from pnyx.node import members
@@ -245,7 +245,14 @@ class Node:
         announced = Announced(
             own.host, own.gateway_port, own.cluster_port, own.peer_port, own.http_port
         )
-        identity = Identity(settings.cluster_id, self.me, settings.name, self.boot, announced)
+        identity = Identity(
+            settings.cluster_id,
+            self.me,
+            settings.name,
+            self.boot,
+            announced,
+            settings.consensus,
+        )
         others = {
             label: (address.host, address.peer_port)
             for label, address in settings.nodes.items()
@@ -269,7 +276,8 @@ class Node:
         joins = dict(formed.nodes).get(self.settings.name) != self.me
         moment = now()
         disk.formed = formed
-        consensus = Raft(
+        consensus = engines.start(
+            self.settings.consensus,
             me=self.me,
             membership=disk.adopt_membership(formed),
             settings=self.settings.raft_settings,
@@ -277,6 +285,7 @@ class Node:
             now_ms=moment.mono_ms,
             boot=self.boot,
             hard_state=disk.log.hard_state,
+            accepted=disk.log.accepted,
             entries=disk.log.entries,
             compacted=disk.log.compacted,
             applied=disk.group.applied.index,

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import SettingsWrong
 from pnyx.replica.limits import ReplicaLimits
@@ -244,6 +245,11 @@ class Settings(Section):
     name: Label = Field(description="Which of the nodes below this one is.")
     cluster_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(
         description="32 hex digits, the same on all nodes; `pnyx init` draws them."
+    )
+    consensus: EngineName = Field(
+        default=EngineName.RAFT,
+        description="The engine of the cluster, the same on all nodes, chosen before the first "
+        "start.",
     )
     data: Path = Field(description="Directory of log and state, relative to the settings file.")
     requirepass: str = Field(

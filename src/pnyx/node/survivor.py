@@ -59,7 +59,7 @@ def go_on_alone(data: Path) -> Survivor:
 
 def _open(data: Path) -> Disk:
     identity = read_identity(data)
-    return open_data(data, identity.cluster, identity.label, WalSettings())
+    return open_data(data, identity.cluster, identity.label, WalSettings(), identity.consensus)
 
 
 def _seen(disk: Disk) -> Survivor:

@@ -5,9 +5,9 @@ is usually behind, which replaying the log mends; it must never be behind the lo
 it may be ahead of the log's end only right after a snapshot was installed.
 """
 
-from pnyx.consensus.ready import HardState, Mark, Write
+from pnyx.consensus.ready import Acceptance, HardState, Mark, Write
 from pnyx.errors import LostDisk
-from pnyx.ids import GroupId, Index
+from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group
 from pnyx.storage.recovery import Recovered, RecoveredGroup
 from pnyx.storage.wal import GroupWrite, Wal
@@ -39,8 +39,12 @@ def agreed(recovered: Recovered, state: Group, wal: Wal, group: GroupId) -> Reco
             next_step="move this node's data away and replace the node: it joins anew",
         )
     # A crash came between the snapshot's flip and its mark in the log: the mark follows now.
-    wal.append([GroupWrite(group, Write(0, restart=applied))])
-    return RecoveredGroup(log.hard_state, applied, [])
+    # A Paxos log that is all chosen is a prefix of what its last entry's ballot had accepted; one
+    # that kept the round of the log before would pass for a part of that.
+    term = applied.term if log.accepted else Term(0)
+    accepted = Acceptance(term, applied.index) if term else None
+    wal.append([GroupWrite(group, Write(0, restart=applied, accepted=accepted))])
+    return RecoveredGroup(log.hard_state, applied, [], term)
 
 
 def _term_at(log: RecoveredGroup, index: Index) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark
+from pnyx.consensus.ready import Acceptance, Entry, EntryKind, HardState, Mark
 from pnyx.ids import GroupId, Index, Term
 from pnyx.storage.record import GroupCheckpoint
 
@@ -24,6 +24,8 @@ class GroupState:
     hard_state: HardState = field(default_factory=HardState)
     compacted: Mark = field(default_factory=Mark)
     last_index: Index = Index(0)
+    accepted: Term = Term(0)
+    """Multi-Paxos: the round that the log is accepted in; 0 with Raft."""
     missing: Index = Index(0)
     """Entries above `compacted` up to and including this one are in no segment that was read."""
     terms: list[tuple[Index, Term]] = field(default_factory=list)
@@ -57,6 +59,13 @@ class GroupState:
             if entry.kind == EntryKind.MEMBERSHIP:
                 self.memberships.append((entry.index, entry.payload))
         self.last_index = entries[-1].index
+
+    def accept(self, accepted: Acceptance) -> None:
+        """The log is accepted in that round, and ends there."""
+        assert self.compacted.index <= accepted.last_index <= self.last_index, "no gaps"
+        if accepted.last_index < self.last_index:
+            self._cut(Index(accepted.last_index + 1))
+        self.accepted = accepted.term
 
     def compact(self, mark: Mark) -> None:
         """Forget the entries up to `mark`."""

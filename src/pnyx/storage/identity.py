@@ -33,11 +33,11 @@ class DataDirectory:
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path, cluster: str, label: str) -> "DataDirectory":
+    def open(cls, path: Path, cluster: str, label: str, consensus: str = "raft") -> "DataDirectory":
         """Lock `path` and read its identity, writing one if the directory is new or empty.
 
         Raises:
-            WrongDirectory: another process, cluster or node owns it; nothing was written.
+            WrongDirectory: another process, cluster, node or engine owns it; nothing was written.
             LostDisk: the identity cannot be read; nothing was overwritten.
             DiskFailed: the directory cannot be written.
         """
@@ -48,7 +48,7 @@ class DataDirectory:
         except OSError as error:
             raise _failed(path, error) from error
         try:
-            return cls(path, _read_or_write(path, cluster, label), lock)
+            return cls(path, _read_or_write(path, cluster, label, consensus), lock)
         except BaseException:
             os.close(lock)
             raise
@@ -106,10 +106,10 @@ def read_identity(path: Path) -> Identity:
     return identity
 
 
-def _read_or_write(path: Path, cluster: str, label: str) -> Identity:
+def _read_or_write(path: Path, cluster: str, label: str, consensus: str) -> Identity:
     if not (path / IDENTITY_NAME).exists():
         # Zero would read as "no node" in a vote record.
-        identity = Identity(cluster, label, NodeId(1 + secrets.randbelow(2**63 - 1)))
+        identity = Identity(cluster, label, NodeId(1 + secrets.randbelow(2**63 - 1)), consensus)
         try:
             _write(path, identity)
         except OSError as error:
@@ -121,6 +121,13 @@ def _read_or_write(path: Path, cluster: str, label: str) -> Identity:
             f"{path} belongs to node {identity.label} of cluster {identity.cluster}",
             cause=f"this is node {label} of cluster {cluster}",
             next_step="point `data` at this node's own directory, or at an empty one",
+        )
+    if identity.consensus != consensus:
+        raise WrongDirectory(
+            f"the log in {path} was written by {identity.consensus}; nothing was started",
+            cause=f"consensus = {consensus} is set; an engine cannot read another one's promises",
+            next_step=f"set consensus = {identity.consensus}; a cluster keeps the engine that it "
+            "was formed with",
         )
     return identity
 

@@ -15,6 +15,8 @@ class Identity(msgspec.Struct, frozen=True):
     cluster: str
     label: str
     node: NodeId
+    consensus: str = "raft"
+    """The engine that wrote the log; one that reads it otherwise would break its promises."""
     started: bool = False
     """Was the write-ahead log ever opened? Then it must be there."""
     format: int = FORMAT

@@ -22,7 +22,7 @@ import google_crc32c
 import msgspec
 
 from pnyx.consensus.formation import Formed
-from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark
+from pnyx.consensus.ready import Acceptance, Entry, EntryKind, HardState, Mark
 from pnyx.ids import GroupId, Index, NodeId, Term
 
 _REST: Final = struct.Struct("<IIBBHQQQQ")
@@ -53,10 +53,9 @@ class RecordType(IntEnum):
     """Payload: a `GroupCheckpoint`. Starts a group, or restates it in a checkpoint."""
     DESTROYED = 7
     """The group is gone from this node; term and vote as in `HARD_STATE` stay binding."""
-    PROMISE = 8
-    """Reserved for Multi-Paxos: a promised ballot."""
     ACCEPTED = 9
-    """Reserved for Multi-Paxos: (ballot, first index, resulting length)."""
+    """Multi-Paxos: the log is accepted in this round and ends at this index: what lies past it in
+    the log is void. 8 was kept for a promise, which is a HARD_STATE."""
 
 
 class Record(NamedTuple):
@@ -137,6 +136,11 @@ def encode_hard_state(
 def encode_mark(record_type: RecordType, group: GroupId, mark: Mark) -> bytes:
     """Return the record of a compaction or a restart at `mark`."""
     return encode(record_type, group=group, index=mark.index, term=mark.term)
+
+
+def encode_accepted(group: GroupId, accepted: Acceptance) -> bytes:
+    """Return the record of an acceptance."""
+    return encode(RecordType.ACCEPTED, group=group, index=accepted.last_index, term=accepted.term)
 
 
 def encode_formed(formed: Formed) -> bytes:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Entry, HardState, Mark
 from pnyx.errors import LostDisk, WrongDirectory
-from pnyx.ids import GroupId, Index, NodeId
+from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files
 from pnyx.storage.groups import Groups
@@ -59,6 +59,8 @@ class RecoveredGroup:
     hard_state: HardState
     compacted: Mark
     entries: list[Entry]
+    accepted: Term = Term(0)
+    """Multi-Paxos: the round that the log is accepted in; 0 with Raft."""
 
 
 @dataclass(slots=True)
@@ -349,7 +351,10 @@ class _Walk:
         recovered = Recovered(
             {
                 group: RecoveredGroup(
-                    state.hard_state, state.compacted, self._replay.entries.get(group, [])
+                    state.hard_state,
+                    state.compacted,
+                    self._replay.entries.get(group, []),
+                    state.accepted,
                 )
                 for group, state in sorted(alive.items())
             },

@@ -7,7 +7,7 @@ checkpoint in the middle of the log proves it.
 from dataclasses import dataclass, field
 
 from pnyx.consensus.formation import Formed
-from pnyx.consensus.ready import Entry, Mark
+from pnyx.consensus.ready import Acceptance, Entry, Mark
 from pnyx.ids import GroupId
 from pnyx.storage import record as records
 from pnyx.storage.groups import Groups, GroupState
@@ -44,6 +44,8 @@ class Replay:
                 _fold_entry(state, entries, records.entry_of(record), sequence)
             case RecordType.HARD_STATE:
                 state.hard_state = records.hard_state_of(record)
+            case RecordType.ACCEPTED:
+                _fold_accepted(state, entries, Acceptance(record.term, record.index))
             case RecordType.COMPACTED | RecordType.RESTARTED:
                 mark = Mark(record.index, record.term)
                 move = state.compact if record.type is RecordType.COMPACTED else state.restart
@@ -53,7 +55,7 @@ class Replay:
                 del self.groups.alive[record.group], self.entries[record.group]
                 self.groups.destroyed[record.group] = records.hard_state_of(record)
             case _:
-                raise Malformed(f"a {record.type.name} record, which Raft does not write")
+                raise Malformed(f"a {record.type.name} record in a group")
 
     def adopt(self, checkpoint: "Replay") -> None:
         """Start over from a checkpoint: every entry before it is missing."""
@@ -73,6 +75,7 @@ class Replay:
             and all(
                 state.term_at(state.last_index) is not None
                 and state.checkpoint() == theirs.alive[group].checkpoint()
+                and state.accepted == theirs.alive[group].accepted
                 for group, state in own.alive.items()
             )
         )
@@ -87,10 +90,11 @@ def encode_checkpoint(groups: Groups, formed: Formed | None) -> list[bytes]:
         records.encode_hard_state(group, hard_state, RecordType.DESTROYED)
         for group, hard_state in sorted(groups.destroyed.items())
     ]
-    parts += [
-        records.encode_group(group, state.checkpoint())
-        for group, state in sorted(groups.alive.items())
-    ]
+    for group, state in sorted(groups.alive.items()):
+        parts.append(records.encode_group(group, state.checkpoint()))
+        if state.accepted:
+            accepted = Acceptance(state.accepted, state.last_index)
+            parts.append(records.encode_accepted(group, accepted))
     return parts
 
 
@@ -110,6 +114,8 @@ def restated(checkpoint: list[Record]) -> Replay:
             case RecordType.GROUP:
                 state = GroupState.restated(records.checkpoint_of(record))
                 replay.groups.alive[record.group] = state
+            case RecordType.ACCEPTED if record.group in replay.groups.alive:
+                replay.groups.alive[record.group].accepted = record.term
             case _:
                 raise Malformed(f"a {record.type.name} record in a checkpoint")
     return replay
@@ -123,6 +129,17 @@ def _fold_entry(state: GroupState, entries: list[Entry], entry: Entry, sequence:
         del entries[kept:]
     state.append((entry,), sequence)
     entries.append(entry)
+
+
+def _fold_accepted(state: GroupState, entries: list[Entry], accepted: Acceptance) -> None:
+    if not state.compacted.index <= accepted.last_index <= state.last_index:
+        raise Malformed(
+            f"an acceptance up to entry {accepted.last_index} of a log that ends at "
+            f"{state.last_index}"
+        )
+    state.accept(accepted)
+    while entries and entries[-1].index > accepted.last_index:
+        entries.pop()
 
 
 def trim(state: GroupState, entries: list[Entry]) -> None:

@@ -453,6 +453,8 @@ class Wal:
                 state.hard_state = write.hard_state
             if write.entries:
                 state.append(write.entries, sequence)
+            if write.accepted is not None:
+                state.accept(write.accepted)
             if write.compacted is not None:
                 state.compact(write.compacted)
         for group in destroyed:
@@ -473,6 +475,9 @@ def _encode_write(group: GroupId, write: Write, parts: list[bytes]) -> int:
         parts.append(records.encode_hard_state(group, write.hard_state))
         count += 1
     records.encode_entries(group, write.entries, parts)
+    if write.accepted is not None:
+        parts.append(records.encode_accepted(group, write.accepted))
+        count += 1
     if write.compacted is not None:
         parts.append(records.encode_mark(RecordType.COMPACTED, group, write.compacted))
         count += 1

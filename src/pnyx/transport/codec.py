@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from pnyx.consensus.engines import EngineMessage
 from pnyx.consensus.formation import FormationMessage
-from pnyx.consensus.raft.messages import RaftMessage
 from pnyx.errors import LimitExceeded
 from pnyx.ids import GroupId, NodeId
 from pnyx.replica.messages import ReplicaMessage
@@ -23,7 +23,7 @@ FORMATION: Final = GroupId(0xFFFF_FFFF)
 PIECE_BYTES_MAX: Final = FRAME_BYTES_MAX - 64
 """Longest encoded packets of one parcel; what surrounds them needs less than 64 bytes."""
 
-Message: TypeAlias = RaftMessage | ReplicaMessage | FormationMessage
+Message: TypeAlias = EngineMessage | ReplicaMessage | FormationMessage
 
 
 NO_MESSAGE: Final = (msgspec.DecodeError, ValueError, RecursionError)

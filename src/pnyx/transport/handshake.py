@@ -37,6 +37,8 @@ class Reason(Enum):
     """Not a configured one while the cluster forms, or not the one that was dialled."""
     SELF = "self"
     """Our own label or our own NodeId: an address or a data directory was copied."""
+    ENGINE = "engine"
+    """Its groups run another consensus engine: what it says means something else."""
     DIRECTION = "direction"
     """The node whose label sorts first dials, if it knows the other; this was the other one."""
     CROWD = "crowd"
@@ -62,6 +64,8 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
     boot: int
     """A random number of this start: a restarted node is told from a reconnected one."""
     announced: Announced
+    consensus: str = "raft"
+    """The engine of its groups."""
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
@@ -130,12 +134,9 @@ def judge(
         strangers: may labels come that are not configured? True once the cluster has formed.
     """
     theirs = hello.identity
-    if hello.protocol != PROTOCOL:
-        text = f"speaks protocol {hello.protocol}, this node {PROTOCOL}"
-        return Refused(Reason.PROTOCOL, text)
-    if theirs.cluster_id != own.cluster_id:
-        text = f"belongs to cluster {theirs.cluster_id[:64]}, this node to {own.cluster_id}"
-        return Refused(Reason.CLUSTER, text)
+    refused = _judge_kind(hello, own)
+    if refused is not None:
+        return refused
     if theirs.node == own.node or theirs.label == own.label:
         return Refused(Reason.SELF, f"is {own.label} ({own.node:x}) like this node")
     is_known = theirs.label in labels
@@ -144,4 +145,19 @@ def judge(
         return Refused(Reason.LABEL, f"is {theirs.label[:64]}, this node expected {wanted}")
     if dialled is None and theirs.label > own.label and is_known:
         return Refused(Reason.DIRECTION, f"{own.label} dials {theirs.label}, never the reverse")
+    return None
+
+
+def _judge_kind(hello: Hello, own: Identity) -> Refused | None:
+    """Return why what that node says could not be meant for us, whoever it is."""
+    theirs = hello.identity
+    if hello.protocol != PROTOCOL:
+        text = f"speaks protocol {hello.protocol}, this node {PROTOCOL}"
+        return Refused(Reason.PROTOCOL, text)
+    if theirs.cluster_id != own.cluster_id:
+        text = f"belongs to cluster {theirs.cluster_id[:64]}, this node to {own.cluster_id}"
+        return Refused(Reason.CLUSTER, text)
+    if theirs.consensus != own.consensus:
+        text = f"runs consensus = {theirs.consensus[:64]}, this node {own.consensus}"
+        return Refused(Reason.ENGINE, text)
     return None

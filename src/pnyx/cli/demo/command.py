@@ -10,8 +10,10 @@ from pnyx.cli import running
 from pnyx.cli.demo import control
 from pnyx.cli.demo.stage import Stage, data_label
 from pnyx.cli.demo.terminal import Terminal
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, WrongDirectory
 from pnyx.harness.cluster import Cluster
+from pnyx.harness.files import kept
 from pnyx.harness.ports import Bases, Moved, plan
 
 demo = App(
@@ -29,6 +31,7 @@ def start(
     *,
     nodes: Literal["1", "3", "5"] = "3",
     groups: int = 1,
+    consensus: EngineName | None = None,
     data: Path | None = None,
     ephemeral: Annotated[bool, Parameter(negative=())] = False,
     gateway_port: int = 6379,
@@ -42,6 +45,8 @@ def start(
     Args:
         nodes: how many processes; 3 may lose one of them, 5 may lose two.
         groups: replica groups; there is one until shards can be placed on several.
+        consensus: the engine, raft or multipaxos; a cluster keeps the one it was formed with, so
+            it is chosen when there is no data yet (then raft is the default).
         data: directory of logs and state, kept when the demo ends.
         ephemeral: use a temporary directory and drop it at the end.
         gateway_port: first node's port for any Redis client; the next nodes get the next ports.
@@ -50,6 +55,32 @@ def start(
         http_port: first node's port for /livez, /readyz, /metrics and /v1.
         password: what clients must say with AUTH.
     """
+    _refuse_contradictions(groups, data, ephemeral=ephemeral)
+    count = int(nodes)
+    directory = (data or running.home() / "demo").expanduser().absolute()
+    _refuse_second(directory, ephemeral=ephemeral)
+    if not ephemeral:
+        _refuse_other_count(directory, count)
+        _refuse_other_engine(directory, consensus)
+    chosen: dict[str, object] = {"requirepass": password} if password else {}
+    if consensus is not None:
+        chosen["consensus"] = consensus.value
+    bases = Bases(gateway_port, cluster_port, peer_port, http_port)
+    ports, moved = plan(count, bases)
+    cluster = Cluster(
+        None if ephemeral else directory,
+        ports=ports,
+        settings=chosen,
+    )
+    terminal = Terminal()
+    terminal.say(data_label(cluster.directory, ephemeral=ephemeral))
+    for one in moved:
+        terminal.say(_moved_words(one))
+    with Stage(cluster, terminal) as stage, terminal:
+        return stage.play() if stage.open() else 0
+
+
+def _refuse_contradictions(groups: int, data: Path | None, *, ephemeral: bool) -> None:
     if groups != 1:
         raise SettingsWrong(
             f"--groups {groups} cannot be used: nothing was started",
@@ -62,24 +93,6 @@ def start(
             cause="--ephemeral drops its data at the end, --data keeps it",
             next_step="leave one of them out",
         )
-    count = int(nodes)
-    directory = (data or running.home() / "demo").expanduser().absolute()
-    _refuse_second(directory, ephemeral=ephemeral)
-    if not ephemeral:
-        _refuse_other_count(directory, count)
-    bases = Bases(gateway_port, cluster_port, peer_port, http_port)
-    ports, moved = plan(count, bases)
-    cluster = Cluster(
-        None if ephemeral else directory,
-        ports=ports,
-        settings={"requirepass": password} if password else None,
-    )
-    terminal = Terminal()
-    terminal.say(data_label(cluster.directory, ephemeral=ephemeral))
-    for one in moved:
-        terminal.say(_moved_words(one))
-    with Stage(cluster, terminal) as stage, terminal:
-        return stage.play() if stage.open() else 0
 
 
 def _register(verb: str, text: str) -> None:
@@ -125,6 +138,17 @@ def _refuse_other_count(directory: Path, count: int) -> None:
             f"the data in {directory} is of {kept} nodes, not {count}; nothing was started",
             cause="a cluster keeps the members it was formed with",
             next_step=f"say --nodes {kept}, --data DIR or --ephemeral",
+        )
+
+
+def _refuse_other_engine(directory: Path, consensus: EngineName | None) -> None:
+    settings = directory / "n1.toml"
+    engine = kept(settings, "consensus") or EngineName.RAFT
+    if consensus is not None and settings.exists() and engine != consensus:
+        raise WrongDirectory(
+            f"the data in {directory} was written by {engine}; nothing was started",
+            cause=f"--consensus {consensus} is another engine, which cannot read its promises",
+            next_step="leave --consensus out, or say --data DIR or --ephemeral",
         )
 
 
