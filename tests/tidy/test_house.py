@@ -19,7 +19,10 @@ FUNCTION_LINES_MAX = 60
 README_LINES_MAX = 120
 ARCHITECTURE_LINES_MAX = 300
 DECISION_LINES_MAX = 60
-ENTRY_POINTS = {"pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery"}
+ENTRY_POINTS = {
+    "pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery", "pnyx.harness.plugin",
+    "pnyx.harness.simulation",
+}  # fmt: skip
 FOR_TESTS = {
     "pnyx.harness.disks", "pnyx.harness.witness",
     "pnyx.storage.memory", "pnyx.storage.simulated",
