@@ -7,9 +7,11 @@ What it gives:    group.Group: apply entries, read applied state, view and insta
 What it needs:    a `Space` (space.py), implemented by the storage floor
 What it speaks:   commands.py in, results.py out; nothing of RESP, nothing of consensus but marks
 
-A group runs one of two machines: the keys of clients, or the controller of shards (machine.py).
+A group runs one of three machines (machine.py): the keys of clients, some shards of them, or the
+controller of shards.
 
 Read in this order: commands, results, space, slots, shards, rows (the layout), keyspace (rule by
 rule), strings, kv, expiry, versions, bits, bitfields, scan, sessions (exactly once), transactions
-(the table), snapshots, group; then directives, configuration, rebalance, planning, controller.
+(the table), snapshots, group; then directives, configuration, rebalance, planning, controller,
+moves, holdings, moving.
 """

@@ -15,6 +15,7 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 from pnyx.machine.directives import AnyDirective
+from pnyx.machine.moves import AnyMove
 
 
 class Condition(IntEnum):
@@ -434,7 +435,7 @@ AnyCommand: TypeAlias = (
     | BitField | BitFieldRead | Del | Exists | Type | Encoding | MemoryUsage | Rename | Copy
     | Expire | Persist | Ttl | Keys | Scan | RandomKey | DbSize | SlotCount | SlotKeys | FlushAll
     | KeyspaceStats | Revisions | GetVersioned | CompareAndSet | Transaction | Tick | Clock
-    | Sequenced | AnyDirective
+    | Sequenced | AnyDirective | AnyMove
 )  # fmt: skip
 
 

@@ -16,10 +16,13 @@ import msgspec
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Entry, EntryKind, Mark
-from pnyx.ids import GroupId
+from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine.commands import AnyCommand, Batch
+from pnyx.machine.holdings import WRONG_SHARD
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine
+from pnyx.machine.moves import Changes, Chunk
+from pnyx.machine.moving import changes_of, chunk_of, done_where_held
 from pnyx.machine.results import Result
 from pnyx.machine.rows import KIND_META, Meta, Totals, decode_meta, encode_row, group_prefix
 from pnyx.machine.shards import SHARDS_DEFAULT
@@ -83,7 +86,10 @@ class Group:
                 results.append([])
                 continue
             keyspace.begin(batch.stamp_ms, batch.value_bytes_max, len(batch.commands))
-            results.append([rules[type(each)](keyspace, each) for each in batch.commands])
+            if keyspace.holdings is None:
+                results.append([rules[type(each)](keyspace, each) for each in batch.commands])
+            else:
+                results.append(done_where_held(keyspace, rules, batch.commands))
         keyspace.applying = False
         if entries:
             last = entries[-1][0]
@@ -103,7 +109,13 @@ class Group:
         keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
         keyspace.met_due = False
         keyspace.told_bytes = 0
-        results = [rules[type(each)](keyspace, each) for each in commands]
+        held = keyspace.holdings
+        results = [
+            WRONG_SHARD
+            if held is not None and held.is_elsewhere(each)
+            else rules[type(each)](keyspace, each)
+            for each in commands
+        ]
         return None if keyspace.met_due else results
 
     def next_expiry_ms(self) -> int | None:
@@ -113,6 +125,19 @@ class Group:
         if key_ms is None or session_ms is None:
             return session_ms if key_ms is None else key_ms
         return min(key_ms, session_ms)
+
+    # Shards on their way to another group.
+
+    def chunk(self, shard: ShardId, epoch: Epoch, after: bytes, bytes_max: int) -> Chunk | None:
+        """Return rows of a leaving shard behind the cursor `after`, about `bytes_max` bytes.
+
+        None if no such move is under way in the applied state.
+        """
+        return chunk_of(self._keyspace, shard, epoch, after, bytes_max)
+
+    def changes(self, shard: ShardId, epoch: Epoch, after: int, bytes_max: int) -> Changes | None:
+        """Return changes of a leaving shard behind the number `after`, about `bytes_max` bytes."""
+        return changes_of(self._keyspace, shard, epoch, after, bytes_max)
 
     # Snapshots.
 
@@ -156,7 +181,7 @@ class Group:
         self.installed = meta.installed
         self.membership = meta.membership
         prefix = group_prefix(self._group, meta.generation)
-        self._keyspace = Keyspace(self.space, prefix, meta.totals)
+        self._keyspace = Keyspace(self.space, prefix, meta.totals, divided=self.machine.divided)
 
     def _meta(self) -> Meta:
         totals = self._keyspace.totals

@@ -8,13 +8,14 @@ Rule 2. A key whose expiry is at or before `clock_ms`, the committed clock, is g
 Rule 3. `totals` are exact after every call: rows in the space plus changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
 from pnyx.ids import Revision
 from pnyx.machine import rows as layout
-from pnyx.machine.overlay import overlaid
+from pnyx.machine.holdings import Changed, Holdings
+from pnyx.machine.overlay import Remaining, overlaid
 from pnyx.machine.rows import (
     EXPIRING,
     KIND_DATA,
@@ -24,7 +25,7 @@ from pnyx.machine.rows import (
     suffix_of,
 )
 from pnyx.machine.sessions import Sessions
-from pnyx.machine.space import Space
+from pnyx.machine.space import Reader, Space
 
 SWEEP_COUNT_MAX: Final = 20
 """Due keys removed an entry, besides those its commands touch."""
@@ -55,6 +56,7 @@ class Keyspace:
         "_expiries_end",
         "_expiry_floor",
         "_floor_is_exact",
+        "_remaining",
         "_space",
         "_stored",
         "applying",
@@ -62,6 +64,7 @@ class Keyspace:
         "estimate_ms",
         "expiring",
         "flushed",
+        "holdings",
         "keys",
         "met_due",
         "prefix",
@@ -72,15 +75,20 @@ class Keyspace:
         "value_bytes_max",
     )
 
-    def __init__(self, space: Space, prefix: bytes, totals: layout.Totals) -> None:
-        self._space = space
-        self._stored = space.get
+    def __init__(
+        self, space: Space, prefix: bytes, totals: layout.Totals, *, divided: bool = False
+    ) -> None:
+        self._remaining = Remaining(space) if divided else None
+        self._space: Reader = self._remaining or space
+        self._stored = self._space.get
         self.prefix = prefix
         self._data = prefix + KIND_DATA
         self._expiries = prefix + KIND_EXPIRY
         self._expiries_end = prefix + KIND_SESSION
-        self.sessions = Sessions(space, prefix, totals.shards)
-        self.rows: dict[bytes, bytes | None] = {}
+        self.holdings = Holdings(space, prefix, totals.shards) if divided else None
+        """Which shards are here; None if that is all there is."""
+        self.sessions = Sessions(self._space, prefix, totals.shards, self.holdings)
+        self.rows: dict[bytes, bytes | None] = self._no_rows()
         """Changes by row key; None deletes."""
         self.flushed = False
         """True if every row in the space is deleted before `rows` are put."""
@@ -120,7 +128,10 @@ class Keyspace:
         """Return the rows to put and the ranges to drop before, and start with none again."""
         rows, drops = self.rows, [(self._data, self._expiries_end)] if self.flushed else []
         rows.update(self.sessions.take_changes())
-        self.rows = {}
+        if self.holdings is not None and self._remaining is not None:
+            rows.update(self.holdings.take_rows())
+            drops = self._remaining.take_ranges()
+        self.rows = self._no_rows()
         self.flushed = False
         return rows, drops
 
@@ -216,6 +227,7 @@ class Keyspace:
 
     def flush(self) -> None:
         """Delete every key."""
+        assert self.holdings is None, "of a divided keyspace shards are cleared one by one"
         if self.keys:
             self.revision += 1
         self.rows.clear()
@@ -235,7 +247,8 @@ class Keyspace:
         lower = self._data + start.to_bytes(layout.POSITION_BYTES, "big")
         upper = self._data + stop.to_bytes(layout.POSITION_BYTES, "big")
         for row_key, row in self._ordered(lower, upper):
-            yield row_key[head:], row
+            if self.holdings is None or not self.holdings.hides(row_key[head:]):
+                yield row_key[head:], row
 
     # Expiry.
 
@@ -257,31 +270,85 @@ class Keyspace:
             if expire_ms > self.clock_ms or count == SWEEP_COUNT_MAX:
                 floor = expire_ms
                 break
-            self._delete(suffix, expire_ms)
+            self._expire(suffix, expire_ms)
         self._expiry_floor = floor
         self._floor_is_exact = True
 
     def _expiry_rows(self) -> Iterator[bytes]:
         # From the floor on, not from the start: below it lie only the remains of deleted rows.
         lower = self._expiries + self._expiry_floor.to_bytes(8, "big")
-        return (row_key for row_key, _ in self._ordered(lower, self._expiries_end))
+        rows = (row_key for row_key, _ in self._ordered(lower, self._expiries_end))
+        held = self.holdings
+        if held is None:
+            return rows
+        head = len(self._expiries) + 8
+        return (key for key in rows if not held.sleeps(held.shard_of(key[head:])))
+
+    def _expire(self, suffix: bytes, expire_ms: int) -> None:
+        if self.holdings is not None:
+            row = self._row(self._data + suffix)
+            if row is None or layout.expiry_of(row) != expire_ms:
+                # It stayed behind when its shard went away (machine/holdings.py).
+                self.rows[self.expiry_key(suffix, expire_ms)] = None
+                return
+        self._delete(suffix, expire_ms)
 
     def _split_expiry(self, row_key: bytes) -> tuple[int, bytes]:
         head = len(self._expiries)
         return int.from_bytes(row_key[head : head + 8], "big"), row_key[head + 8 :]
 
     def _add_expiry(self, suffix: bytes, expire_ms: int) -> None:
-        self.rows[self._expiries + expire_ms.to_bytes(8, "big") + suffix] = b""
+        self.rows[self.expiry_key(suffix, expire_ms)] = b""
         self.expiring += 1
         if expire_ms <= self._expiry_floor:
             self._floor_is_exact = True
             self._expiry_floor = expire_ms
 
     def _drop_expiry(self, suffix: bytes, expire_ms: int) -> None:
-        self.rows[self._expiries + expire_ms.to_bytes(8, "big") + suffix] = None
+        self.rows[self.expiry_key(suffix, expire_ms)] = None
         self.expiring -= 1
         if expire_ms == self._expiry_floor:
             self._floor_is_exact = False
+
+    # Shards.
+
+    def wake(self) -> None:
+        """A shard sleeps no more: what is due in it is found at the next entry."""
+        self._expiry_floor = 0
+        self._floor_is_exact = False
+        self.sessions.wake()
+
+    def drop(self, lower: bytes, upper: bytes) -> None:
+        """Delete a range of rows in this apply's own write."""
+        assert self._remaining is not None, "only a divided keyspace loses parts"
+        self._remaining.drop(lower, upper)
+        for rows in (self.rows, self.sessions.rows):
+            for row_key in [each for each in rows if lower <= each < upper]:
+                del rows[row_key]
+
+    def account(self) -> None:
+        """A command, or the sweep, is over: let the shards take note of what it did."""
+        assert self.holdings is not None, "only a divided keyspace has shards"
+        self.log(self.holdings.account(self.rows, self.sessions.rows, revision=self.revision))
+
+    def log(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Put rows of the change log."""
+        self.rows.update(changes)
+
+    def row(self, row_key: bytes) -> bytes | None:
+        """Return any row by its key, as changes left it."""
+        return self._row(row_key)
+
+    def stored(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows of the applied state, by their keys."""
+        return self._space.scan(start, stop)
+
+    def expiry_key(self, suffix: bytes, expire_ms: int) -> bytes:
+        """Return the key of the row that says when a key goes."""
+        return self._expiries + expire_ms.to_bytes(8, "big") + suffix
+
+    def _no_rows(self) -> dict[bytes, bytes | None]:
+        return {} if self.holdings is None else Changed(self._stored)
 
     # Rows.
 

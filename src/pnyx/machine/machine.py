@@ -1,8 +1,8 @@
 """What a group runs: which commands it knows, and the rule of each, as data.
 
 All machines keep their state in a `Keyspace`, so that one `Group` makes any of them durable,
-streams it and takes it over. There are two: `KEYS` (transactions.py) for what clients store, and
-`CONTROLLER` (controller.py).
+streams it and takes it over. There are three: `KEYS` (transactions.py) for what clients store,
+`SHARDS` (moving.py) for the same when several groups share it, and `CONTROLLER` (controller.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -46,3 +46,5 @@ class Machine:
     """What an entry may hold."""
     reads: Rules
     """What may be answered from applied state."""
+    divided: bool = False
+    """Has such a group only some of the shards (holdings.py)? Else it has the whole keyspace."""

@@ -2,6 +2,36 @@
 
 from collections.abc import Iterator, Mapping
 
+from pnyx.machine.space import Reader
+
+
+class Remaining:
+    """The rows of a space but for the ranges that go with the next write."""
+
+    def __init__(self, space: Reader) -> None:
+        self._space = space
+        self._ranges: list[tuple[bytes, bytes]] = []
+
+    def get(self, row_key: bytes) -> bytes | None:
+        return None if self._ranges and self._is_gone(row_key) else self._space.get(row_key)
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        if not self._ranges:
+            return self._space.scan(start, stop)
+        return (row for row in self._space.scan(start, stop) if not self._is_gone(row[0]))
+
+    def drop(self, lower: bytes, upper: bytes) -> None:
+        """Hide a range from here on; `take_ranges` tells whoever writes to delete it."""
+        self._ranges.append((lower, upper))
+
+    def take_ranges(self) -> list[tuple[bytes, bytes]]:
+        """Return what was dropped, and start with nothing again."""
+        ranges, self._ranges = self._ranges, []
+        return ranges
+
+    def _is_gone(self, row_key: bytes) -> bool:
+        return any(lower <= row_key < upper for lower, upper in self._ranges)
+
 
 def overlaid(
     stored: Iterator[tuple[bytes, bytes]],

@@ -11,6 +11,8 @@ group, a generation and a slot are each one contiguous range::
     SESSION  group | generation | 3 | shard (2) | session (16)          -> Record, msgpack
     ANSWER   group | generation | 3 | shard (2) | session | sequence (8) -> Result, msgpack
     DEADLINE group | generation | 4 | deadline_ms (8) | shard (2) | session -> nothing
+    SHARD    group | generation | 5 | shard (2)                         -> Shard, msgpack
+    CHANGE   group | generation | 6 | shard (2) | number (8)            -> Logged, msgpack
 
 A shard is ``slot * shards // 16384``, so its keys and its sessions (machine/sessions.py) are one
 range each; EXPIRY and DEADLINE follow from them.
@@ -41,7 +43,9 @@ KIND_DATA: Final = b"\x01"
 KIND_EXPIRY: Final = b"\x02"
 KIND_SESSION: Final = b"\x03"
 KIND_DEADLINE: Final = b"\x04"
-KIND_END: Final = b"\x05"
+KIND_SHARD: Final = b"\x05"
+KIND_CHANGE: Final = b"\x06"
+KIND_END: Final = b"\x07"
 """Above every kind."""
 
 PREFIX_BYTES: Final = 8

@@ -20,11 +20,12 @@ from typing import Final
 import msgspec
 
 from pnyx.machine.commands import AnyCommand, Sequenced
+from pnyx.machine.holdings import Changed, Holdings
 from pnyx.machine.overlay import overlaid
 from pnyx.machine.results import OK, Refusal, Result
-from pnyx.machine.rows import KIND_DEADLINE, KIND_END, KIND_SESSION, encode_row
+from pnyx.machine.rows import KIND_DEADLINE, KIND_SESSION, KIND_SHARD, encode_row
 from pnyx.machine.shards import shard_of_slot
-from pnyx.machine.space import Space
+from pnyx.machine.space import Reader
 
 WINDOW: Final = 16
 """How far a sequence may be above the highest acknowledged one: so many answers are kept."""
@@ -40,6 +41,7 @@ INLINE_BYTES_MAX: Final = 128
 SWEEP_COUNT_MAX: Final = 64
 """Listed records looked at an entry, besides one for each of its commands."""
 SESSION_BYTES: Final = 16
+_SHARD_BYTES: Final = 2
 
 _NEVER_MS: Final = 1 << 64
 
@@ -116,20 +118,24 @@ class Sessions:
         "_end",
         "_floor_is_exact",
         "_floor_ms",
+        "_holdings",
         "_records",
         "_space",
         "rows",
         "shards",
     )
 
-    def __init__(self, space: Space, prefix: bytes, shards: int) -> None:
+    def __init__(
+        self, space: Reader, prefix: bytes, shards: int, holdings: Holdings | None = None
+    ) -> None:
         self._space = space
+        self._holdings = holdings
         self._records = prefix + KIND_SESSION
         self._deadlines = prefix + KIND_DEADLINE
-        self._end = prefix + KIND_END
+        self._end = prefix + KIND_SHARD
         self.shards = shards
         """Into how many the slots are cut."""
-        self.rows: dict[bytes, bytes | None] = {}
+        self.rows: dict[bytes, bytes | None] = self._no_rows()
         """Changes by row key; None deletes. FLUSHALL, which drops keys, leaves them alone."""
         # No listed deadline is earlier than the floor; whether one stands at it may be unknown.
         self._floor_ms = 0
@@ -137,7 +143,7 @@ class Sessions:
 
     def take_changes(self) -> dict[bytes, bytes | None]:
         """Return the rows to put, and start with none again."""
-        rows, self.rows = self.rows, {}
+        rows, self.rows = self.rows, self._no_rows()
         return rows
 
     # One record.
@@ -226,13 +232,16 @@ class Sessions:
             if listed_ms > clock_ms or count == count_max:
                 self._floor_ms = min(self._floor_ms, listed_ms)
                 break
-            self._revisit(self._records + suffix, clock_ms)
+            self._revisit(self._records + suffix, listed_ms, clock_ms)
         self._floor_is_exact = True
 
-    def _revisit(self, place: bytes, clock_ms: int) -> None:
+    def _revisit(self, place: bytes, listed_ms: int, clock_ms: int) -> None:
         row = self._row(place)
-        assert row is not None, "what is listed exists"
-        record = _decode_record(row)
+        record = None if row is None else _decode_record(row)
+        if record is None or record.listed_ms != listed_ms:
+            assert self._holdings is not None, "what is listed exists, unless its shard went away"
+            self._unlist(place, listed_ms)
+            return
         if record.deadline_ms <= clock_ms:
             self._forget(place, record)
             return
@@ -264,7 +273,27 @@ class Sessions:
         # From the floor on, not from the start: below it lie only the remains of deleted rows.
         lower = self._deadlines + min(self._floor_ms, _NEVER_MS - 1).to_bytes(8, "big")
         stored = self._space.scan(lower, self._end)
-        return (row_key for row_key, _ in overlaid(stored, self.rows, lower, self._end))
+        rows = (row_key for row_key, _ in overlaid(stored, self.rows, lower, self._end))
+        held = self._holdings
+        if held is None:
+            return rows
+        at = len(self._deadlines) + 8
+        return (key for key in rows if not held.sleeps(int.from_bytes(key[at : at + 2], "big")))
+
+    def wake(self) -> None:
+        """A shard sleeps no more: what is due in it is found at the next entry."""
+        self._floor_ms = 0
+        self._floor_is_exact = False
+
+    def imported(self, row_key: bytes, row: bytes | None) -> None:
+        """Put a row of a shard that comes from elsewhere, and list it if it is a record."""
+        self.rows[row_key] = row
+        if row is not None and len(row_key) == len(self._records) + _SHARD_BYTES + SESSION_BYTES:
+            listed_ms = _decode_record(row).listed_ms
+            self.rows[self._deadline_key(row_key, listed_ms)] = b""
+
+    def _no_rows(self) -> dict[bytes, bytes | None]:
+        return {} if self._holdings is None else Changed(self._space.get)
 
     def _split(self, row_key: bytes) -> tuple[int, bytes]:
         head = len(self._deadlines)

@@ -1,0 +1,155 @@
+"""The entries of a move, as data: how a shard goes from a source group to a destination group.
+
+``(shard, epoch)`` names the attempt in every one of them, and each is checked when it is applied.
+One that is late, doubled or of an older attempt does nothing and says so (`VOID`).
+"""
+
+from typing import TypeAlias, Union
+
+import msgspec
+
+from pnyx.ids import Epoch, GroupId, Revision, ShardId
+from pnyx.machine.directives import Order
+
+Effect: TypeAlias = tuple[bytes, bytes | None]
+"""A row's key behind its generation, and the row, None if it was deleted. Absolute, so it may be
+applied to a copy that holds it already. The key `CLEAR` alone deletes all keys of the shard."""
+
+
+class Chunk(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of a shard in key order, off one consistent state of a replica of the source."""
+
+    after: bytes
+    """Where it begins: the cursor of the chunk before, empty at the beginning."""
+    upto: bytes
+    """The cursor after it: all rows up to here are copied."""
+    at: int
+    """The number of the last change that this state knew of."""
+    rows: tuple[tuple[bytes, bytes], ...]
+
+
+class Changes(msgspec.Struct, frozen=True, array_like=True):
+    """What commands did to a shard since the move began, in order."""
+
+    first: int
+    """The number of the first; they count from 1 in each attempt."""
+    effects: tuple[tuple[Effect, ...], ...]
+    """Of each change."""
+
+
+class Frozen(msgspec.Struct, frozen=True, array_like=True):
+    """What a shard was when it stopped changing."""
+
+    revision: Revision
+    clock_ms: int
+    keys: int
+    content: int
+    """The sum of the hashes of all rows."""
+    changes: int
+    """The number of the last change."""
+
+
+class FoundShards(Order, frozen=True, array_like=True, tag="found_shards"):
+    """This group serves these shards, which nobody served before: they are empty. OK."""
+
+    shards: tuple[ShardId, ...]
+    epoch: Epoch
+
+
+# At the source.
+
+
+class MoveBegin(Order, frozen=True, array_like=True, tag="move_begin", gc=False):
+    """From here on each change of the shard is written down, too. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+    destination: GroupId
+
+
+class MoveForget(Order, frozen=True, array_like=True, tag="move_forget", gc=False):
+    """The destination has committed the changes up to that number. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+    number: int
+
+
+class MoveFreeze(Order, frozen=True, array_like=True, tag="move_freeze", gc=False):
+    """From here on the shard never changes and is not served: `Frozen`, encoded."""
+
+    shard: ShardId
+    epoch: Epoch
+
+
+class MoveDone(Order, frozen=True, array_like=True, tag="move_done", gc=False):
+    """The destination serves it: what is here is deleted. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+
+
+class MoveAbort(Order, frozen=True, array_like=True, tag="move_abort", gc=False):
+    """Give the attempt up before the freeze. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+
+
+class MoveRejected(Order, frozen=True, array_like=True, tag="move_rejected", gc=False):
+    """The destination's log says that it never activated this: the source serves it again. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+
+
+# At the destination.
+
+
+class MoveAccept(Order, frozen=True, array_like=True, tag="move_accept", gc=False):
+    """Make room: what is here of the shard is deleted, and clients see none of what comes. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+    source: GroupId
+
+
+class MoveChunk(Order, frozen=True, array_like=True, tag="move_chunk"):
+    """Put the rows of a chunk that begins where the copy ends. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+    chunk: Chunk
+
+
+class MoveChanges(Order, frozen=True, array_like=True, tag="move_changes"):
+    """Do the changes that follow those that were done. OK."""
+
+    shard: ShardId
+    epoch: Epoch
+    changes: Changes
+
+
+class MoveActivate(Order, frozen=True, array_like=True, tag="move_activate"):
+    """Do the last changes and serve the shard: `ACTIVATED`, or `REJECTED` if it is not the same."""
+
+    shard: ShardId
+    epoch: Epoch
+    frozen: Frozen
+    changes: Changes
+
+
+class MoveResolve(Order, frozen=True, array_like=True, tag="move_resolve", gc=False):
+    """Say how the attempt ended: `ACTIVATED`, or `REJECTED`, which it is from here on for ever."""
+
+    shard: ShardId
+    epoch: Epoch
+
+
+AnyMove: TypeAlias = Union[  # noqa: UP007
+    FoundShards, MoveBegin, MoveForget, MoveFreeze, MoveDone, MoveAbort, MoveRejected,
+    MoveAccept, MoveChunk, MoveChanges, MoveActivate, MoveResolve
+]  # fmt: skip
+
+encode = msgspec.msgpack.Encoder().encode
+decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
