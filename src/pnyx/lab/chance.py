@@ -44,7 +44,7 @@ class Chance:
     def exponential(self, mean: float, stream: str, *where: int) -> float:
         """Return a waiting time, at most 40 means."""
         drawn = xxh3_64_intdigest(_form(stream, len(where)) % where, self._seed)
-        return -mean * log(max(1.0 - drawn * _UNIT, 1e-17))
+        return -mean * log(1.0 - drawn * _UNIT or 1e-17)
 
     def log_uniform(self, low: float, high: float, stream: str, *where: int) -> float:
         """Return a number between `low` and `high` that is as likely in each decade."""

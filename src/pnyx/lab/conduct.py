@@ -53,6 +53,8 @@ class Conduct(Watch):
         """By asker and campaign: when first (microseconds), and the best log it told of."""
         self._logs: dict[int, tuple[Mark, int]] = {}
         """By member, where its log ends, and since when."""
+        self._rafts: dict[int, RaftState] = {}
+        """By member, of its newest life."""
         self._seen: dict[int, tuple[Role, Term]] = {}
         self._peers: dict[int, dict[NodeId, tuple[Progress, Index, int]]] = {}
         """By leader, what it believed of each peer: its match index, the round it answered."""
@@ -71,6 +73,8 @@ class Conduct(Watch):
 
     def started(self, process: Process) -> None:
         """Look at the new life from its beginning."""
+        assert process.replica is not None, "a started process has a replica"
+        self._rafts[process.number] = raft_of(process.replica)
         self._seen[process.number] = (Role.FOLLOWER, Term(0))
         self._peers[process.number] = {}
         self._grounds[process.number] = {}
@@ -104,10 +108,11 @@ class Conduct(Watch):
         Raises:
             Violation: a leader without votes, a candidate that hears its leader, a lost match.
         """
-        if process.replica is None:
+        number = process.number
+        raft = self._rafts.get(number)
+        if raft is None or process.replica is None:
             return
-        raft = raft_of(process.replica)
-        number, log, role = process.number, raft.log, raft.role
+        log, role = raft.log, raft.role
         held = self._logs.get(number)
         if held is None or held[0].index != log.last_index or held[0].term != log.last_term:
             now_us = process.world.timeline.now_us
@@ -267,7 +272,8 @@ class Conduct(Watch):
         """Who is removed hands over at once, and leaves when that takes too long (§4.2.2)."""
         log = raft.log
         if log.membership.is_voter(raft.me) or raft.commit_index < log.membership_index:
-            self._removed.pop(process.number, None)
+            if self._removed:
+                self._removed.pop(process.number, None)
             return
         settings = raft.settings
         most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms

@@ -185,7 +185,11 @@ class Network:
     ) -> bool:
         profile = link.profile or self.profile
         now_us = self._timeline.now_us
-        delay_us = self._delay_us(profile, where, reply=reply)
+        delay_us = profile.latency_us
+        if profile.jitter_us:
+            delay_us += int(self._chance.exponential(profile.jitter_us, "jitter", *where))
+        if profile.uniform_us or profile.reply_hold:
+            delay_us += self._hold_us(profile, where, reply=reply)
         if profile.bytes_per_s:
             start_us = max(link.free_us, now_us)
             if start_us > now_us + QUEUED_US_MAX:
@@ -211,17 +215,14 @@ class Network:
             self._timeline.at(at_us, "deliver", target, self._arrive, source, target, content)
         return True
 
-    def _delay_us(self, profile: Profile, where: tuple[int, int, int], *, reply: bool) -> int:
+    def _hold_us(self, profile: Profile, where: tuple[int, int, int], *, reply: bool) -> int:
         chance = self._chance
-        delay_us = profile.latency_us
-        if profile.jitter_us:
-            delay_us += int(chance.exponential(profile.jitter_us, "jitter", *where))
         if profile.uniform_us and not reply:
-            delay_us += chance.below(profile.uniform_us + 1, "uniform", *where)
-        if reply and profile.reply_hold and chance.hit(profile.reply_hold, "hold", *where):
+            return chance.below(profile.uniform_us + 1, "uniform", *where)
+        if reply and chance.hit(profile.reply_hold, "hold", *where):
             bound = 1 + chance.below(2_000, "hold bound", *where)
-            delay_us += 1_000 * (200 + chance.below(bound, "hold time", *where))
-        return delay_us
+            return 1_000 * (200 + chance.below(bound, "hold time", *where))
+        return 0
 
     def _arrive(self, source: int, target: int, content: bytes) -> None:
         link = self._links[source, target]

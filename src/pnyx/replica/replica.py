@@ -103,7 +103,7 @@ class Replica:
 
     def step(self, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another replica of this group."""
-        if self._members.turns_away(sender, message):
+        if self._members.shunned and self._members.turns_away(sender, message):
             return
         match message:
             case Forward():

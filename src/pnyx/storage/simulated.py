@@ -223,8 +223,11 @@ class _MemoryFile:
         except OSError:
             pending.clear()
             raise
-        for sector in pending:
-            place = slice(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
+        # Batches are whole blocks, written one behind the other: mostly one run of sectors.
+        start, stop = min(pending, default=0), max(pending, default=-1) + 1
+        runs = [(start, stop)] if stop - start == len(pending) else [(n, n + 1) for n in pending]
+        for start, stop in runs:
+            place = slice(start * SECTOR_BYTES, stop * SECTOR_BYTES)
             self._content.durable[place] = self._content.visible[place]
         pending.clear()
         self._files.note(Traced(Step.SYNC, self._content.name))

@@ -42,10 +42,13 @@ def look_peer(member: Member, progress: Progress) -> None:
         Violation: more than its window.
     """
     settings = member.raft.settings
+    messages, held = len(progress.inflight), progress.inflight_bytes
+    if messages <= settings.inflight_max and 0 <= held <= settings.inflight_bytes_max:
+        return
     largest = max(settings.append_bytes_max, settings.entry_bytes_max)
-    _check(member, "messages in flight", len(progress.inflight), settings.inflight_max)
+    _check(member, "messages in flight", messages, settings.inflight_max)
     in_flight_max = settings.inflight_bytes_max + largest
-    _check(member, "bytes in flight", progress.inflight_bytes, in_flight_max)
+    _check(member, "bytes in flight", held, in_flight_max)
 
 
 def _check(member: Member, what: str, held: int, most: int) -> None:
