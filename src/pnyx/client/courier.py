@@ -87,7 +87,3 @@ class Courier:
     def _on_broken(self, errand: Errand, parcel: Parcel, broken: Broken) -> None:
         self._pool.drop(parcel.address)
         errand.broke(parcel, broken.replies, broken.cause, monotonic(), has_left=broken.has_left)
-
-    def forget(self) -> None:
-        """Leave the connections to the process that we were forked from."""
-        self._pool.forget()

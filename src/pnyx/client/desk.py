@@ -8,6 +8,7 @@ from typing import Any
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
 from pnyx.client.errors import Timeout
+from pnyx.client.forks import forget_in_children
 from pnyx.client.ledger import OPEN, Ledger
 from pnyx.transport.numbering import Number
 
@@ -22,6 +23,7 @@ class Desk:
         self._ledger = Ledger(sessions_max)
         self._changed = threading.Condition()
         self._is_opening = False
+        forget_in_children(self)
 
     def forget(self) -> None:
         """Start anew in a forked child: the numbers belong to the process that it came from."""

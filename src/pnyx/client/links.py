@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import hiredis
 
+from pnyx.client.forks import forget_in_children
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
 
@@ -156,6 +157,7 @@ class Pool:
         self._idle: dict[Address, list[Link]] = {}
         self._lock = threading.Lock()
         self._is_closed = False
+        forget_in_children(self)
 
     def take(self, address: Address, now_s: float) -> Link:
         """Return a connection that nobody else uses, an idle one if there is one.

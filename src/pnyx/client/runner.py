@@ -1,7 +1,5 @@
 """Runs commands for the threads of a blocking client: numbers first, then the courier."""
 
-import os
-import weakref
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Self
@@ -23,7 +21,6 @@ class Runner:
         self.settings = settings
         self.courier = courier
         self._desk = Desk(sessions_max)
-        _EVERY.add(self)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -66,19 +63,3 @@ class Runner:
         calls, _rest = numbered(reads, None)
         self.courier.carry_out(calls, ends_s, self._desk.ack)
         return [call.outcome() for call in calls]
-
-    def forget(self) -> None:
-        """Start anew in a forked child: connections and numbers stay with the parent."""
-        self.courier.forget()
-        self._desk.forget()
-
-
-_EVERY: "weakref.WeakSet[Runner]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for runner in list(_EVERY):
-        runner.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork)
