@@ -17,8 +17,9 @@ from pnyx.client.routes import Routes
 from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
 from pnyx.gateway.outcomes import NOT_DONE, UNKNOWN
+from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED
 from pnyx.machine.results import Refusal
-from pnyx.machine.sessions import ACKNOWLEDGED, ANSWER_NOT_KEPT, DEADLINE_PASSED
+from pnyx.machine.sessions import ANSWER_NOT_KEPT
 from pnyx.prng import Prng
 from pnyx.replica.requests import Reason
 from pnyx.transport.backoff import Backoff

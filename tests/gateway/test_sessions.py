@@ -6,7 +6,7 @@ import pytest
 
 from gateway.running import Running
 from gateway.test_connection import written
-from pnyx.machine.sessions import DEADLINE_PASSED, OTHER_USER, REUSED
+from pnyx.machine.once import DEADLINE_PASSED, OTHER_USER, REUSED
 from pnyx.replica.requests import Unknown
 
 SESSION = b"00112233445566778899aabbccddeeff"

@@ -7,7 +7,7 @@ from machine.driving import GROUP, MEMBERS, START_MS, Driver, dump
 from machine.sessions import DEADLINE_MS, INCREMENT, SESSION, once
 from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, Term
-from pnyx.machine import commands as c, rows, sessions
+from pnyx.machine import commands as c, once as rule, rows, sessions
 from pnyx.machine.group import Group
 from pnyx.machine.results import NULL_ARRAY, Refusal
 from pnyx.machine.shards import shard_of_slot
@@ -49,7 +49,7 @@ def test_a_late_write_is_refused_whether_it_was_done_or_not() -> None:
     driver = Driver()
     driver.run(once(1, INCREMENT))
     driver.now_ms = DEADLINE_MS
-    late = str(sessions.DEADLINE_PASSED.text)
+    late = str(rule.DEADLINE_PASSED.text)
     assert driver.run(once(1, INCREMENT), once(2, INCREMENT)) == [f"-{late}"] * 2
     assert driver.one(c.Get(b"k")) == b"1"
 
@@ -57,8 +57,8 @@ def test_a_late_write_is_refused_whether_it_was_done_or_not() -> None:
 def test_an_acknowledged_sequence_is_never_done_again() -> None:
     driver = Driver()
     driver.run(once(1, INCREMENT), once(2, INCREMENT, ack=1))
-    assert driver.one(once(1, INCREMENT)) == f"-{sessions.ACKNOWLEDGED.text}"
-    assert driver.one(once(5, INCREMENT, ack=9)) == f"-{sessions.ACKNOWLEDGED.text}"
+    assert driver.one(once(1, INCREMENT)) == f"-{rule.ACKNOWLEDGED.text}"
+    assert driver.one(once(5, INCREMENT, ack=9)) == f"-{rule.ACKNOWLEDGED.text}"
     assert driver.one(c.Get(b"k")) == b"2"
 
 
@@ -66,17 +66,17 @@ def test_the_acknowledgement_outlives_the_answers_until_the_newest_deadline() ->
     driver = Driver()
     driver.run(once(1, INCREMENT), once(2, INCREMENT, ack=1, deadline_ms=START_MS + 5))
     driver.now_ms = START_MS + 10
-    assert driver.one(once(1, INCREMENT)) == f"-{sessions.ACKNOWLEDGED.text}"
+    assert driver.one(once(1, INCREMENT)) == f"-{rule.ACKNOWLEDGED.text}"
 
 
 @pytest.mark.parametrize(
     ("wrong", "refusal"),
     [
-        (once(1, c.IncrBy(b"k", 2)), sessions.REUSED),
-        (once(1, INCREMENT, user=b"other"), sessions.OTHER_USER),
-        (once(2, INCREMENT, user=b"other"), sessions.OTHER_USER),
-        (once(18, INCREMENT, ack=1), sessions.WINDOW_OVERFLOW),
-        (once(2, INCREMENT, deadline_ms=START_MS + 3_600_001), sessions.DEADLINE_TOO_FAR),
+        (once(1, c.IncrBy(b"k", 2)), rule.REUSED),
+        (once(1, INCREMENT, user=b"other"), rule.OTHER_USER),
+        (once(2, INCREMENT, user=b"other"), rule.OTHER_USER),
+        (once(18, INCREMENT, ack=1), rule.WINDOW_OVERFLOW),
+        (once(2, INCREMENT, deadline_ms=START_MS + 3_600_001), rule.DEADLINE_TOO_FAR),
     ],
 )
 def test_what_is_wrong_is_named_and_does_nothing(wrong: c.Sequenced, refusal: Refusal) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.results import Refusal
@@ -36,8 +37,7 @@ class Transaction:
     """A command was refused while queueing: EXEC will discard everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(NamedTuple):
     """What PNYX.SEQ said of the next command (machine/sessions.py)."""
 
     session: bytes

@@ -29,11 +29,12 @@ from pnyx.gateway.rows import (
     Pause,
     Row,
     Silence,
+    unknown_command,
+    unknown_subcommand,
     wrong_arity,
 )
 from pnyx.gateway.sessions import prefix_of, sequenced
 from pnyx.gateway.table import QUICK, TABLE
-from pnyx.gateway.words import text_of
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.results import OK, Refusal, Status
 from pnyx.machine.slots import slot_of
@@ -121,7 +122,9 @@ class Dialogue:
         command there.
         """
         row = QUICK.get(words[0])
-        if row is None or row.parse is None or not row.least <= len(words) <= row.most:
+        if row is None or row.parse is None or self._client.prefix is not None:
+            return None
+        if not row.least <= len(words) <= row.most:
             return None
         is_plain, any_key = self._hot_path()
         if not is_plain or not (any_key or row.has_one_key):
@@ -153,7 +156,8 @@ class Dialogue:
         size = 0
         is_plain, any_key = self._hot_path()
         words: list[bytes] = []
-        while pending and room:
+        client = self._client
+        while pending and room and not run.is_full:
             words = pending.popleft()
             if not is_small:
                 size += sum(map(len, words))
@@ -162,6 +166,10 @@ class Dialogue:
                     break
             room -= 1
             row = spelled(words[0])
+            if row is SEQUENCE:
+                # No reply, so no place in the run, and nothing that CLIENT REPLY could skip.
+                client.prefix = prefix_of(words)
+                continue
             if (
                 is_plain
                 and row is not None
@@ -169,7 +177,11 @@ class Dialogue:
                 and row.least <= len(words) <= row.most
                 and (any_key or row.has_one_key)
             ):
-                command = row.parse(words)
+                command = (
+                    row.parse(words)
+                    if client.prefix is None
+                    else self._parsed_in_session(row, words)
+                )
                 if isinstance(command, Refusal):
                     self._say(run, command)
                     continue
@@ -180,8 +192,6 @@ class Dialogue:
                 continue
             if not self._take(run, words):
                 pending.appendleft(words)
-                break
-            if run.is_full:
                 break
             is_plain, any_key = self._hot_path()
         run.last_words = words[:2]
@@ -253,7 +263,6 @@ class Dialogue:
         if (
             not client.is_authenticated
             or client.transaction is not None
-            or client.prefix is not None
             or client.mute is not _SPEAKING
         ):
             return False, False
@@ -270,10 +279,6 @@ class Dialogue:
         """Add one command to the run; False if what came before must be answered first."""
         client = self._client
         row = self._row(words)
-        if row is SEQUENCE:
-            # No reply, so no place in the run, and nothing that CLIENT REPLY could skip.
-            client.prefix = prefix_of(words)
-            return True
         if isinstance(row, Refusal):
             if words[0].upper() in _CROSS_PROTOCOL:
                 run.drops = run.is_full = True
@@ -388,9 +393,8 @@ class Dialogue:
 
     def _submit(self, run: Run, place: Place, command: AnyCommand) -> bool:
         row, words, _ask = place
-        prefix = self._client.prefix
-        if isinstance(prefix, Prefix) and command.writes and row.name != "exec":
-            once = sequenced(self._client, prefix, row.keys_of(words), words, command)
+        if self._client.prefix is not None and row.name != "exec":
+            once = self._in_session(row, words, command)
             if isinstance(once, Refusal):
                 self._say(run, once)
                 return True
@@ -406,6 +410,23 @@ class Dialogue:
         run.stale_role_ok = stale
         run.add(place, command)
         return True
+
+    def _parsed_in_session(self, row: Row, words: list[bytes]) -> AnyCommand | Refusal:
+        assert row.parse is not None, "the hot path is for commands of the machine"
+        command = self._in_session(row, words, row.parse(words))
+        self._client.prefix = None
+        return command
+
+    def _in_session(
+        self, row: Row, words: list[bytes], command: AnyCommand | Refusal
+    ) -> AnyCommand | Refusal:
+        """Return a write as one that is done once, anything else as it is."""
+        prefix = self._client.prefix
+        if isinstance(prefix, Refusal):
+            return prefix
+        if prefix is None or isinstance(command, Refusal) or not command.writes:
+            return command
+        return sequenced(self._client, prefix, row.keys_of(words), words, command)
 
     def _perform(self, run: Run, row: Row, words: list[bytes], reply: LocalReply) -> bool:
         if isinstance(reply, Ask):
@@ -470,21 +491,3 @@ class Dialogue:
             return reply
         assert not isinstance(reply, Pause | Drop | Silence), "rows that ask answer"
         return lambda: reply
-
-
-def unknown_command(words: list[bytes]) -> Refusal:
-    """Return Redis' error, which shows the first 128 bytes of the arguments."""
-    shown = ""
-    for word in words[1:]:
-        if len(shown) >= 128:
-            break
-        shown += f"'{text_of(word[: 128 - len(shown)])}' "
-    name = text_of(words[0][:128])
-    return Refusal(f"ERR unknown command '{name}', with args beginning with: {shown}")
-
-
-def unknown_subcommand(row: Row, words: list[bytes]) -> Refusal:
-    """Return Redis' error, which names the container."""
-    return Refusal(
-        f"ERR unknown subcommand '{text_of(words[1][:128])}'. Try {row.name.upper()} HELP."
-    )

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.words import text_of
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.results import Refusal, Result
 from pnyx.transport.resp import Reply
@@ -141,6 +142,24 @@ def wrong_subcommand(words: list[bytes]) -> Refusal:
     return Refusal(
         f"ERR unknown subcommand or wrong number of arguments for '{member}'. "
         f"Try {container_name} HELP."
+    )
+
+
+def unknown_command(words: list[bytes]) -> Refusal:
+    """Return Redis' error, which shows the first 128 bytes of the arguments."""
+    shown = ""
+    for word in words[1:]:
+        if len(shown) >= 128:
+            break
+        shown += f"'{text_of(word[: 128 - len(shown)])}' "
+    name = text_of(words[0][:128])
+    return Refusal(f"ERR unknown command '{name}', with args beginning with: {shown}")
+
+
+def unknown_subcommand(row: Row, words: list[bytes]) -> Refusal:
+    """Return Redis' error, which names the container."""
+    return Refusal(
+        f"ERR unknown subcommand '{text_of(words[1][:128])}'. Try {row.name.upper()} HELP."
     )
 
 

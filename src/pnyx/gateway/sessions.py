@@ -1,18 +1,19 @@
 """The rows of sessions: PNYX.SEQ makes the next write one that may be sent again."""
 
+import re
 from binascii import Error as NoHex, unhexlify
 from collections.abc import Sequence
 from secrets import token_hex
 from typing import Final
 
 import msgspec
-import xxhash
+from xxhash import xxh3_64_intdigest
 
 from pnyx.gateway.client import Client, Prefix
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.outcomes import CROSSSLOT
 from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
-from pnyx.gateway.words import integer
+from pnyx.gateway.words import INTEGER_MAX
 from pnyx.machine.commands import AnyCommand, Clock, Sequenced
 from pnyx.machine.results import Refusal, Result, Values
 from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX, SESSION_BYTES, WINDOW
@@ -28,30 +29,23 @@ NO_KEY: Final = Refusal(
     "shard; nothing was done, send it without PNYX.SEQ"
 )
 _PREFIX_WORDS: Final = 5
+_NUMBERS: Final = re.compile(rb"[1-9][0-9]{0,18} (?:0|[1-9][0-9]{0,18}) (?:0|[1-9][0-9]{0,18})")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def prefix_of(words: list[bytes]) -> Prefix | Refusal:
     """Return what the words of PNYX.SEQ say of the next command, or the error it gets."""
-    if len(words) != _PREFIX_WORDS:
-        return NOT_A_PREFIX
-    sequence, ack, deadline_ms = integer(words[2]), integer(words[3]), integer(words[4])
-    try:
-        session = unhexlify(words[1])
-    except NoHex:
-        return NOT_A_PREFIX
-    if (
-        sequence is None
-        or ack is None
-        or deadline_ms is None
-        or sequence < 1
-        or ack < 0
-        or deadline_ms < 0
-        or len(session) != SESSION_BYTES
-    ):
-        return NOT_A_PREFIX
-    return Prefix(session, sequence, ack, deadline_ms)
+    # This is paid for each write of a session, so it is one expression, not the readers of words.
+    if len(words) == _PREFIX_WORDS and _NUMBERS.fullmatch(b" ".join(words[2:])):
+        try:
+            session = unhexlify(words[1])
+        except NoHex:
+            return NOT_A_PREFIX
+        sequence, ack, deadline_ms = int(words[2]), int(words[3]), int(words[4])
+        if len(session) == SESSION_BYTES and max(sequence, ack, deadline_ms) <= INTEGER_MAX:
+            return Prefix(session, sequence, ack, deadline_ms)
+    return NOT_A_PREFIX
 
 
 def sequenced(
@@ -62,19 +56,14 @@ def sequenced(
     write: AnyCommand,
 ) -> Sequenced | Refusal:
     """Return `write` as one that is done once; `words` are what the client sent for it."""
-    slots = {slot_of(key) for key in keys}
-    if len(slots) != 1:
-        return CROSSSLOT if slots else NO_KEY
-    return Sequenced(
-        slots.pop(),
-        prefix.session,
-        client.user,
-        prefix.sequence,
-        prefix.ack,
-        prefix.deadline_ms,
-        xxhash.xxh3_64_intdigest(_encode(words)),
-        write,
-    )
+    if not keys:
+        return NO_KEY
+    slot = slot_of(keys[0])
+    if len(keys) > 1 and any(slot_of(key) != slot for key in keys):
+        return CROSSSLOT
+    session, sequence, ack, deadline_ms = prefix
+    digest = xxh3_64_intdigest(_encode(words))
+    return Sequenced(slot, session, client.user, sequence, ack, deadline_ms, digest, write)
 
 
 def _sequence(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:

@@ -11,7 +11,7 @@ A group runs one of three machines (machine.py): the keys of clients, some shard
 controller of shards.
 
 Read in this order: commands, results, space, slots, shards, rows (the layout), keyspace (rule by
-rule), strings, kv, expiry, versions, bits, bitfields, scan, sessions (exactly once), transactions
-(the table), snapshots, group; then directives, configuration, rebalance, planning, controller,
-moves, holdings, moving.
+rule), strings, kv, expiry, versions, bits, bitfields, scan, sessions, once, transactions (the
+table), snapshots, group; then directives, configuration, rebalance, planning, controller, moves,
+holdings, moving.
 """

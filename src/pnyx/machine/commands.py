@@ -409,7 +409,7 @@ class Clock(Command, frozen=True, array_like=True, tag="clock", gc=False):
 # Sessions.
 
 
-class Sequenced(Write, frozen=True, array_like=True, tag="sequenced"):
+class Sequenced(Write, frozen=True, array_like=True, tag="sequenced", gc=False):
     """The answer of `command`, which is done at most once (machine/sessions.py)."""
 
     slot: int

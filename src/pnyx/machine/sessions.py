@@ -13,13 +13,13 @@ Rule 3. An answer is kept until it is acknowledged, the acknowledgement until th
 Rule 4. A full table refuses new sessions and never forgets an old one for them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
 import msgspec
 
-from pnyx.machine.commands import AnyCommand, Sequenced
+from pnyx.machine.commands import Sequenced
 from pnyx.machine.holdings import Changed, Holdings
 from pnyx.machine.overlay import overlaid
 from pnyx.machine.results import OK, Refusal, Result
@@ -45,22 +45,6 @@ _SHARD_BYTES: Final = 2
 
 _NEVER_MS: Final = 1 << 64
 
-DEADLINE_PASSED: Final = Refusal(
-    "UNKNOWN PX0206 the deadline of this session write has passed: it was not done now and will "
-    "not be, but an earlier attempt may have been; look before you write again"
-)
-ACKNOWLEDGED: Final = Refusal(
-    "UNKNOWN PX0207 this sequence was acknowledged: it was not done now, and what became of an "
-    "earlier attempt is forgotten; look before you write again"
-)
-WINDOW_OVERFLOW: Final = Refusal(
-    f"ERR PX0208 the sequence is more than {WINDOW} above the acknowledged one; nothing was done, "
-    "acknowledge answers first"
-)
-DEADLINE_TOO_FAR: Final = Refusal(
-    f"ERR PX0209 the deadline lies more than {DEADLINE_AHEAD_MS_MAX} ms ahead of the committed "
-    "clock; nothing was done, ask PNYX.CLOCK for the time"
-)
 SHARD_FULL: Final = Refusal(
     f"ERR PX0210 the key's shard has {SESSIONS_PER_SHARD_MAX} sessions and takes no new one; "
     "nothing was done, use an older session or wait until some have passed their deadlines"
@@ -68,11 +52,6 @@ SHARD_FULL: Final = Refusal(
 USER_FULL: Final = Refusal(
     f"ERR PX0210 this user has {SESSIONS_PER_USER_MAX} sessions in the key's shard and may have no "
     "new one; nothing was done, use an older session or wait until some have passed their deadlines"
-)
-OTHER_USER: Final = Refusal("NOPERM PX0211 the session belongs to another user; nothing was done")
-REUSED: Final = Refusal(
-    "ERR PX0212 the sequence was used for another command; this one was not done, give it a "
-    "sequence of its own"
 )
 ANSWER_NOT_KEPT: Final = Refusal(
     f"ERR PX0213 this write was done, once; its answer was larger than {ANSWER_BYTES_MAX} bytes "
@@ -90,7 +69,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """MessagePack; empty if it has a row of its own."""
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a shard knows of a session."""
 
     user: bytes
@@ -319,42 +298,3 @@ class Sessions:
 
 def _answer_key(place: bytes, sequence: int) -> bytes:
     return place + sequence.to_bytes(8, "big")
-
-
-def done_once(
-    sessions: Sessions,
-    clock_ms: int,
-    command: Sequenced,
-    execute: Callable[[AnyCommand], Result],
-) -> Result:
-    """Return the answer of the write: its first one, or that of `execute`, or why there is none."""
-    if command.deadline_ms <= clock_ms:
-        return DEADLINE_PASSED
-    place = sessions.place(command.slot, command.session)
-    record = sessions.record(place, clock_ms)
-    ack = command.ack
-    if record is not None:
-        if record.user != command.user:
-            return OTHER_USER
-        for kept in record.kept:
-            if kept.sequence == command.sequence:
-                return sessions.answer(place, kept) if kept.digest == command.digest else REUSED
-        ack = max(ack, record.ack)
-    wrong = _refusal(command, ack, clock_ms)
-    if wrong is None and record is None:
-        wrong = sessions.refusal(place, command.user)
-    if wrong is not None:
-        return wrong
-    result = execute(command.command)
-    sessions.keep(place, record, command, ack, result)
-    return result
-
-
-def _refusal(command: Sequenced, ack: int, clock_ms: int) -> Refusal | None:
-    if command.sequence <= ack:
-        return ACKNOWLEDGED
-    if command.sequence > ack + WINDOW:
-        return WINDOW_OVERFLOW
-    if command.deadline_ms > clock_ms + DEADLINE_AHEAD_MS_MAX:
-        return DEADLINE_TOO_FAR
-    return None

@@ -9,8 +9,8 @@ from typing import Final
 from pnyx.machine import bitfields, bits, commands as c, expiry, kv, scan, strings, versions
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine, Rules
+from pnyx.machine.once import done_once
 from pnyx.machine.results import NULL_ARRAY, Result, Values
-from pnyx.machine.sessions import done_once
 from pnyx.machine.versions import revision_at
 
 
@@ -21,10 +21,7 @@ def _transact(keyspace: Keyspace, command: c.Transaction) -> Result:
 
 
 def _once(keyspace: Keyspace, command: c.Sequenced) -> Result:
-    def execute(inner: c.AnyCommand) -> Result:
-        return _ALONE[type(inner)](keyspace, inner)
-
-    return done_once(keyspace.sessions, keyspace.clock_ms, command, execute)
+    return done_once(keyspace, command, _ALONE)
 
 
 READS: Final = Rules(
