@@ -25,6 +25,7 @@ from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import Entry, EntryKind, HardState, Role
+from pnyx.lab.faults import Fault, FaultKind, begin
 from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.workload import WorkloadSettings
@@ -102,15 +103,43 @@ def test_a_change_of_members_is_followed_and_its_marks_are_reached() -> None:
     def remove() -> None:
         for lead in run.world.leaders():
             assert lead.replica is not None
-            consensus = lead.replica.consensus
-            rest = tuple(node for node in consensus.membership.voters if node != lead.node)
-            consensus.change_membership(
-                msgspec.structs.replace(consensus.membership, voters=rest), lead.now().mono_ms
-            )
+            present = lead.replica.consensus.membership
+            rest = tuple(node for node in present.voters if node != lead.node)
+            lead.recast(msgspec.structs.replace(present, voters=rest))
 
     run.at(2, remove)
     assert run.run(5) is None
     assert {"joint_membership", "leader_removed"} <= set(run.marks.counts)
+
+
+def test_what_happens_behind_the_judges_back_is_named_as_that() -> None:
+    run = Storm(3, 3).begin()
+
+    def cheat() -> None:
+        leads = run.leader()
+        assert leads.replica is not None
+        leads.replica.consensus.propose(b"", leads.now().mono_ms)
+        run.invariants.scan()
+
+    run.at(2, cheat)
+    violation = run.run(3)
+    assert violation is not None
+    assert "a replica changes in events of its own node only" in violation.sentence
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_no_fault_changes_a_replica_behind_the_judges_back(kind: FaultKind) -> None:
+    """Swarm seed 1182: one put an entry into a leader's log, and log matching was blamed."""
+    run = Storm(3, 3).begin()
+
+    def hurt() -> None:
+        leads = run.leader().number
+        other = run.follower().number
+        begin(run.world, Fault(kind, run.world.now_us, 1_000, (leads, other), 1 << 7))
+        run.invariants.scan()
+
+    run.at(1, hurt)
+    assert run.run(1.05) is None
 
 
 def test_names_sources_and_explanations_are_there_for_people() -> None:

@@ -10,7 +10,7 @@ from lab.storms import SECOND, Storm
 from pnyx.lab.invariants.catalogue import INVARIANTS
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
-from pnyx.lab.sequential import Sequential
+from pnyx.lab.sequential import Seen, Sequential
 from pnyx.lab.watch import Violation
 from pnyx.lab.workload import Ticket, WorkloadSettings
 from pnyx.machine.commands import (
@@ -25,8 +25,11 @@ from pnyx.machine.commands import (
     IncrBy,
     MGet,
     Set,
+    Ttl,
 )
-from pnyx.machine.results import OK, Values
+from pnyx.machine.group import Group
+from pnyx.machine.results import OK, Result, Values
+from pnyx.machine.transactions import READS
 from pnyx.replica.answers import Answers
 from pnyx.replica.effects import Now
 from pnyx.replica.proposals import Drafted
@@ -137,6 +140,27 @@ def test_an_invariant_fires_when_that_is_broken(name: str, monkeypatch: Patch) -
     violation = run.run(5)
     assert violation is not None
     assert (violation.invariant, violation.sentence) == (name, violation.sentence)
+
+
+BRIEF = WorkloadSettings(clients=6, think_us=20_000, expiring=0.9)
+
+
+def test_a_read_whose_time_must_be_agreed_first_goes_by_the_log_and_is_judged_there() -> None:
+    run = Storm(7, load=BRIEF).begin()
+    assert run.run(3) is None
+    assert run.marks.counts["read_by_log"] > 5
+
+
+def test_a_key_that_is_gone_by_one_nodes_clock_only_is_noticed(monkeypatch: Patch) -> None:
+    def reads(self: Group, commands: Sequence[AnyCommand], now_ms: int) -> list[Result]:
+        keyspace = self._keyspace
+        keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
+        return [READS[type(each)](keyspace, each) for each in commands]
+
+    monkeypatch.setattr(Group, "read", reads)
+    violation = Storm(7, load=BRIEF).begin().run(5)
+    assert violation is not None
+    assert violation.invariant == "reads_are_current"
 
 
 def test_every_invariant_of_clients_has_a_planted_break() -> None:
@@ -269,6 +293,23 @@ def test_the_dictionary_does_what_redis_does() -> None:
         Get(b"n"),
     )
     assert list(model.apply(1, Batch(0, 1 << 20, commands))) == [2, 3, None, b"abc", 1, 5, b"5"]
-    assert model.find([(b"n", b"5"), (b"k", None)], 0, 9) == 1
-    assert model.find([(b"n", None)], 0, 9) == 0
-    assert model.find([(b"n", None)], 1, 9) is None
+    assert model.find([Seen(b"n", b"5"), Seen(b"k", None)], 0, 9) == 1
+    assert model.find([Seen(b"n", None)], 0, 9) == 0
+    assert model.find([Seen(b"n", None)], 1, 9) is None
+
+
+def test_a_key_is_gone_with_the_first_entry_whose_stamp_is_its_deadline() -> None:
+    model = Sequential(Record())
+    when = Ttl(b"k", seconds=False, absolute=True)
+    stamps: dict[int, tuple[AnyCommand, ...]] = {
+        10: (Set(b"k", b"x", expiry=Expiry(5, relative=True)), when),
+        14: (Append(b"k", b"y"), when),
+        15: (Get(b"k"), when, Append(b"k", b"z"), when),
+    }
+    told = [
+        model.apply(index, Batch(stamp, 1 << 20, commands))
+        for index, (stamp, commands) in enumerate(stamps.items(), start=1)
+    ]
+    assert told == [[OK, 15], [2, 15], [None, -2, 1, -1]]
+    assert model.find([Seen(b"k", b"xy"), Seen(b"k", 15, is_deadline=True)], 1, 9) == 2
+    assert model.find([Seen(b"k", b"xy")], 3, 9) is None

@@ -12,7 +12,7 @@ import msgspec
 
 from pnyx.ids import NodeId
 from pnyx.lab.network import MIT_REORDERING, MIT_UNRELIABLE, Profile
-from pnyx.lab.surroundings import CLUSTER, Condition
+from pnyx.lab.surroundings import CLUSTER
 from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.world import World
 from pnyx.machine.commands import Batch, encode
@@ -344,10 +344,9 @@ def _jump_back(world: World, fault: Fault) -> None:
 
 def _members(world: World, fault: Fault) -> None:
     leader = world.leader()
-    if leader is None or leader.replica is None or leader.condition is not Condition.UP:
+    if leader is None or leader.replica is None:
         return
-    consensus = leader.replica.consensus
-    present = consensus.membership
+    present = leader.replica.consensus.membership
     voters: set[NodeId] = set()
     learners: set[NodeId] = set()
     for number in sorted(world.processes):
@@ -361,10 +360,11 @@ def _members(world: World, fault: Fault) -> None:
                 # Who is to vote must be a member first.
                 learners.add(node)
     if voters:
-        target = msgspec.structs.replace(
-            present, voters=tuple(sorted(voters)), outgoing=(), learners=tuple(sorted(learners))
+        leader.recast(
+            msgspec.structs.replace(
+                present, voters=tuple(sorted(voters)), outgoing=(), learners=tuple(sorted(learners))
+            )
         )
-        consensus.change_membership(target, leader.now().mono_ms)
 
 
 _INTACT_BATCHES: Final = 2

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pnyx.consensus.formation import Formation, Formed
+from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.raft import Raft
 from pnyx.errors import PnyxError
 from pnyx.ids import NodeId
@@ -53,7 +54,7 @@ class Process:
         self._identities = 0
         self._read_us = -1
         self._read = Now(0, 0)
-        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._waiting: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.identity = self._draw_identity()
         self._forget()
 
@@ -199,6 +200,11 @@ class Process:
         self._run(self._nothing)
         return hasattr(outcome, "index")
 
+    def recast(self, target: Membership) -> None:
+        """Propose `target` at this replica's consensus, past the replica's own rules."""
+        if self.replica is not None and self.condition is Condition.UP:
+            self._run(self.replica.consensus.change_membership, target, self.now().mono_ms)
+
     # Inside: what a life consists of.
 
     def _draw_identity(self) -> Identity:
@@ -303,7 +309,7 @@ class Process:
 
     # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.
 
-    def _run(self, action: Callable[..., None], *arguments: Any) -> None:
+    def _run(self, action: Callable[..., object], *arguments: Any) -> None:
         if self.condition is not Condition.UP:
             if self.condition is Condition.PAUSED:
                 self._waiting.append((action, arguments))

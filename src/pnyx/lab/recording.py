@@ -1,15 +1,15 @@
 """What simulated clients saw, as a history that any judge can read: the black-box view of a run.
 
 The commands of one request become operations of their own that overlap in time: that they happened
-together is not judged here (the witness does). Counters, and compare-and-sets whose condition was
-not met, are left out; one that took place is a put.
+together is not judged here (the witness does). Counters, keys that expire, and compare-and-sets
+whose condition was not met are left out; one that took place is a put.
 """
 
 from collections.abc import Iterator, Sequence
 
 from pnyx.lab.history import History, Outcome
 from pnyx.lab.values import Value
-from pnyx.lab.workload import Ticket, outcome_of
+from pnyx.lab.workload import BRIEF, Ticket, outcome_of
 from pnyx.machine.commands import AnyCommand, Append, Condition, Get, Set
 from pnyx.machine.results import OK, Result
 from pnyx.replica.requests import Done
@@ -58,6 +58,8 @@ def _words(
     command: AnyCommand, result: Result, *, unknown: bool
 ) -> tuple[str, Value, tuple[Value, ...]] | None:
     match command:
+        case Get(key) | Append(key) | Set(key) if key.startswith(BRIEF):
+            return None
         case Get(key):
             return "get", key.decode(), ()
         case Append(key, value):

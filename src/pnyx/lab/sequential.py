@@ -1,13 +1,15 @@
 """The key-value machine as one dictionary, and which value each key had after which entry.
 
-Written apart from the real machine, so that it can judge it. Commands that it does not know (and
-whatever has to do with time) are replayed by a real machine beside it from then on.
+Written apart from the real machine, so that it can judge it. Time is what the entries' stamps say:
+a key is gone from the first entry on whose stamp is not before its deadline. Commands that the
+dictionary does not know are replayed by a real machine beside it from then on.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from heapq import heappop, heappush
+from typing import Any, Final, NamedTuple
 
 from pnyx.ids import Index
 from pnyx.lab.invariants.record import Record
@@ -25,6 +27,7 @@ from pnyx.machine.commands import (
     Set,
     SetNx,
     Tick,
+    Ttl,
 )
 from pnyx.machine.results import Result, Status, Values
 from pnyx.machine.transactions import KEYS
@@ -34,29 +37,47 @@ _INTEGER_BYTES_MAX: Final = 18
 """Longer ones may overflow: the real machine knows."""
 
 
+STAYS: Final = -1
+GONE: Final = -2
+"""In place of a deadline: a key without one, and no key."""
+
+
 class Unmodelled(Exception):
     """The dictionary does not know what this command does."""
+
+
+class Seen(NamedTuple):
+    """What a read was told of one key."""
+
+    key: bytes
+    told: Result
+    is_deadline: bool = False
+    """Was it asked when the key goes (ms since 1970; -1 never, -2 no key), not for its value?"""
 
 
 @dataclass(slots=True)
 class _Versions:
     indexes: list[int] = field(default_factory=lambda: [0])
     values: list[bytes | None] = field(default_factory=lambda: [None])
+    deadlines: list[int] = field(default_factory=lambda: [GONE])
 
-    def put(self, index: int, value: bytes | None) -> None:
-        if self.values[-1] == value:
+    def put(self, index: int, value: bytes | None, deadline_ms: int) -> None:
+        if self.values[-1] == value and self.deadlines[-1] == deadline_ms:
             return
         if self.indexes[-1] == index:
             # Only what an entry leaves behind can be seen.
             self.values[-1] = value
+            self.deadlines[-1] = deadline_ms
         else:
             self.indexes.append(index)
             self.values.append(value)
+            self.deadlines.append(deadline_ms)
 
-    def find(self, value: Result, low: int, high: int) -> int | None:
+    def find(self, seen: Seen, low: int, high: int) -> int | None:
+        held: Sequence[Result] = self.deadlines if seen.is_deadline else self.values
         at = bisect_right(self.indexes, low) - 1
         while at < len(self.indexes) and self.indexes[at] <= high:
-            if self.values[at] == value:
+            if held[at] == seen.told:
                 return max(self.indexes[at], low)
             at += 1
         return None
@@ -69,6 +90,12 @@ class Sequential:
         self._record = record
         self._values: dict[bytes, bytes] = {}
         self._versions: dict[bytes, _Versions] = {}
+        self._deadlines: dict[bytes, int] = {}
+        """When keys go, ms since 1970; who stays is not here."""
+        self._due: list[tuple[int, bytes]] = []
+        """A heap of the same and of what they were before."""
+        self.clock_ms = 0
+        """The newest stamp: the committed clock."""
         self._index = 0
         self._machine: Reference | None = None
 
@@ -76,21 +103,22 @@ class Sequential:
         """Do what the agreed entry at `index` says; return one result a command."""
         self._index = index
         if self._machine is None:
+            self._let_time_pass(batch.stamp_ms)
             try:
                 return [self._do(command, batch.value_bytes_max) for command in batch.commands]
             except Unmodelled:
                 self._machine = Reference(self._record.membership_at(Index(0)), KEYS)
         return self._replay(self._machine, index, batch.commands)
 
-    def find(self, seen: Sequence[tuple[bytes, Result]], low: int, high: int) -> int | None:
+    def find(self, seen: Sequence[Seen], low: int, high: int) -> int | None:
         """Return the first entry from `low` to `high` after which all keys had those values."""
         position = low
         settled = False
         while not settled:
             settled = True
-            for key, value in seen:
-                held = self._versions.get(key) or _Versions()
-                found = held.find(value, position, high)
+            for each in seen:
+                held = self._versions.get(each.key) or _Versions()
+                found = held.find(each, position, high)
                 if found is None:
                     return None
                 settled = settled and found == position
@@ -98,15 +126,23 @@ class Sequential:
         return position
 
     def changed(self, key: bytes, low: int) -> bool:
-        """Did the value of `key` change after the entry at `low`?"""
+        """Did `key` change after the entry at `low`?"""
         held = self._versions.get(key)
         return held is not None and held.indexes[-1] > low
 
-    def history(self, key: bytes, low: int) -> list[tuple[int, bytes | None]]:
-        """Return from which entry on `key` had which value, beginning with what it had at `low`."""
-        held = self._versions.get(key) or _Versions()
+    def history(self, seen: Seen, low: int) -> list[tuple[int, Result]]:
+        """Return from which entry on that key had what, beginning with what it had at `low`."""
+        held = self._versions.get(seen.key) or _Versions()
+        told: Sequence[Result] = held.deadlines if seen.is_deadline else held.values
         first = bisect_right(held.indexes, low) - 1
-        return list(zip(held.indexes[first:], held.values[first:], strict=True))
+        return list(zip(held.indexes[first:], told[first:], strict=True))
+
+    def _let_time_pass(self, stamp_ms: int) -> None:
+        self.clock_ms = max(self.clock_ms, stamp_ms)
+        while self._due and self._due[0][0] <= self.clock_ms:
+            deadline_ms, key = heappop(self._due)
+            if self._deadlines.get(key) == deadline_ms:
+                self.put(key, None)
 
     def _do(self, command: AnyCommand, value_bytes_max: int) -> Result:
         do = _DO.get(type(command))
@@ -114,16 +150,26 @@ class Sequential:
             raise Unmodelled
         return do(self, command, value_bytes_max)
 
-    def put(self, key: bytes, value: bytes | None) -> None:
+    def put(self, key: bytes, value: bytes | None, deadline_ms: int = STAYS) -> None:
         """Let `key` have `value` from the present entry on; None: it is gone."""
         if value is None:
             self._values.pop(key, None)
+            deadline_ms = GONE
         else:
             self._values[key] = value
+        if deadline_ms > 0:
+            self._deadlines[key] = deadline_ms
+            heappush(self._due, (deadline_ms, key))
+        else:
+            self._deadlines.pop(key, None)
         versions = self._versions.get(key)
         if versions is None:
             versions = self._versions[key] = _Versions()
-        versions.put(self._index, value)
+        versions.put(self._index, value, deadline_ms)
+
+    def deadline_ms(self, key: bytes) -> int:
+        """Return when `key` goes, or `STAYS`; what is not there yet stays, too."""
+        return self._deadlines.get(key, STAYS)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the present value of `key`."""
@@ -137,8 +183,9 @@ class Sequential:
             results = machine.apply(self._record.entries[machine.index])
         for key in _keys_of(commands):
             self._versions.setdefault(key, _Versions())
-        for key, value in zip(self._versions, machine.values(list(self._versions)), strict=True):
-            self._versions[key].put(index, value)
+        held = machine.values(list(self._versions))
+        for versions, (value, deadline_ms) in zip(self._versions.values(), held, strict=True):
+            versions.put(index, value, deadline_ms)
         return results
 
 
@@ -153,12 +200,15 @@ def _keys_of(commands: Iterable[AnyCommand]) -> Iterable[bytes]:
 
 
 def _set(model: Sequential, command: Set, _limit: int) -> Result:
-    before = model.get(command.key)
-    if command.expiry is not None or command.condition not in _IS_MET:
+    before, expiry = model.get(command.key), command.expiry
+    if command.condition not in _IS_MET or command.keep_ttl:
+        raise Unmodelled
+    if expiry is not None and (not expiry.relative or expiry.ms <= 0):
         raise Unmodelled
     if not _IS_MET[command.condition](before, command.comparand):
         return before if command.get else None
-    model.put(command.key, command.value)
+    deadline_ms = STAYS if expiry is None else model.clock_ms + expiry.ms
+    model.put(command.key, command.value, deadline_ms)
     return before if command.get else _OK
 
 
@@ -173,7 +223,7 @@ def _append(model: Sequential, command: Append, limit: int) -> Result:
     value = (model.get(command.key) or b"") + command.value
     if len(value) > limit:
         raise Unmodelled
-    model.put(command.key, value)
+    model.put(command.key, value, model.deadline_ms(command.key))
     return len(value)
 
 
@@ -185,7 +235,7 @@ def _increment(model: Sequential, command: IncrBy, _limit: int) -> Result:
     if text != b"%d" % int(text) or abs(command.delta) >> 60:
         raise Unmodelled
     after = int(text) + command.delta
-    model.put(command.key, b"%d" % after)
+    model.put(command.key, b"%d" % after, model.deadline_ms(command.key))
     return after
 
 
@@ -210,6 +260,12 @@ def _exists(model: Sequential, command: Exists, _limit: int) -> Result:
     return sum(model.get(key) is not None for key in command.keys)
 
 
+def _when_it_goes(model: Sequential, command: Ttl, _limit: int) -> Result:
+    if command.seconds or not command.absolute:
+        raise Unmodelled
+    return GONE if model.get(command.key) is None else model.deadline_ms(command.key)
+
+
 def _tick(_model: Sequential, _command: Tick, _limit: int) -> Result:
     return _OK
 
@@ -232,4 +288,5 @@ _DO: Final[dict[type, Callable[[Sequential, Any, int], Result]]] = {
     MGet: _get_many,
     Exists: _exists,
     Tick: _tick,
+    Ttl: _when_it_goes,
 }

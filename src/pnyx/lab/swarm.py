@@ -66,7 +66,8 @@ class Plan:
             f"{self.safety_us / 1e6:.1f} s, then healed: "
             + (" ".join(f"n{number}" for number in self.core) or "nobody, that is all"),
             f"  clients think {load.think_us / 1e3:.1f} ms, {load.keys} keys, "
-            f"{load.reads:.0%} reads, values +{load.padding_bytes} B",
+            f"{load.reads:.0%} reads, {load.expiring:.0%} about keys that expire, "
+            f"values +{load.padding_bytes} B",
             f"  links {world.profile.latency_us} us +{world.profile.jitter_us}, "
             f"sync {world.sync_us} us +{world.sync_jitter_us}, "
             f"heartbeat {raft.heartbeat_ms} ms, election [{raft.election_ms_min}, "
@@ -97,6 +98,7 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
         batches=0.3 * chance.share("batches"),
         pipeline=2 + chance.below(6, "pipeline") if chance.hit(0.3, "pipelined") else 1,
         padding_bytes=int(chance.log_uniform(1, 16_000, "padding")) - 1,
+        expiring=0.5 * chance.share("expiring") if chance.hit(0.3, "passing") else 0.0,
     )
     faults: list[Fault] = []
     victims = _minority(chance, nodes)
@@ -209,6 +211,8 @@ _AT_LEADER: Final = frozenset(
 _CUTS: Final = frozenset({FaultKind.ISOLATE, FaultKind.PARTITION})
 PAIR_US: Final = 5_000
 """So long before a leader is cut off its disk hangs, if both happen to it."""
+LOST_CHANGE_US: Final = 2_000_000
+"""So long, more or less, a leader is cut off whose change of members is to be lost."""
 
 
 def _family(
@@ -238,6 +242,10 @@ def _family(
             # Cut off with entries on the way to its disk: they are replaced before they are there.
             hung_us = int(lasts_us * (0.5 + chance.share("pair", *where)))
             faults.append(Fault(FaultKind.HUNG_DISK, int(at_us) - PAIR_US, hung_us, (LEADER,)))
+        if kind is FaultKind.MEMBERS and chance.hit(0.25, "doomed", *where):
+            # Only a leader hears of the change that was just cut off: it is rolled back.
+            cut_us = int(LOST_CHANGE_US * (0.5 + chance.share("pair", *where)))
+            faults.append(Fault(FaultKind.ISOLATE, int(at_us) - PAIR_US, cut_us, (LEADER,)))
 
 
 def _chosen(

@@ -3,7 +3,8 @@
 The world knows the order in which requests took effect, so nothing is searched for. A write is
 found in the log by its value, which no other has; a read must fit somewhere between what everybody
 had been told before it was asked and what was committed when it was answered. `_floor` is that
-first bound: the newest entry that some answered request stands at or has seen.
+first bound: the newest entry that some answered request stands at or has seen. A read that went by
+the log, for what time it is had to be agreed first, may also stand inside an entry, between writes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from pnyx.lab.invariants.facts import raft_of
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
-from pnyx.lab.sequential import Sequential
+from pnyx.lab.sequential import Seen, Sequential
 from pnyx.lab.watch import Watch
 from pnyx.lab.workload import Ticket
 from pnyx.machine.commands import (
@@ -29,6 +30,7 @@ from pnyx.machine.commands import (
     SetNx,
     SetRange,
     Tick,
+    Ttl,
     decode,
 )
 from pnyx.machine.results import Result, Values
@@ -88,6 +90,8 @@ class Witness(Watch):
         self._by_value: dict[bytes, tuple[_Asked, int]] = {}
         """By value, whose it is and which of its commands."""
         self._alike: dict[_Commands, _Alike] = {}
+        self._reads_by_log: dict[_Commands, list[tuple[int, tuple[Result, ...]]]] = {}
+        """For each read that was ever asked, (entry, results) of where the log holds the like."""
         self._floor = 0
         self._placed = 0
         """Entries of the record that were looked through."""
@@ -115,7 +119,9 @@ class Witness(Watch):
                 assert command.value not in self._by_value, "a client writes each value once"
                 self._by_value[command.value] = (asked, position)
                 is_named = True
-        if writes and not is_named:
+        if not writes:
+            self._reads_by_log.setdefault(commands, [])
+        elif not is_named:
             asked.alike = self._alike.setdefault(commands, _Alike())
             asked.alike.asked += 1
 
@@ -236,6 +242,8 @@ class Witness(Watch):
         end = at + 1
         while end < len(commands) and not isinstance(commands[end], _NAMED):
             end += 1
+        if not commands[at].writes:
+            self._place_reads(index, commands[at:end], results[at:end])
         while end > at:
             alike = self._alike.get(commands[at:end])
             if alike is not None:
@@ -248,9 +256,17 @@ class Witness(Watch):
             raise catalogue.NOTHING_UNASKED.broken(
                 f"entry {index} holds {commands[at]}, which nobody asked for"
             )
-        if not commands[at].writes:
-            self.marks.hit(catalogue.READ_BY_LOG)
         return at + 1
+
+    def _place_reads(self, index: int, commands: _Commands, results: Sequence[Result]) -> None:
+        # They change nothing, so it does not matter whose of those that look alike it is.
+        self.marks.hit(catalogue.READ_BY_LOG)
+        for end in range(1, len(commands) + 1):
+            if commands[end - 1].writes:
+                return
+            placed = self._reads_by_log.get(commands[:end])
+            if placed is not None:
+                placed.append((index, tuple(results[:end])))
 
     # Inside: answers.
 
@@ -293,35 +309,43 @@ class Witness(Watch):
         seen = _seen(asked.commands, results)
         position = self._model.find(seen, asked.floor, self._record.count)
         if position is None:
+            # What a read inside an entry saw may be gone when the entry is over.
+            placed = self._reads_by_log[asked.commands]
+            inside = (at for at, told in placed if at > asked.floor and told == results)
+            position = next(inside, None)
+        if position is None:
             raise catalogue.READS_ARE_CURRENT.broken(self._why_not(asked, seen))
-        if any(self._model.changed(key, asked.floor) for key, _ in seen):
+        if any(self._model.changed(each.key, asked.floor) for each in seen):
             self.marks.hit(catalogue.READS_ARE_CURRENT.sometimes)
         self._floor = max(self._floor, position)
 
-    def _why_not(self, asked: _Asked, seen: Sequence[tuple[bytes, Result]]) -> str:
+    def _why_not(self, asked: _Asked, seen: Sequence[Seen]) -> str:
         count = self._record.count
-        for key, value in seen:
-            if self._model.find([(key, value)], asked.floor, count) is None:
+        for each in seen:
+            if self._model.find([each], asked.floor, count) is None:
                 had = ", ".join(
                     f"{_short(held)} from entry {index} on"
-                    for index, held in self._model.history(key, asked.floor)[:4]
+                    for index, held in self._model.history(each, asked.floor)[:4]
                 )
+                what = "the deadline " if each.is_deadline else ""
                 return (
-                    f"{asked} read {_short(value)} in {key!r}; between entries {asked.floor} (told "
-                    f"to somebody before it was asked) and {count} (committed when it was "
-                    f"answered) that key had {had}"
+                    f"{asked} read {what}{_short(each.told)} in {each.key!r}; between entries "
+                    f"{asked.floor} (told to somebody before it was asked) and {count} (committed "
+                    f"when it was answered) that key had {had}"
                 )
         return f"{asked} read values that were never there together"
 
 
-def _seen(commands: _Commands, results: tuple[Result, ...]) -> list[tuple[bytes, Result]]:
-    """Return which keys were seen with which values; other reads are not judged."""
-    seen: list[tuple[bytes, Result]] = []
+def _seen(commands: _Commands, results: tuple[Result, ...]) -> list[Seen]:
+    """Return what was seen of which keys; other reads are not judged."""
+    seen: list[Seen] = []
     for command, result in zip(commands, results, strict=True):
         if isinstance(command, Get):
-            seen.append((command.key, result))
+            seen.append(Seen(command.key, result))
         elif isinstance(command, MGet) and isinstance(result, Values):
-            seen += zip(command.keys, result.members, strict=True)
+            seen += map(Seen, command.keys, result.members)
+        elif isinstance(command, Ttl) and command.absolute and not command.seconds:
+            seen.append(Seen(command.key, result, is_deadline=True))
     return seen
 
 

@@ -14,7 +14,16 @@ from pnyx.lab.process import Process
 from pnyx.lab.timeline import NOWHERE, Timeline
 from pnyx.lab.watch import Watch
 from pnyx.lab.world import World
-from pnyx.machine.commands import AnyCommand, Append, Condition, Get, IncrBy, Set
+from pnyx.machine.commands import (
+    AnyCommand,
+    Append,
+    Condition,
+    Expiry,
+    Get,
+    IncrBy,
+    Set,
+    Ttl,
+)
 from pnyx.replica.requests import Answer, Done, NotDone, Reason, Request, Unknown
 
 WIRE_US: Final = 200
@@ -23,6 +32,11 @@ PATIENCE_US: Final = 5_000_000
 """A client gives up after this: no answer of the product takes longer (its limits' sum)."""
 RETRY_US: Final = 20_000
 """A refused client asks elsewhere after this."""
+BRIEF: Final = b"brief."
+"""How the keys begin that expire."""
+_BRIEF_COUNT: Final = 2
+_BRIEF_MS: Final = (5, 3_000)
+"""Such a key lives for a time between these."""
 REFUSED: Final = NotDone(Reason.STOPPING)
 """What a client knows when nobody listens where it asks: nothing was done."""
 
@@ -70,6 +84,8 @@ class WorkloadSettings:
     """Requests that a client sends at once, before it waits for all their answers."""
     padding_bytes: int = 0
     """Added to each value."""
+    expiring: float = 0.0
+    """Share of requests that are about keys that expire, which nobody else asks about."""
 
 
 @dataclass(slots=True)
@@ -227,12 +243,29 @@ class Clients(Watch):
 
     def _draw(self, client: Client) -> tuple[AnyCommand, ...]:
         settings, chance, where = self.settings, self._chance, (client.number, client.asked)
+        if chance.hit(settings.expiring, "expiring", *where):
+            return self._draw_brief(client)
         if chance.hit(settings.reads, "reads", *where):
             count = 3 if chance.hit(settings.batches, "batches", *where) else 1
             return tuple(Get(self._key(client, number)) for number in range(count))
         if chance.hit(settings.batches, "batches", *where):
             return tuple(self._draw_write(client, number) for number in range(3))
         return (self._draw_write(client, 0),)
+
+    def _draw_brief(self, client: Client) -> tuple[AnyCommand, ...]:
+        chance, where = self._chance, (client.number, client.asked)
+        key = BRIEF + b"%d" % chance.below(_BRIEF_COUNT, "brief key", *where)
+        value = b"%d.%d.0;" % where + b"-" * self.settings.padding_bytes
+        match chance.below(4, "brief", *where):
+            case 0:
+                ms = int(chance.log_uniform(*_BRIEF_MS, "brief ms", *where))
+                return (Set(key, value, expiry=Expiry(ms, relative=True)),)
+            case 1:
+                return (Append(key, value),)
+            case 2:
+                return (Get(key),)
+            case _:
+                return (Get(key), Ttl(key, seconds=False, absolute=True))
 
     def _draw_write(self, client: Client, number: int) -> AnyCommand:
         settings, chance = self.settings, self._chance

@@ -130,6 +130,8 @@ class Invariants(Watch):
             Violation: something was missed when it happened, or happened behind the replica's back.
         """
         for member in self._members.values():
+            # Whoever changes a replica from outside leaves it unturned, and its judges blind.
+            assert member.key == _key(member), "a replica changes in events of its own node only"
             logs.scan(self.facts, member)
             members.look(self.facts, member)
             resources.look(member)

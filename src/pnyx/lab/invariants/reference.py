@@ -12,7 +12,7 @@ from xxhash import xxh3_64_intdigest
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.ids import GroupId, Index
-from pnyx.machine.commands import Get, decode
+from pnyx.machine.commands import AnyCommand, Get, Ttl, decode
 from pnyx.machine.group import Group
 from pnyx.machine.machine import Machine
 from pnyx.machine.results import Result
@@ -68,11 +68,22 @@ class Reference:
         self._sums.append(self._space.sum & _MASK)
         return results
 
-    def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return what `keys` hold after the last entry replayed, by its clock."""
-        told = self._group.read([Get(key) for key in keys], 0)
-        assert told is not None, "the committed clock needs no agreement"
-        return [value if isinstance(value, bytes) else None for value in told]
+    def values(self, keys: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        """Return what `keys` hold after the last entry replayed, and when they go.
+
+        The time in ms since 1970; -1: never, -2: there is no such key.
+        """
+        asked: list[AnyCommand] = []
+        for key in keys:
+            asked += (Get(key), Ttl(key, seconds=False, absolute=True))
+        results = self._group.read(asked, 0)
+        assert results is not None, "the committed clock needs no agreement"
+        told = iter(results)
+        return [
+            (value if isinstance(value, bytes) else None, deadline_ms)
+            for value, deadline_ms in zip(told, told, strict=True)
+            if isinstance(deadline_ms, int)
+        ]
 
     def totals_at(self, index: Index) -> bytes:
         """Return the totals after the entry at `index`, encoded; it was replayed."""
