@@ -124,6 +124,11 @@ def test_keys_from_the_shell_and_their_exit_statuses() -> None:
     with demo("--ephemeral"):
         pnyx("put", "shell:a", "1")
         assert pnyx("append", "shell:a", "23") == "3\n"
+        assert pnyx("incr", "shell:a") == "124\n"
+        revision = pnyx("get", "shell:a", "--revision").strip()
+        renewed = pnyx("cas", "shell:a", revision, "123").strip()
+        assert int(renewed) > int(revision)
+        pnyx("cas", "shell:a", revision, "9", status=5)
         assert pnyx("get", "shell:a", "-o", "plain") == "123"
         assert pnyx("get", "shell:a", "-o", "jsonl") == '{"key": "shell:a", "value": "123"}\n'
         pnyx("get", "shell:none", status=5)

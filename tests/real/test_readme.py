@@ -14,6 +14,11 @@ pytestmark = pytest.mark.real
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCK = README.partition("<!-- a test types these lines")[2].partition("```console\n")[2]
+PYTHON = (
+    README.partition("<!-- a test runs these lines")[2]
+    .partition("```python\n")[2]
+    .partition("```")[0]
+)
 SHOWN = README.partition("what to type next:")[2].split("```")[1].splitlines()
 NODE_NAME = re.compile(r"\bn[123]\b")
 
@@ -64,6 +69,9 @@ def test_the_lines_of_the_readme_say_what_it_says(
             done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
             # Which node leads is for the nodes to decide.
             assert NODE_NAME.sub("n?", done.stdout) == NODE_NAME.sub("n?", shown), command
+        first = found.nodes[0]
+        program = PYTHON.replace("7001", str(first.cluster_port))
+        exec(program.replace("6379", str(first.gateway_port)), {})
     finally:
         demo.terminate()
         demo.communicate(timeout=60)

@@ -54,6 +54,16 @@ COMMANDS: Final = (
         "Append to the value of a key and print its new length in bytes.",
     ),
     (
+        "incr",
+        "pnyx.cli.keys:incr",
+        "Add to the integer that a value is and print the new one.",
+    ),
+    (
+        "cas",
+        "pnyx.cli.keys:cas",
+        "Set a key if it is still at a revision; print the new one, exit status 5 if it is not.",
+    ),
+    (
         "del",
         "pnyx.cli.keys:delete",
         "Delete keys and print how many there were; exit status 5 if none.",

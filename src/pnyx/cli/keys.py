@@ -1,4 +1,4 @@
-"""get, put, append, del, scan: the store from a shell, through any node's gateway port."""
+"""get, put, append, incr, cas, del, scan: the store from a shell, by any node's gateway port."""
 
 import sys
 from collections.abc import Iterator
@@ -22,18 +22,26 @@ Value: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 
 def get(
-    key: str, *, addr: Address = None, password: Password = None, output: Form = "table"
+    key: str,
+    *,
+    revision: bool = False,
+    addr: Address = None,
+    password: Password = None,
+    output: Form = "table",
 ) -> int:
     """Print the value of a key; exit status 5 if there is none.
 
     Args:
         key: the key's name.
+        revision: print the value's revision instead, which `pnyx cas` wants.
         addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
         password: what the nodes' `requirepass` says.
         output: plain prints the bytes alone; table ends them with a new line.
     """
     with connect(addr, password) as connection:
-        value = call(connection, "GET", key)
+        value = call(connection, "PNYX.GETV" if revision else "GET", key)
+    if revision and value is not None:
+        value = b"%d" % value[1]
     if value is None:
         print(f"no such key: {key}", file=sys.stderr)
         return NOT_FOUND
@@ -84,6 +92,52 @@ def append(
     """
     with connect(addr, password) as connection:
         print(call(connection, "APPEND", key, _given(value)))
+    return FOUND
+
+
+def incr(
+    key: str,
+    amount: int = 1,
+    *,
+    addr: Address = None,
+    password: Password = None,
+) -> int:
+    """Add to the integer that a value is and print the new one.
+
+    Args:
+        key: the key's name; one that does not exist counts as 0.
+        amount: what to add; may be negative.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+    """
+    with connect(addr, password) as connection:
+        print(call(connection, "INCRBY", key, amount))
+    return FOUND
+
+
+def cas(
+    key: str,
+    revision: int,
+    value: Value,
+    *,
+    addr: Address = None,
+    password: Password = None,
+) -> int:
+    """Set a key if it is still at a revision; print the new one, exit status 5 if it is not.
+
+    Args:
+        key: the key's name.
+        revision: what `pnyx get KEY --revision` said; 0: there must be no such key.
+        value: the value; - reads it from standard input.
+        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
+        password: what the nodes' `requirepass` says.
+    """
+    with connect(addr, password) as connection:
+        reply = call(connection, "PNYX.CAS", key, revision, _given(value))
+    if reply is None:
+        print(f"{key} is not at revision {revision}; nothing was done", file=sys.stderr)
+        return NOT_FOUND
+    print(reply)
     return FOUND
 
 
