@@ -18,7 +18,7 @@ from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine.commands import AnyCommand, Batch
-from pnyx.machine.holdings import WRONG_SHARD
+from pnyx.machine.holdings import WRONG_SHARD, Shard
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine
 from pnyx.machine.moves import Changes, Chunk
@@ -127,6 +127,11 @@ class Group:
         return min(key_ms, session_ms)
 
     # Shards on their way to another group.
+
+    def shard(self, shard: ShardId) -> Shard | None:
+        """Return what is here of a shard as applied; None if this group has all there is."""
+        holdings = self._keyspace.holdings
+        return None if holdings is None else holdings.known(shard)
 
     def chunk(self, shard: ShardId, epoch: Epoch, after: bytes, bytes_max: int) -> Chunk | None:
         """Return rows of a leaving shard behind the cursor `after`, about `bytes_max` bytes.

@@ -9,7 +9,7 @@ from itertools import count, islice
 from typing import Final
 
 from pnyx.lab.catalogue import scenario_named
-from pnyx.lab.judge import judges, watched_scenario
+from pnyx.lab.judge import SCENARIO_FAILED, judges, watched_scenario
 from pnyx.lab.run import Outcome, run
 from pnyx.lab.swarm import Plan, draw
 from pnyx.lab.watch import Violation
@@ -67,7 +67,10 @@ def judged(
 def played(mutant: Mutant, seed: int, *, plant: bool = True) -> Violation | None:
     """Play the mutant's scenario with it planted (or as the product is); return what broke."""
     with planted(mutant if plant else None):
-        return watched_scenario(scenario_named(mutant.scenario), seed).violation
+        result = watched_scenario(scenario_named(mutant.scenario), seed)
+    if result.violation is None and result.failed:
+        return Violation(SCENARIO_FAILED, result.failed)
+    return result.violation
 
 
 def hunt(mutant: Mutant, seeds: Iterable[int]) -> Found | None:

@@ -33,8 +33,8 @@ Made from the code by `make docs`; a test compares the two. Each line is a bug t
 really had, planted into pnyx for the time of a run: functions are patched, never a line of the
 product. The Lab must notice each within 2,000 runs of its general swarm, which knows nothing of
 what is planted, or of a scenario where the swarm has no place for it (family S). "Caught by" is the
-invariant that broke first at the pinned seed, "runs" is how many runs the hunt took.
-`pnyx lab zoo hunt NAME` hunts one.
+invariant that broke first at the pinned seed (`scenario`: what its script asserts), "runs" is how
+many runs the hunt took. `pnyx lab zoo hunt NAME` hunts one.
 
 """
 

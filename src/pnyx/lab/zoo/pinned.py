@@ -83,6 +83,9 @@ PINNED: Final[dict[str, Pin]] = {
     "G10-lost-tail-accepted": Pin(0, "recovery_is_exact", 1),
     "G11-refused-candidate-resets-timers": Pin(0, "timers_move_for_a_reason", 1),
     "G12-repeated-request-runs-again": Pin(80, "no_request_twice", 81),
+    "S1-checked-when-proposed": Pin(0, "scenario", 1),
+    "S2-sessions-stay-behind": Pin(0, "scenario", 1),
+    "S7-old-copy-stays-on-followers": Pin(0, "state_machine_safety", 1),
     "S9-rebalance-iterates-a-map": Pin(0, "configurations_agree", 1),
     "S10-number-skipped": Pin(0, "configuration_numbers_without_gaps", 1),
 }

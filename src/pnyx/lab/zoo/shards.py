@@ -7,14 +7,22 @@ import msgspec
 
 from pnyx.ids import GroupId
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
-from pnyx.machine import planning, rebalance
+from pnyx.machine import group, moving, planning, rebalance
+from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import Configuration
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import Join, Leave
+from pnyx.machine.holdings import Holdings, Phase, Shard, slots_of
 from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.moves import Chunk
 from pnyx.machine.results import Result
+from pnyx.machine.rows import KIND_DATA
+from pnyx.machine.shards import shard_of_slot
 
-_NOT_MOVING: Final = "Shards do not move yet: a cluster has one group."
+_NOT_MOVING: Final = (
+    "No node carries a move out yet; the rules of one have tests of their own, in which this is "
+    "planted."
+)
 _NO_SESSIONS: Final = "No client of these runs uses sessions yet."
 
 
@@ -72,14 +80,79 @@ def _number_skipped() -> Patches:
     return [Patch(planning, "_left", left)]
 
 
+@mutant(
+    "S1-checked-when-proposed",
+    story="An entry that was on its way when the shard froze is done: the write is acknowledged, "
+    "and the new owner never hears of it.",
+    seen="a hazard of every hand-over: the check and the effect are two moments",
+    caught_by=("scenario", "assertion"),
+    scenario="S-X1",
+)
+def _checked_when_proposed() -> Patches:
+    def is_elsewhere(held: Holdings, command: AnyCommand) -> bool:
+        shards = [held.shards[shard_of_slot(slot, held.count)] for slot in slots_of(command)]
+        return not all(each.served or each.phase is Phase.FROZEN for each in shards)
+
+    return [Patch(Holdings, "is_elsewhere", is_elsewhere)]
+
+
+@mutant(
+    "S2-sessions-stay-behind",
+    story="Only keys are copied and compared: a retry at the new owner runs again.",
+    seen="shardkv of MIT 6.824, the lab's first hint",
+    caught_by=("scenario",),
+    scenario="S-X1",
+)
+def _sessions_stay_behind() -> Patches:
+    chunk_of, put = moving.chunk_of, moving._put  # noqa: SLF001 - where no caller may
+
+    def keys_of(*asked: Any) -> Chunk | None:
+        chunk = chunk_of(*asked)
+        if chunk is None:
+            return None
+        rows = tuple(row for row in chunk.rows if row[0][:1] == KIND_DATA)
+        return msgspec.structs.replace(chunk, rows=rows)
+
+    def put_keys(keyspace: Keyspace, key: bytes, row: bytes | None) -> None:
+        if key[:1] == KIND_DATA:
+            put(keyspace, key, row)
+
+    return [
+        Patch(group, "chunk_of", keys_of),
+        Patch(moving, "_put", put_keys),
+        Patch(Shard, "content", property(lambda held: held.data_sum)),
+    ]
+
+
+@mutant(
+    "S7-old-copy-stays-on-followers",
+    story="The old copy is deleted by a job of the leader's, not by the entry that gives it up: it "
+    "stays on followers, and comes back to life with one of them.",
+    seen="shardkv of MIT 6.824, challenge 1",
+    caught_by=("state_machine_safety", "snapshot_equals_replay", "scenario", "assertion"),
+    scenario="S-X1",
+)
+def _old_copy_stays_on_followers() -> Patches:
+    replicas: list[Keyspace] = []
+    right = Keyspace.drop
+
+    def drop(keyspace: Keyspace, lower: bytes, upper: bytes) -> None:
+        if not any(each is keyspace for each in replicas):
+            replicas.append(keyspace)
+        if replicas[0] is keyspace:
+            right(keyspace, lower, upper)
+
+    return [Patch(Keyspace, "drop", drop)]
+
+
 MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
-    Absent("S1", "A request is checked when proposed and not when applied.", _NOT_MOVING),
-    Absent("S2", "Sessions stay behind when a shard moves.", _NOT_MOVING),
+    _checked_when_proposed,
+    _sessions_stay_behind,
     Absent("S3", "Effects are logged as operations.", _NOT_MOVING),
     Absent("S4", "The tail is applied before the last chunk.", _NOT_MOVING),
-    Absent("S5", "A copy goes on from a newer view.", _NOT_MOVING),
+    Absent("S5", "A copy goes on from an older view.", _NOT_MOVING),
     Absent("S6", "The old copy goes before the new owner's commit.", _NOT_MOVING),
-    Absent("S7", "The old copy never goes on followers.", _NOT_MOVING),
+    _old_copy_stays_on_followers,
     Absent("S8", "The source unfreezes on a time-out.", _NOT_MOVING),
     _rebalance_iterates_a_map,
     _number_skipped,
