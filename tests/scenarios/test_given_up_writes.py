@@ -1,0 +1,36 @@
+"""Is what clients with sessions say of writes that they gave up ever wrong, in the Lab?"""
+
+import pytest
+
+from pnyx.lab.catalogue import scenario_named
+from pnyx.lab.invariants.checker import Invariants
+from pnyx.lab.scenarios import k_x3
+from pnyx.lab.stage import play
+from pnyx.transport.verdict import Heard, Trail
+
+
+def test_not_applied_is_never_said_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    heaps: list[k_x3.Said] = []
+
+    class Remembered(k_x3.Said):
+        def __init__(self) -> None:
+            super().__init__()
+            heaps.append(self)
+
+    monkeypatch.setattr(k_x3, "Said", Remembered)
+    for seed in (2, 4):
+        result = play(scenario_named("K-X3"), seed, [Invariants()])
+        told = f"seed {seed}: {result.violation or result.failed}"
+        assert result.violation is None, told
+        assert not result.failed, told
+    assert sum(len(said.unknown) for said in heaps) > 0, "some outcomes were unknown"
+    assert sum(len(said.not_applied) for said in heaps) > 0, "some writes were surely not done"
+
+
+def test_a_client_that_forgets_its_doubts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(trail: Trail, heard: Heard) -> None:
+        trail.is_doubtful = heard is Heard.DOUBT and not trail.changes
+
+    monkeypatch.setattr(Trail, "heard", forget)
+    results = [play(scenario_named("K-X3"), seed, []) for seed in (1, 2, 3)]
+    assert any("said to be not applied, and are there" in result.failed for result in results)
