@@ -14,7 +14,7 @@ help:
 	@echo "make test       all tests but the slow ones                (ARGS=\"-k words\" passes options on)"
 	@echo "make test-slow  the slow ones: minutes of faults under load"
 	@echo "make check      format, lint, types, import contracts"
-	@echo "make lab        minutes of simulated clusters under drawn faults"
+	@echo "make lab        every scenario at 4 seeds, then 3 minutes of clusters under drawn faults"
 	@echo "make nightly    every scenario at 50 seeds, the hunt for every planted bug, 2,000 swarm runs"
 	@echo "make thousand   every scenario at 1,000 seeds: hours"
 	@echo "make bench      pnyx beside redis-server and etcd          (ARGS=\"--quick\" for a short one)"
@@ -38,10 +38,11 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Known seeds: a fresh one found log_matching at seed 1182, which is not explained yet. `make nightly`
-# has fresh ones and prints them; pnyx lab campaign --seeds FIRST..LAST runs them again.
+# Fresh seeds are printed: pnyx lab campaign WHAT --seeds FIRST..LAST runs them again, and each failure
+# has a line of its own. What the three minutes leave of the swarm's seeds is not run.
 lab: $(READY)
-	$(BIN)/pnyx lab campaign swarm --seeds 1..400
+	$(BIN)/pnyx lab campaign scenarios --seeds 1..3,fresh:1
+	$(BIN)/pnyx lab campaign swarm --seeds 1..200,fresh:2000 --seconds 180
 
 nightly: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50

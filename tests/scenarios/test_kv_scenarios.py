@@ -1,8 +1,6 @@
-"""Every scenario of the key-value store, judged by invariants and by what its clients saw.
+"""The scenarios of the key-value store are all there, and their judges can say no.
 
-A seed of all of them takes some two minutes of one core, so the quick loop plays the light ones on
-one fixed and one fresh seed, the heavy ones on the fresh one; `make test-slow` plays them all on
-three fixed seeds and the fresh one.
+`make lab` plays them: three fixed seeds and a fresh one.
 """
 
 import os
@@ -13,7 +11,6 @@ import pytest
 
 from pnyx.lab.catalogue import all_scenarios, scenario_named
 from pnyx.lab.history import History
-from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.process import Process
 from pnyx.lab.scenario import Failed, Scenario, Script, Until
 from pnyx.lab.scenarios.clients import (
@@ -35,38 +32,6 @@ from pnyx.machine.commands import Get, Set
 FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
 IDS: Final = [each.id for each in all_scenarios() if each.id.startswith(("V-", "L-", "K-"))]
-HEAVY: Final = ("K-2", "K-5", "K-7", "K-9", "K-11", "K-17", "K-18", "L-1", "V-3")
-HEAVIEST: Final = ("K-13", "V-8")
-"""Half a minute and more of the processor."""
-
-
-def _runs() -> list[tuple[str, int]]:
-    light = [each for each in IDS if each not in HEAVY + HEAVIEST]
-    return [(each, seed) for each in light for seed in (1, FRESH)] + [
-        (each, FRESH) for each in HEAVY
-    ]
-
-
-QUICK: Final = _runs()
-SLOW: Final = [(each, seed) for each in IDS for seed in (1, 2, 3, FRESH)]
-
-
-def _play(identifier: str, seed: int) -> None:
-    result = play(scenario_named(identifier), seed, [Invariants()])
-    told = f"{identifier} with seed {seed} after {result.simulated_us} us: "
-    assert result.violation is None, f"{told}{result.violation}"
-    assert not result.failed, f"{told}{result.failed}"
-
-
-@pytest.mark.parametrize(("identifier", "seed"), QUICK)
-def test_what_the_scenario_asserts_holds(identifier: str, seed: int) -> None:
-    _play(identifier, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("identifier", "seed"), [run for run in SLOW if run not in QUICK])
-def test_what_the_scenario_asserts_holds_on_more_seeds(identifier: str, seed: int) -> None:
-    _play(identifier, seed)
 
 
 def test_no_scenario_of_the_tables_is_missing() -> None:

@@ -1,4 +1,7 @@
-"""Every scenario of Raft and of the layer above it, on three fixed seeds and one fresh one."""
+"""The scenarios of Raft are all there, and the stage and the judges can say no.
+
+`make lab` plays them: three fixed seeds and a fresh one.
+"""
 
 import os
 from typing import Final
@@ -6,26 +9,15 @@ from typing import Final
 import pytest
 
 from pnyx.lab.catalogue import all_scenarios, scenario_named
-from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.scenario import Failed, Scenario, Script, Sleep
 from pnyx.lab.scenarios.agreement import agree, one_leader
 from pnyx.lab.stage import WorldStage, play
 
 FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
-SEEDS: Final = (1, 2, 3, FRESH)
 IDS: Final = [each.id for each in all_scenarios() if each.id.startswith(("R-", "M-"))]
 WANTED: Final = 36
 """A1-A3, B1-B7, B9, B10, C1-C5, C7, C8, D1-D6, X1-X3, M-1 to M-8."""
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("identifier", IDS)
-def test_what_the_scenario_asserts_holds(identifier: str, seed: int) -> None:
-    result = play(scenario_named(identifier), seed, [Invariants()])
-    told = f"{identifier} with seed {seed} after {result.simulated_us} us: "
-    assert result.violation is None, f"{told}{result.violation}"
-    assert not result.failed, f"{told}{result.failed}"
 
 
 def test_no_scenario_of_the_tables_is_missing() -> None:

@@ -80,6 +80,7 @@ class Results:
     """What a campaign has found so far."""
 
     runs: int = 0
+    seeds: set[int] = field(default_factory=set)
     events: int = 0
     simulated_us: int = 0
     failures: dict[str, list[Record]] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Results:
     def add(self, record: Record) -> None:
         """Count one run."""
         self.runs += 1
+        self.seeds.add(record.seed)
         self.events += record.events
         self.simulated_us += record.simulated_us
         if not record.ok:

@@ -36,7 +36,8 @@ def campaign(
 
     Args:
         what: swarm, scenarios (all), raft, kv, network, or one scenario's id.
-        seeds: 1000..1999, or 7, or fresh:100 for a hundred that nobody has seen.
+        seeds: 1000..1999, or 7, or fresh:100 for a hundred that nobody has seen; or several of
+            these, as 1..3,fresh:1.
         workers: processes; 0 is one a core.
         seconds: hand out no more runs after so many seconds; 0 is without limit.
         dask: address of a Dask scheduler (tcp://HOST:PORT) whose workers do it instead.
@@ -61,26 +62,41 @@ def campaign(
 
 
 def seeds_of(text: str) -> list[int]:
-    """Return the seeds that `text` names.
+    """Return the seeds that `text` names, in its order.
 
     Raises:
         SettingsWrong: it names none, or too many.
     """
-    match = _SEEDS.fullmatch(text.strip())
+    spans = [_span(text, part.strip()) for part in text.split(",")]
+    if not 0 < sum(map(len, spans)) <= SEED_COUNT_MAX or any(each.stop > 2**64 for each in spans):
+        raise _wrong(text, f"a campaign has 1 to {SEED_COUNT_MAX} seeds, each below 2**64")
+    return list(dict.fromkeys(seed for span in spans for seed in span))
+
+
+def _span(text: str, part: str) -> range:
+    match = _SEEDS.fullmatch(part)
     if match is None:
-        raise _wrong(text, "it is none of 1000..1999, 7 and fresh:100")
+        raise _wrong(text, f"{part or 'nothing'} is none of 1000..1999, 7 and fresh:100")
     first, last, single, fresh = match.groups()
     if fresh is not None:
         start = secrets.randbits(40)
         seeds = range(start, start + int(fresh))
         print(f"fresh seeds {seeds.start}..{seeds.stop - 1}", file=sys.stderr)
-    elif single is not None:
-        seeds = range(int(single), int(single) + 1)
-    else:
-        seeds = range(int(first), int(last) + 1)
-    if not 0 < len(seeds) <= SEED_COUNT_MAX or seeds.stop > 2**64:
-        raise _wrong(text, f"a campaign has 1 to {SEED_COUNT_MAX} seeds, each below 2**64")
-    return list(seeds)
+        return seeds
+    if single is not None:
+        return range(int(single), int(single) + 1)
+    return range(int(first), int(last) + 1)
+
+
+def text_of(seeds: Iterable[int]) -> str:
+    """Return what `seeds_of` makes these seeds of again."""
+    spans: list[list[int]] = []
+    for seed in sorted(seeds):
+        if spans and seed == spans[-1][1] + 1:
+            spans[-1][1] = seed
+        else:
+            spans.append([seed, seed])
+    return ",".join(f"{a}..{b}" if a != b else f"{a}" for a, b in spans)
 
 
 def _report(found: Results, seconds: float, what: str, output: Form) -> None:
@@ -98,7 +114,8 @@ def _report(found: Results, seconds: float, what: str, output: Form) -> None:
             print(f"    pnyx lab replay {record.replay}")
     sys.stdout.flush()
     print(
-        f"{found.runs} runs, {found.failed} failed, {found.events} events, "
+        f"{found.runs} runs of seeds {text_of(found.seeds)}, {found.failed} failed, "
+        f"{found.events} events, "
         f"{found.simulated_us / 3.6e9:.2f} simulated hours in {seconds:.0f} s "
         f"({found.runs / seconds:.1f} runs/s, {found.events / seconds:,.0f} events/s)",
         file=sys.stderr,

@@ -1,0 +1,34 @@
+"""Does --seeds mean what it says, and can a campaign say which it ran?"""
+
+import pytest
+
+from pnyx.cli.lab.campaign import seeds_of, text_of
+from pnyx.errors import SettingsWrong
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("7", [7]), ("3..5", [3, 4, 5]), ("1..3, 9", [1, 2, 3, 9]), ("2,1..3", [2, 1, 3])],
+)
+def test_seeds_are_named_one_by_one_or_as_ranges(text: str, seeds: list[int]) -> None:
+    assert seeds_of(text) == seeds
+
+
+def test_fresh_seeds_are_printed_as_they_can_be_asked_for_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn = seeds_of("1..3,fresh:2")
+    assert drawn[:3] == [1, 2, 3]
+    printed = capsys.readouterr().err.removeprefix("fresh seeds ").strip()
+    assert seeds_of(printed) == drawn[3:]
+
+
+@pytest.mark.parametrize("seeds", [[5], [1, 2, 3], [9, 1, 2, 4]])
+def test_the_seeds_of_a_campaign_are_told_as_they_are_asked_for(seeds: list[int]) -> None:
+    assert seeds_of(text_of(seeds)) == sorted(seeds)
+
+
+@pytest.mark.parametrize("text", ["", "1..", "5..4", "1..3,", "1..3,x", "fresh", "0..10000000"])
+def test_seeds_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(SettingsWrong, match="nothing was run"):
+        seeds_of(text)
