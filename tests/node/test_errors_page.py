@@ -61,7 +61,7 @@ def test_every_code_of_tools_and_library_has_a_row_with_its_class(
     texts = "".join(
         path.read_text() for floor in floors for path in sorted((package / floor).rglob("*.py"))
     )
-    bases = r"(?:PnyxError|Unavailable|Timeout)(?:, ValueError)?"
+    bases = r"(?:PnyxError|Unavailable|Timeout)(?:, (?:ValueError|OSError))?"
     found = re.findall(rf"class (\w+)\({bases}\):.*?code = \"(PX\d{{4}})\"", texts, re.DOTALL)
     assert len({code for _, code in found}) == len(found) > 5
     for name, code in found:

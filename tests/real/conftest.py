@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.harness.cluster import Cluster
 
 PACKAGES = {"redis-cli": "redis-tools", "redis-benchmark": "redis-tools"}
@@ -24,3 +25,14 @@ def program(request: pytest.FixtureRequest) -> str:
     if shutil.which(name) is None:
         pytest.skip(f"no {name} here (apt-get install {PACKAGES[name]})")
     return name
+
+
+def cluster_ports(cluster: Cluster) -> str:
+    return ",".join(f"{node.host}:{node.ports.cluster}" for node in cluster.nodes.values())
+
+
+@pytest.fixture(scope="session")
+def files(shared: Cluster) -> Iterator[PnyxFileSystem]:
+    opened = PnyxFileSystem(cluster_ports(shared), skip_instance_cache=True)
+    yield opened
+    opened.close()

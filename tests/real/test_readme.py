@@ -70,6 +70,8 @@ def test_the_lines_of_the_readme_say_what_it_says(
             # Which node leads is for the nodes to decide.
             assert NODE_NAME.sub("n?", done.stdout) == NODE_NAME.sub("n?", shown), command
         first = found.nodes[0]
+        assert "cas(" in PYTHON
+        assert "read_csv(" in PYTHON
         program = PYTHON.replace("7001", str(first.cluster_port))
         exec(program.replace("6379", str(first.gateway_port)), {})
     finally:

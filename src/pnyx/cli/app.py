@@ -70,6 +70,11 @@ COMMANDS: Final = (
     ),
     ("scan", "pnyx.cli.keys:scan", "Print the keys that match a glob pattern, in no order."),
     (
+        "fs",
+        "pnyx.cli.fs.command:fs",
+        "Keep files in the cluster: list, write, read, move and check them.",
+    ),
+    (
         "status",
         "pnyx.cli.status:status",
         "Show every node of a cluster; exit status 0, 3 or 4 as `pnyx health`.",

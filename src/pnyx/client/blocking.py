@@ -1,9 +1,10 @@
 """`pnyx.connect`: the client for programs that wait for each answer; it has no thread or loop."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from pnyx.client import commands
 from pnyx.client.collected import Lock, Pipeline, Transaction
@@ -16,6 +17,9 @@ from pnyx.client.runner import Runner
 from pnyx.client.settings import TIMEOUT_S_DEFAULT, settled
 from pnyx.client.table import EVERY_COMMAND, Table
 from pnyx.client.wire import Value
+
+if TYPE_CHECKING:
+    from pnyx.client.files.filesystem import PnyxFileSystem
 
 Text = TypeVar("Text", bytes, str)
 
@@ -98,6 +102,7 @@ class Pnyx(Generic[Text]):
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._table: Table | None = None
+        self._files: PnyxFileSystem | None = None
 
     def close(self) -> None:
         """Close the connections; calling again does nothing."""
@@ -393,6 +398,23 @@ class Pnyx(Generic[Text]):
         if self._table is None:
             self._table = Table(self._ask(EVERY_COMMAND))
         return self._ask(self._table.command(words))
+
+    @property
+    def fs(self) -> "PnyxFileSystem":
+        """The cluster's files, as fsspec's filesystem.
+
+        >>> client.fs.pipe_file("/notes/today", b"rain")
+        >>> client.fs.cat_file("/notes/today")
+        b'rain'
+        """
+        if self._files is None:
+            settings = self._runner.settings
+            # fsspec is not loaded for programs that keep no files.
+            loaded = import_module("pnyx.client.files.filesystem")
+            self._files = loaded.PnyxFileSystem(
+                settings.target.nodes, settings.target.password, settings.timeout_s
+            )
+        return self._files
 
     def _ask(self, command: Command) -> Any:
         return self._runner.one(command)

@@ -22,6 +22,11 @@ class Target:
     """In the order they were written; any one of them that lives is enough to find the others."""
     password: str | None = None
 
+    @property
+    def nodes(self) -> str:
+        """The seeds as a URL has them."""
+        return ",".join(f"{host}:{port}" for host, port in self.seeds)
+
 
 def parsed(url: str) -> Target:
     """Return what `url` says; ports are cluster ports or gateway ports, 7001 if left out.

@@ -9,9 +9,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from pnyx.cli.lab.progress import Progress
 from pnyx.cli.lab.run import CLEAN, VIOLATED
 from pnyx.cli.output import Form, show
+from pnyx.cli.progress import Progress
 from pnyx.errors import SettingsWrong
 from pnyx.harness.campaign import Job, Results, campaign as run_campaign, executor_for, jobs_of
 from pnyx.lab.invariants.catalogue import MARKS

@@ -1,8 +1,8 @@
 """lab scenarios: what there is, or one seed of some of them."""
 
-from pnyx.cli.lab.progress import Progress
 from pnyx.cli.lab.run import CLEAN, VIOLATED, show_result
 from pnyx.cli.output import Form, show
+from pnyx.cli.progress import Progress
 from pnyx.harness.campaign import chosen_scenarios
 from pnyx.lab.judge import watched_scenario
 

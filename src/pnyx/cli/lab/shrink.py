@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from pnyx.cli.lab.progress import Progress
 from pnyx.cli.lab.run import CLEAN, run_and_trace, show_outcome
+from pnyx.cli.progress import Progress
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.judge import watched
 from pnyx.lab.replay import SWARM, parse, plan_of

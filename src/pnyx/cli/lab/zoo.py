@@ -7,9 +7,9 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 
 from pnyx.cli.lab.campaign import seeds_of
-from pnyx.cli.lab.progress import Progress
 from pnyx.cli.lab.run import VIOLATED
 from pnyx.cli.output import Form, show
+from pnyx.cli.progress import Progress
 from pnyx.lab.run import Outcome
 from pnyx.lab.shrink import shrink
 from pnyx.lab.swarm import Plan

@@ -1,0 +1,1 @@
+"""Verbs of `pnyx fs`: the files of a cluster from a shell."""

@@ -1,0 +1,182 @@
+"""One directory: its entries, and how it comes and goes.
+
+What a walk from the root rests on: **every committed entry lies in directories whose entries are
+there.** Removing a directory first leaves a mark in its own slot, then looks whether it is empty,
+then deletes its entry, and only as it was seen before. Making it writes the entry anew, then
+deletes the mark. A commit is done only where there is no mark at that moment. So an entry comes in
+before the mark, and is seen by the look, or it comes in after the directory was made again.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pnyx.client import commands
+from pnyx.client.collected import Transaction
+from pnyx.client.command import Command
+from pnyx.client.errors import WatchError
+from pnyx.client.files.errors import Unsettled
+from pnyx.client.files.formats import Kind, Manifest, decode_manifest, encode_manifest
+from pnyx.client.files.names import (
+    ROOT,
+    closed_key,
+    directory_tag,
+    entry_key,
+    joined,
+    parent_of,
+    renames_key,
+)
+from pnyx.client.runner import Runner
+from pnyx.ids import Slot
+from pnyx.machine.slots import slot_of
+
+PAGE_KEYS: Final = 500
+CLOSED_MS: Final = 3_600_000
+"""How long the mark of a removed directory stays: longer than any writer may take."""
+LISTINGS_MAX: Final = 5
+_POSITION_BITS: Final = 48
+
+
+class Directories:
+    """All directories of a cluster; paths are clean."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    # What is there.
+
+    def entry(self, path: str) -> Manifest | None:
+        """Return what is known of a path, None if nothing is there."""
+        if path == ROOT:
+            return Manifest(Kind.DIRECTORY, 0, 0)
+        value = self._runner.one(commands.get(entry_key(path)))
+        return None if value is None else decode_manifest(value, path)
+
+    def entries(self, directory: str) -> Iterator[tuple[str, Manifest]]:
+        """Yield path and manifest of what lies in a directory, in no order.
+
+        What is there from beginning to end is found; of what is renamed meanwhile one name, both
+        or none.
+        """
+        tag = directory_tag(directory)
+        slot = slot_of(tag)
+        cursor = slot << _POSITION_BITS
+        while cursor >> _POSITION_BITS == slot:
+            cursor, keys = self._page(cursor, slot)
+            names = [key for key in keys if key.startswith(tag) and b"\0" not in key]
+            if not names:
+                continue
+            values = self._runner.one(commands.mget(*names))
+            for key, value in zip(names, values, strict=True):
+                if value is not None:
+                    path = joined(directory, key.removeprefix(tag).decode())
+                    yield path, decode_manifest(value, path)
+
+    def settled_entries(self, directory: str) -> list[tuple[str, Manifest]]:
+        """Return the entries as they were while nothing in the directory was renamed.
+
+        Raises:
+            Unsettled: something was renamed each time.
+        """
+        counter = commands.get(renames_key(directory))
+        for _ in range(LISTINGS_MAX):
+            before = self._runner.one(counter)
+            found = list(self.entries(directory))
+            if self._runner.one(counter) == before:
+                return found
+        raise Unsettled(f"{directory} was renamed in {LISTINGS_MAX} times while it was listed")
+
+    def is_empty(self, directory: str) -> bool:
+        """Return whether nothing lies in a directory."""
+        return next(self.entries(directory), None) is None
+
+    # How it comes and goes.
+
+    def make(self, path: str, clock_ms: int, *, exist_ok: bool) -> None:
+        """Make a directory, and those above it.
+
+        Raises:
+            FileExistsError: a file lies there, or a directory and `exist_ok` is false.
+            NotADirectoryError: a file lies where a directory above it belongs.
+        """
+        if path == ROOT:
+            if not exist_ok:
+                raise FileExistsError(path)
+            return
+        while not self._try_make(path, clock_ms, exist_ok=exist_ok):
+            self.ensure(parent_of(path), clock_ms)
+        self._runner.one(commands.delete(closed_key(path)))
+
+    def ensure(self, directory: str, clock_ms: int) -> None:
+        """Make a directory and those above it, unless they are there.
+
+        Raises:
+            NotADirectoryError: a file lies there.
+        """
+        if directory == ROOT:
+            return
+        reads = [commands.get(entry_key(directory)), commands.exists(closed_key(directory))]
+        value, is_closed = (call.outcome() for call in self._runner.run(reads))
+        if value is not None and decode_manifest(value, directory).kind is not Kind.DIRECTORY:
+            raise NotADirectoryError(directory)
+        if value is None or is_closed:
+            try:
+                self.make(directory, clock_ms, exist_ok=True)
+            except FileExistsError as error:
+                raise NotADirectoryError(directory) from error
+
+    def remove(self, path: str) -> bool:
+        """Remove an empty directory; return whether it was empty.
+
+        Raises:
+            FileNotFoundError, NotADirectoryError: there is none.
+        """
+        removal = Transaction(self._runner)
+        removal.watch(entry_key(path))
+        manifest = self.entry(path)
+        if manifest is None:
+            raise FileNotFoundError(path)
+        if manifest.kind is not Kind.DIRECTORY:
+            raise NotADirectoryError(path)
+        self._runner.one(commands.set(closed_key(path), b"", px=CLOSED_MS))
+        if self.is_empty(path):
+            removal.multi()
+            removal.delete(entry_key(path))
+            try:
+                removal.execute()
+            except WatchError:
+                # Somebody has made it anew: it is theirs.
+                return False
+            return True
+        self._runner.one(commands.delete(closed_key(path)))
+        return False
+
+    def _try_make(self, path: str, clock_ms: int, *, exist_ok: bool) -> bool:
+        """Write the entry; False if the directory above is not there."""
+        self.ensure(parent_of(path), clock_ms)
+        key, above = entry_key(path), closed_key(parent_of(path))
+        making = Transaction(self._runner)
+        making.watch(key, above)
+        value, is_closed = making.get(key), making.exists(above)
+        if is_closed:
+            return False
+        created_ms = clock_ms
+        if value is not None:
+            there = decode_manifest(value, path)
+            if there.kind is not Kind.DIRECTORY or not exist_ok:
+                raise FileExistsError(path)
+            created_ms = there.created_ms
+        making.multi()
+        making.set(key, encode_manifest(Manifest(Kind.DIRECTORY, created_ms, clock_ms)))
+        try:
+            making.execute()
+        except WatchError:
+            return self._try_make(path, clock_ms, exist_ok=exist_ok)
+        return True
+
+    def _page(self, cursor: int, slot: Slot) -> tuple[int, list[bytes]]:
+        """Return where to go on, and the next keys: of this slot, then of those after it."""
+        command = Command(("SCAN", cursor, "COUNT", PAGE_KEYS), None, writes=False)
+        command.slot = slot
+        following, keys = self._runner.one(command)
+        # 0 is the end, and no slot; the first slot begins there.
+        return int(following) or -1, keys

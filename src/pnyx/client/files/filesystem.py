@@ -1,0 +1,260 @@
+"""The filesystem ``pnyx://`` for everything that speaks fsspec: pandas, pyarrow, Dask.
+
+    pandas.read_csv("pnyx://127.0.0.1:7001/demo/cities.csv")
+
+Files are replaced at one moment and are never seen half-written. Renaming a file within its
+directory happens at one moment as well; across directories a file is copied, then removed, so after
+a crash both names may be there (`pnyx fs fsck` finishes that). Directories are made as needed.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from errno import ENOTEMPTY
+from os import strerror
+from typing import Any, ClassVar
+from weakref import finalize
+
+from fsspec.spec import AbstractFileSystem
+
+from pnyx.client.files.chunks import AT_ONCE
+from pnyx.client.files.formats import Kind, Manifest
+from pnyx.client.files.names import ROOT, cleaned, parent_of
+from pnyx.client.files.store import Store
+from pnyx.client.files.stream import PnyxFile
+from pnyx.client.runner import Runner
+from pnyx.client.settings import TIMEOUT_S_DEFAULT, settled
+from pnyx.client.url import PORT_DEFAULT, SCHEME
+
+NODES_DEFAULT = f"127.0.0.1:{PORT_DEFAULT}"
+
+
+class PnyxFileSystem(AbstractFileSystem):
+    """The files of one cluster."""
+
+    protocol: ClassVar[str] = "pnyx"
+    root_marker: ClassVar[str] = ROOT
+
+    def __init__(
+        self,
+        nodes: str = NODES_DEFAULT,
+        password: str | None = None,
+        timeout_s: float = TIMEOUT_S_DEFAULT,
+        **options: Any,
+    ) -> None:
+        """Know the cluster that has nodes at `nodes` (``host:port[,host:port...]``).
+
+        Args:
+            nodes: cluster ports, or gateway ports; 7001 where none is written.
+            password: what the nodes' `requirepass` says.
+            timeout_s: seconds that one request to the cluster may take with all its attempts.
+            options: fsspec's own.
+        """
+        super().__init__(**options)
+        self.nodes = nodes
+        settings = settled(
+            SCHEME + nodes, password=password, timeout_s=timeout_s, decode=False, exactly_once=True
+        )
+        self.runner = Runner.of(settings)
+        self.store = Store(self.runner)
+        # fsspec keeps filesystems as long as it likes and closes none.
+        self.close = finalize(self, self.runner.courier.close)
+
+    # Names.
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        text = str(path)
+        if text.startswith(SCHEME):
+            text = ROOT + text[len(SCHEME) :].partition("/")[2]
+        return ROOT + "/".join(name for name in text.split("/") if name)
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
+        if not path.startswith(SCHEME):
+            return {}
+        place = path[len(SCHEME) :].partition("/")[0]
+        credentials, found, nodes = place.rpartition("@")
+        options: dict[str, Any] = {"nodes": nodes} if nodes else {}
+        if found:
+            options["password"] = credentials.partition(":")[2]
+        return options
+
+    def unstrip_protocol(self, name: str) -> str:
+        """Return the URL of a path, without the password."""
+        return f"{SCHEME}{self.nodes}{self._strip_protocol(name)}"
+
+    # Looking.
+
+    def info(self, path: str, **_options: Any) -> dict[str, Any]:
+        """Return name, type (file or directory), size in bytes, id, and when it came and changed.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+        """
+        path = cleaned(self._strip_protocol(path))
+        manifest = self.store.directories.entry(path)
+        if manifest is None:
+            raise FileNotFoundError(path)
+        return _described(path, manifest)
+
+    def ls(self, path: str, detail: bool = True, **_options: Any) -> list[Any]:  # noqa: FBT001, FBT002
+        """Return what lies in a directory, by name; a file's own description if it is one.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+        """
+        path = cleaned(self._strip_protocol(path))
+        found = [self.info(path)]
+        if found[0]["type"] == "directory":
+            found = [_described(*each) for each in self.store.directories.entries(path)]
+            found.sort(key=lambda each: each["name"])
+        return found if detail else [each["name"] for each in found]
+
+    def created(self, path: str) -> datetime:
+        """Return when the path first came to be, by the cluster's clock."""
+        created: datetime = self.info(path)["created"]
+        return created
+
+    def modified(self, path: str) -> datetime:
+        """Return when the file was last written, by the cluster's clock."""
+        modified: datetime = self.info(path)["modified"]
+        return modified
+
+    def ukey(self, path: str) -> str:
+        """Return what changes whenever the file does: its id."""
+        return str(self.info(path)["id"])
+
+    # Directories.
+
+    def mkdir(self, path: str, create_parents: bool = True, **_options: Any) -> None:  # noqa: FBT001, FBT002
+        """Make a directory, and those above it.
+
+        Raises:
+            FileExistsError: something is there.
+            FileNotFoundError: nothing is above it, and `create_parents` is false.
+        """
+        path = cleaned(self._strip_protocol(path))
+        if not create_parents:
+            self.info(parent_of(path))
+        self.store.directories.make(path, self.store.clock_ms(), exist_ok=False)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Make a directory and those above it."""
+        path = cleaned(self._strip_protocol(path))
+        self.store.directories.make(path, self.store.clock_ms(), exist_ok=exist_ok)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory.
+
+        Raises:
+            OSError: it is not empty.
+        """
+        path = cleaned(self._strip_protocol(path))
+        if path == ROOT or not self.store.directories.remove(path):
+            raise OSError(ENOTEMPTY, strerror(ENOTEMPTY), path)
+
+    # Files.
+
+    def rm_file(self, path: str) -> None:
+        """Remove a file, or an empty directory."""
+        path = cleaned(self._strip_protocol(path))
+        if self.info(path)["type"] == "directory":
+            if path != ROOT:
+                self.rmdir(path)
+        else:
+            self.store.remove(path)
+
+    _rm = rm_file
+
+    def cp_file(self, path1: str, path2: str, **options: Any) -> None:
+        """Copy a file, or make a directory like the one at `path1`."""
+        source, target = (cleaned(self._strip_protocol(path)) for path in (path1, path2))
+        manifest = self.store.directories.entry(source)
+        if manifest is None:
+            raise FileNotFoundError(source)
+        if manifest.kind is Kind.DIRECTORY:
+            self.makedirs(target, exist_ok=True)
+            return
+        permit = self.store.begin(target)
+        contents = self.store.chunks.read(manifest.id, 0, manifest.chunk_count, source)
+        piece: list[bytes | memoryview] = []
+        first = 0
+        for content in contents:
+            piece.append(content)
+            if len(piece) == AT_ONCE:
+                self.store.chunks.write(permit.file_id, first, piece)
+                first += len(piece)
+                piece = []
+        self.store.chunks.write(permit.file_id, first, piece)
+        self.store.commit(permit, manifest.size, moved_from=options.get("moved_from"))
+
+    def mv(
+        self,
+        path1: str,
+        path2: str,
+        recursive: bool = False,  # noqa: FBT001, FBT002
+        maxdepth: int | None = None,
+        **options: Any,
+    ) -> None:
+        """Move files: one within its directory at one moment; others are copied first."""
+        source, target = (cleaned(self._strip_protocol(path)) for path in (path1, path2))
+        manifest = self.store.directories.entry(source)
+        if manifest is None or manifest.kind is Kind.DIRECTORY:
+            super().mv(source, target, recursive=recursive, maxdepth=maxdepth, **options)
+            return
+        if str(path2).endswith("/") or self.isdir(target):
+            target = cleaned(f"{target}/{source.rpartition('/')[2]}")
+        if parent_of(source) == parent_of(target):
+            self.store.rename(source, target)
+            return
+        self.cp_file(source, target, moved_from=(source, manifest.id))
+        with suppress(FileNotFoundError):
+            # Replaced meanwhile: the new file stays.
+            self.store.remove(source, file_id=manifest.id)
+        self.store.settle_move(target, source)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,  # noqa: ARG002 - files have a size of their own
+        autocommit: bool = True,  # noqa: FBT001, FBT002
+        cache_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> PnyxFile:
+        clean = cleaned(path)
+        manifest: Manifest | None = None
+        if "r" in mode:
+            manifest = self.store.file(clean)
+        elif "w" not in mode:
+            manifest = self.store.directories.entry(clean)
+            if manifest is not None and "x" in mode:
+                raise FileExistsError(clean)
+        return PnyxFile(
+            self,
+            self.store,
+            clean,
+            mode,
+            manifest,
+            autocommit=autocommit,
+            cache_options=cache_options,
+            **options,
+        )
+
+
+def _described(path: str, manifest: Manifest) -> dict[str, Any]:
+    is_file = manifest.kind is Kind.FILE
+    return {
+        "name": path,
+        "type": "file" if is_file else "directory",
+        "size": manifest.size,
+        "id": manifest.id.hex(),
+        "created": _moment(manifest.created_ms),
+        "modified": _moment(manifest.modified_ms),
+    }
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,91 @@
+"""How much all files may take, and how much they do: kept beside them, agreed like any value."""
+
+from typing import Final
+
+import msgspec
+
+from pnyx.client import commands
+from pnyx.client.files.errors import QuotaExceeded
+from pnyx.client.runner import Runner
+
+TIB: Final = 1 << 40
+_SETTINGS: Final = b"{pnyx:fs}quota"
+_BYTES: Final = b"{pnyx:fs}bytes"
+_FILES: Final = b"{pnyx:fs}files"
+
+
+class Quota(msgspec.Struct, frozen=True, array_like=True):
+    """What is allowed."""
+
+    file_bytes_max: int = TIB
+    """Of one file."""
+    bytes_max: int = 1024 * TIB
+    """Of all files together, contents only."""
+    files_max: int = 100_000_000
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What is taken: never less than what the manifests say but for a moment."""
+
+    bytes: int
+    files: int
+
+
+class Quotas:
+    """The quota and usage of one cluster's files."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def get(self) -> Quota:
+        """Return what is allowed; the defaults if nobody has said otherwise."""
+        value = self._runner.one(commands.get(_SETTINGS))
+        return Quota() if value is None else msgspec.msgpack.decode(value, type=Quota)
+
+    def set(self, quota: Quota) -> None:
+        """Allow so much from now on; what is there stays."""
+        self._runner.one(commands.set(_SETTINGS, msgspec.msgpack.encode(quota)))
+
+    def usage(self) -> Usage:
+        """Return what is taken."""
+        calls = self._runner.run([commands.get(_BYTES), commands.get(_FILES)])
+        return Usage(*(int(call.outcome() or 0) for call in calls))
+
+    def correct(self, usage: Usage) -> None:
+        """Say what the manifests add up to."""
+        self._runner.one(commands.mset({_BYTES: usage.bytes, _FILES: usage.files}))
+
+    def reserve(self, size: int, files: int, path: str) -> None:
+        """Take so much before it is committed.
+
+        Raises:
+            QuotaExceeded: it is too much; nothing is taken.
+        """
+        quota = self.get()
+        self.check_size(size, quota, path)
+        taken = self._add(size, files)
+        if taken.bytes > quota.bytes_max or taken.files > quota.files_max:
+            self.release(size, files)
+            raise QuotaExceeded(
+                f"{path} was not written: files may take {quota.bytes_max} bytes in "
+                f"{quota.files_max} files, and with it would take {taken.bytes} in {taken.files}",
+                next_step="remove files, or allow more with `pnyx fs quota`; "
+                "`pnyx fs fsck --repair` counts anew what is taken",
+            )
+
+    def release(self, size: int, files: int) -> None:
+        """Give so much back."""
+        self._add(-size, -files)
+
+    @staticmethod
+    def check_size(size: int, quota: Quota, path: str) -> None:
+        """Refuse a file that is too large, as soon as that is known."""
+        if size > quota.file_bytes_max:
+            raise QuotaExceeded(
+                f"{path} was not written: it is larger than {quota.file_bytes_max} bytes",
+                next_step="`pnyx fs quota --file-bytes` allows larger files",
+            )
+
+    def _add(self, size: int, files: int) -> Usage:
+        calls = self._runner.run([commands.incr(_BYTES, size), commands.incr(_FILES, files)])
+        return Usage(*(call.outcome() for call in calls))

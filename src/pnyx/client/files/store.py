@@ -1,0 +1,279 @@
+"""What can be done to a path: begin and commit a file, look, rename, remove.
+
+A writer has a permit, a key beside the manifest that dies after 30 minutes of the cluster's
+committed clock. Its commit is one transaction that is done only while the permit is there. So what
+no manifest names an hour after it was first seen unnamed will never be named (orphans.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_bytes
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+
+from pnyx.client import commands
+from pnyx.client.collected import Transaction
+from pnyx.client.command import Command
+from pnyx.client.errors import WatchError
+from pnyx.client.files.chunks import Chunks
+from pnyx.client.files.directory import Directories
+from pnyx.client.files.errors import CommitTooLate
+from pnyx.client.files.formats import (
+    ID_BYTES,
+    Kind,
+    Manifest,
+    chunk_count_of,
+    decode_manifest,
+    encode_manifest,
+)
+from pnyx.client.files.names import (
+    ROOT,
+    closed_key,
+    entry_key,
+    parent_of,
+    permit_key,
+    renames_key,
+)
+from pnyx.client.files.quota import Quotas
+from pnyx.client.runner import Runner
+
+WRITE_MS_MAX: Final = 1_800_000
+"""How long a writer may take from its first byte to its commit."""
+_T = TypeVar("_T")
+
+
+class _Closed(Exception):
+    """The directory was removed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Who may commit `file_id` to `path`, for a while."""
+
+    path: str
+    file_id: bytes
+    begun_ms: int
+    """The committed clock then."""
+
+
+class Store:
+    """The files of one cluster. Paths are clean (names.py)."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.directories = Directories(runner)
+        self.chunks = Chunks(runner)
+        self.quotas = Quotas(runner)
+        self._runner = runner
+
+    def clock_ms(self) -> int:
+        """Return the cluster's committed clock, ms since 1970."""
+        clock: int = self._runner.one(
+            Command(("PNYX.CLOCK", "{pnyx:fs}"), "{pnyx:fs}", writes=False)
+        )
+        return clock
+
+    def file(self, path: str) -> Manifest:
+        """Return what is known of a file.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError: there is none.
+        """
+        manifest = self.directories.entry(path)
+        if manifest is None:
+            raise FileNotFoundError(path)
+        if manifest.kind is Kind.DIRECTORY:
+            raise IsADirectoryError(path)
+        return manifest
+
+    # Writing.
+
+    def begin(self, path: str) -> Permit:
+        """Prepare to write a file; directories above it are made.
+
+        Raises:
+            IsADirectoryError: a directory lies there.
+            NotADirectoryError: a file lies where a directory above it belongs.
+        """
+        if path == ROOT:
+            raise IsADirectoryError(path)
+        permit = Permit(path, token_bytes(ID_BYTES), self.clock_ms())
+        directory = parent_of(path)
+        self.directories.ensure(directory, permit.begun_ms)
+        key = permit_key(directory, permit.file_id)
+        self._runner.one(commands.set(key, b"", px=WRITE_MS_MAX))
+        return permit
+
+    def commit(
+        self,
+        permit: Permit,
+        size: int,
+        *,
+        exclusive: bool = False,
+        moved_from: tuple[str, bytes] | None = None,
+    ) -> None:
+        """Make the file of `permit`, all of whose chunks are written, the one at its path.
+
+        Raises:
+            CommitTooLate: the permit has died. QuotaExceeded: it is too much.
+            FileExistsError: a file lies there, and `exclusive` is true.
+            Timeout: it may have been done; its `outcome` tells.
+        """
+        path = permit.path
+        self.quotas.reserve(size, 1, path)
+        now_ms = self.clock_ms()
+        manifest = Manifest(Kind.FILE, now_ms, now_ms, permit.file_id, size, moved_from)
+        try:
+            before = self._until_settled(
+                path, lambda: self._replace(permit, manifest, exclusive=exclusive)
+            )
+        except Exception as error:
+            if getattr(error, "outcome", "not_applied") != "unknown":
+                self.quotas.release(size, 1)
+            raise
+        if before is not None:
+            self._gone(before)
+
+    def give_up(self, permit: Permit, size: int) -> None:
+        """Forget a file that will not be committed; `size` bytes of it were written."""
+        self._runner.one(commands.delete(permit_key(parent_of(permit.path), permit.file_id)))
+        self.chunks.let_go(permit.file_id, chunk_count_of(size), after_ms=0)
+
+    def settle_move(self, path: str, source: str) -> None:
+        """Forget that the file at `path` is a copy of one at `source`, which is deleted."""
+
+        def forget(manifest: Manifest) -> Manifest:
+            moved = manifest.moved_from
+            return (
+                replace(manifest, moved_from=None)
+                if moved is not None and moved[0] == source
+                else manifest
+            )
+
+        self._change(path, forget)
+
+    # Changing what is there.
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a file within its directory, at one moment; what lies at `target` is replaced.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError: `source` is no file, or `target` a directory.
+        """
+        assert parent_of(source) == parent_of(target), "they share a slot"
+        if source == target:
+            self.file(source)
+            return
+        before = self._until_settled(target, lambda: self._rename(source, target))
+        if before is not None:
+            self._gone(before)
+
+    def remove(self, path: str, *, file_id: bytes | None = None) -> None:
+        """Remove a file, or only the one with this id.
+
+        Raises:
+            FileNotFoundError: there is none. IsADirectoryError: it is a directory.
+        """
+
+        def take(plan: Transaction) -> Manifest:
+            manifest = self._file_in(plan, path)
+            if file_id is not None and manifest.id != file_id:
+                raise FileNotFoundError(path)
+            plan.multi()
+            plan.delete(entry_key(path))
+            return manifest
+
+        self._gone(self._transact(take, entry_key(path)))
+
+    # Pieces.
+
+    def _replace(self, permit: Permit, manifest: Manifest, *, exclusive: bool) -> Manifest | None:
+        directory = parent_of(permit.path)
+        key, may = entry_key(permit.path), permit_key(directory, permit.file_id)
+
+        def put(plan: Transaction) -> Manifest | None:
+            value = plan.get(key)
+            there = None if value is None else decode_manifest(value, permit.path)
+            if plan.get(may) is None:
+                if there is not None and there.id == permit.file_id:
+                    # Done before, and its answer was lost.
+                    return None
+                raise CommitTooLate(
+                    f"{permit.path} was not written: that took more than "
+                    f"{WRITE_MS_MAX // 60_000} minutes; what was there before still is",
+                    next_step="write it in several files, or faster",
+                )
+            if plan.exists(closed_key(directory)):
+                raise _Closed
+            if there is not None and there.kind is Kind.DIRECTORY:
+                raise IsADirectoryError(permit.path)
+            if there is not None and exclusive:
+                raise FileExistsError(permit.path)
+            created_ms = manifest.created_ms if there is None else there.created_ms
+            plan.multi()
+            plan.set(key, encode_manifest(replace(manifest, created_ms=created_ms)))
+            plan.delete(may)
+            return there
+
+        return self._transact(put, key, may, closed_key(directory))
+
+    def _rename(self, source: str, target: str) -> Manifest | None:
+        directory = parent_of(source)
+
+        def swap(plan: Transaction) -> Manifest | None:
+            manifest = self._file_in(plan, source)
+            value = plan.get(entry_key(target))
+            there = None if value is None else decode_manifest(value, target)
+            if there is not None and there.kind is Kind.DIRECTORY:
+                raise IsADirectoryError(target)
+            if plan.exists(closed_key(directory)):
+                raise _Closed
+            plan.multi()
+            plan.set(entry_key(target), encode_manifest(manifest))
+            plan.delete(entry_key(source))
+            plan.incr(renames_key(directory))
+            return there
+
+        return self._transact(swap, entry_key(source), entry_key(target), closed_key(directory))
+
+    def _change(self, path: str, change: Callable[[Manifest], Manifest]) -> None:
+        def rewrite(plan: Transaction) -> None:
+            manifest = self._file_in(plan, path)
+            changed = change(manifest)
+            plan.multi()
+            if changed != manifest:
+                plan.set(entry_key(path), encode_manifest(changed))
+
+        self._transact(rewrite, entry_key(path))
+
+    def _file_in(self, plan: Transaction, path: str) -> Manifest:
+        value = plan.get(entry_key(path))
+        if value is None:
+            raise FileNotFoundError(path)
+        manifest = decode_manifest(value, path)
+        if manifest.kind is Kind.DIRECTORY:
+            raise IsADirectoryError(path)
+        return manifest
+
+    def _transact(self, wanted: Callable[[Transaction], _T], *keys: bytes) -> _T:
+        """Return what `wanted` returned in the attempt whose commands were done."""
+        while True:
+            plan = Transaction(self._runner)
+            plan.watch(*keys)
+            result = wanted(plan)
+            try:
+                plan.execute()
+            except WatchError:
+                continue
+            return result
+
+    def _until_settled(self, path: str, attempt: Callable[[], _T]) -> _T:
+        while True:
+            try:
+                return attempt()
+            except _Closed:
+                self.directories.ensure(parent_of(path), self.clock_ms())
+
+    def _gone(self, manifest: Manifest) -> None:
+        self.quotas.release(manifest.size, 1)
+        self.chunks.let_go(manifest.id, manifest.chunk_count)

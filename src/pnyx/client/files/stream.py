@@ -1,0 +1,123 @@
+"""An open file: written chunk by chunk, and there when it is closed; or read piece by piece."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from fsspec.spec import AbstractBufferedFile
+
+from pnyx.client.files.chunks import AT_ONCE
+from pnyx.client.files.formats import CHUNK_BYTES, Manifest
+from pnyx.client.files.quota import Quota
+from pnyx.client.files.store import Permit, Store
+
+if TYPE_CHECKING:
+    from pnyx.client.files.filesystem import PnyxFileSystem
+
+BLOCK_BYTES: Final = AT_ONCE * CHUNK_BYTES
+"""What is collected before it is sent, and what is fetched ahead: 4 MiB."""
+
+
+class PnyxFile(AbstractBufferedFile):
+    """A file of the cluster, in fsspec's terms. Use `with`: what fails half-way leaves no trace."""
+
+    def __init__(
+        self,
+        fs: "PnyxFileSystem",
+        store: Store,
+        path: str,
+        mode: str,
+        manifest: Manifest | None,
+        **options: Any,
+    ) -> None:
+        """Open the file that `manifest` describes for reading, or `path` for writing."""
+        self._store = store
+        self._manifest = manifest
+        self._permit: Permit | None = None
+        self._quota = Quota()
+        self._written = 0
+        self._rest = b""
+        size = None if manifest is None else manifest.size
+        options["block_size"] = BLOCK_BYTES
+        super().__init__(fs, path, mode, size=size, **options)
+
+    # Writing.
+
+    def write(self, data: Any) -> int:
+        """Take in `data`; what is full leaves at once, so memory stays bounded."""
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), BLOCK_BYTES):
+            super().write(view[start : start + BLOCK_BYTES])
+        if not len(view):
+            super().write(view)
+        return len(view)
+
+    def _initiate_upload(self) -> None:
+        self._permit = self._store.begin(self.path)
+        self._quota = self._store.quotas.get()
+        if "a" in self.mode and self._manifest is not None:
+            old = self._manifest
+            for content in self._store.chunks.read(old.id, 0, old.chunk_count, self.path):
+                self._take(bytes(content))
+
+    def _upload_chunk(self, final: bool = False) -> bool:  # noqa: FBT001, FBT002 - fsspec's own
+        self._take(self.buffer.getvalue())
+        if final:
+            self._send([self._rest] if self._rest else [])
+            self._rest = b""
+            if self.autocommit:
+                self.commit()
+        return True
+
+    def commit(self) -> None:
+        """Make what was written the file."""
+        assert self._permit is not None, "something was begun"
+        self._store.commit(self._permit, self._written, exclusive="x" in self.mode)
+
+    def discard(self) -> None:
+        """Forget what was written; the file is as it was."""
+        if self._permit is not None:
+            self._store.give_up(self._permit, self._written)
+        self._permit = None
+
+    def __del__(self) -> None:
+        # A program that forgets to close a file has not said that it is whole.
+        self.closed = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None and self.writable():
+            self.discard()
+            self.closed = True
+        super().__exit__(kind, error, trace)
+
+    def _take(self, content: bytes) -> None:
+        content = self._rest + content if self._rest else content
+        whole = len(content) - len(content) % CHUNK_BYTES
+        view = memoryview(content)
+        self._send([view[at : at + CHUNK_BYTES] for at in range(0, whole, CHUNK_BYTES)])
+        self._rest = bytes(view[whole:])
+
+    def _send(self, contents: list[bytes | memoryview]) -> None:
+        assert self._permit is not None, "something was begun"
+        size = self._written + sum(map(len, contents))
+        self._store.quotas.check_size(size, self._quota, self.path)
+        for start in range(0, len(contents), AT_ONCE):
+            piece = contents[start : start + AT_ONCE]
+            self._store.chunks.write(self._permit.file_id, self._written // CHUNK_BYTES, piece)
+            self._written += sum(map(len, piece))
+
+    # Reading.
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        manifest = self._manifest
+        assert manifest is not None, "only what is there is read"
+        first, last = start // CHUNK_BYTES, -(-min(end, manifest.size) // CHUNK_BYTES)
+        contents = list(self._store.chunks.read(manifest.id, first, last, self.path))
+        skipped = start - first * CHUNK_BYTES
+        if contents:
+            contents[0] = contents[0][skipped:]
+        return b"".join(contents)[: end - start]

@@ -1,0 +1,279 @@
+"""What files on three real nodes promise: whole or not at all, whoever dies and whatever moves."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import pandas as pd  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pnyx.cli.app import run
+from pnyx.client.command import Command
+from pnyx.client.errand import Call
+from pnyx.client.files import orphans
+from pnyx.client.files.errors import CommitTooLate, FormatNewer, QuotaExceeded
+from pnyx.client.files.filesystem import PnyxFileSystem
+from pnyx.client.files.formats import CHUNK_BYTES
+from pnyx.client.files.fsck import Check
+from pnyx.client.files.names import chunk_key, entry_key, permit_key
+from pnyx.client.files.quota import Quota
+from pnyx.client.files.store import Store
+from pnyx.client.runner import Runner
+
+pytestmark = pytest.mark.real
+NUMBERS = count()
+OLD, NEW = b"old" * CHUNK_BYTES, b"new" * (CHUNK_BYTES + 7)
+
+
+@pytest.fixture
+def place(files: PnyxFileSystem) -> Iterator[str]:
+    path = f"/ours-{next(NUMBERS)}"
+    files.mkdir(path)
+    yield path
+    files.rm(path, recursive=True)
+
+
+class Died(BaseException):
+    """The process is gone, as far as the cluster can tell."""
+
+
+class Dying(Runner):
+    """Carries out so many requests, and then nothing any more."""
+
+    left = 0
+
+    def run(self, queued: Sequence[Command]) -> list[Call]:
+        if not self.left:
+            raise Died
+        self.left -= 1
+        return super().run(queued)
+
+
+def dying(files: PnyxFileSystem, left: int) -> PnyxFileSystem:
+    mortal = PnyxFileSystem(files.nodes, skip_instance_cache=True)
+    mortal.close()
+    mortal.runner = Dying.of(mortal.runner.settings)
+    mortal.runner.left = left
+    mortal.store = Store(mortal.runner)
+    return mortal
+
+
+def at_each_step(
+    files: PnyxFileSystem, act: Callable[[PnyxFileSystem], None], seen: Callable[[], None]
+) -> int:
+    """Let `act` die after 0, 1, 2... requests, and look each time; return how many steps it has."""
+    for left in count():
+        mortal = dying(files, left)
+        try:
+            act(mortal)
+        except Died:
+            seen()
+        else:
+            return left
+        finally:
+            mortal.runner.courier.close()
+    raise AssertionError
+
+
+def test_a_writer_that_dies_at_any_step_leaves_the_old_file_or_the_new_one(
+    files: PnyxFileSystem, place: str
+) -> None:
+    path = f"{place}/file"
+    found: list[bytes] = []
+
+    def write(mortal: PnyxFileSystem) -> None:
+        files.pipe_file(path, OLD)
+        file = mortal.open(path, "wb")
+        file.write(NEW)
+        file.close()
+
+    steps = at_each_step(files, write, lambda: found.append(files.cat_file(path)))
+    assert steps > 5
+    assert set(found) == {OLD, NEW}
+    assert files.cat_file(path) == NEW
+
+
+def test_a_move_that_dies_at_any_step_loses_nothing_and_is_finished_by_fsck(
+    files: PnyxFileSystem, place: str
+) -> None:
+    source, target = f"{place}/one/file", f"{place}/other/file"
+    left: list[tuple[bool, bool]] = []
+
+    def move(mortal: PnyxFileSystem) -> None:
+        with suppress(FileNotFoundError):
+            files.rm(target)
+        files.pipe_file(source, OLD)
+        mortal.mv(source, target)
+
+    def look() -> None:
+        there = (files.exists(source), files.exists(target))
+        left.append(there)
+        assert files.cat_file(target if there[1] else source) == OLD
+        Check(files.runner).run(repair=True)
+        assert files.exists(source) != files.exists(target)
+
+    at_each_step(files, move, look)
+    assert (True, True) in left, "both names are there at some step"
+
+
+def test_who_reads_a_file_that_is_replaced_reads_the_old_one_to_its_end(
+    files: PnyxFileSystem, place: str
+) -> None:
+    path = f"{place}/file"
+    files.pipe_file(path, OLD)
+    with files.open(path, "rb", cache_type="none") as reader:
+        first = reader.read(10)
+        files.pipe_file(path, NEW)
+        assert first + reader.read() == OLD
+    assert files.cat_file(path) == NEW
+
+
+def test_a_commit_that_comes_too_late_changes_nothing(files: PnyxFileSystem, place: str) -> None:
+    path = f"{place}/file"
+    files.pipe_file(path, OLD)
+    permit = files.store.begin(path)
+    files.store.chunks.write(permit.file_id, 0, [b"late"])
+    # What thirty minutes do.
+    files.runner.one(Command(("DEL", permit_key(place, permit.file_id)), place, writes=False))
+    with pytest.raises(CommitTooLate):
+        files.store.commit(permit, 4)
+    assert files.cat_file(path) == OLD
+
+
+def test_a_file_is_found_although_its_directory_was_removed_while_it_was_written(
+    files: PnyxFileSystem, place: str
+) -> None:
+    directory = f"{place}/a/b"
+    file = files.open(f"{directory}/file", "wb")
+    file.write(OLD * 6)
+    assert files.isdir(directory), "more than a block is on its way"
+    files.rm(f"{place}/a", recursive=True)
+    file.close()
+    assert files.find(place) == [f"{directory}/file"]
+
+
+def test_a_writer_that_fails_leaves_no_trace(files: PnyxFileSystem, place: str) -> None:
+    before = files.store.quotas.usage()
+    with suppress(ZeroDivisionError), files.open(f"{place}/file", "wb") as file:
+        file.write(OLD)
+        raise ZeroDivisionError
+    assert files.ls(place) == []
+    assert files.store.quotas.usage() == before
+
+
+def test_what_nothing_names_goes_at_the_second_look_an_hour_later(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.pipe_file(f"{place}/file", OLD)
+    permit = files.store.begin(f"{place}/dead")
+    files.store.chunks.write(permit.file_id, 0, [b"orphan"])
+    assert Check(files.runner).run(collect_orphans=True).collected == 0
+    assert files.store.chunks.count(permit.file_id, 1) == 1
+    monkeypatch.setattr(orphans, "APART_MS", 0)
+    assert Check(files.runner).run(collect_orphans=True).collected >= 1
+    assert files.store.chunks.count(permit.file_id, 1) == 0
+    assert files.cat_file(f"{place}/file") == OLD
+
+
+def test_more_than_the_quota_is_refused_and_nothing_is_taken(
+    files: PnyxFileSystem, place: str
+) -> None:
+    quotas = files.store.quotas
+    taken = quotas.usage()
+    try:
+        quotas.set(Quota(file_bytes_max=100, bytes_max=taken.bytes + 150))
+        files.pipe_file(f"{place}/one", b"1" * 100)
+        for name, size in (("large", 101), ("two", 100)):
+            with pytest.raises(QuotaExceeded):
+                files.pipe_file(f"{place}/{name}", b"2" * size)
+        assert quotas.usage().bytes == taken.bytes + 100
+    finally:
+        quotas.set(Quota())
+    assert files.ls(place, detail=False) == [f"{place}/one"]
+
+
+def test_a_manifest_of_a_newer_version_and_a_missing_chunk_are_named(
+    files: PnyxFileSystem, place: str
+) -> None:
+    path = f"{place}/file"
+    files.pipe_file(path, OLD)
+    manifest = files.store.file(path)
+    key = chunk_key(manifest.id, 1)
+    files.runner.one(Command(("DEL", key), key, writes=True))
+    (sentence,) = Check(files.runner).run().damaged
+    assert sentence == f"{path}: 1 of its 3 chunks are gone"
+    files.rm(path)
+    newer = entry_key(path)
+    files.runner.one(Command(("SET", newer, b"\x09"), newer, writes=True))
+    with pytest.raises(FormatNewer, match="format 9"):
+        files.info(path)
+    files.runner.one(Command(("DEL", newer), newer, writes=True))
+
+
+def test_appending_goes_on_where_the_file_ends(files: PnyxFileSystem, place: str) -> None:
+    path = f"{place}/file"
+    files.pipe_file(path, OLD)
+    with files.open(path, "ab") as file:
+        file.write(b"more")
+    assert files.cat_file(path) == OLD + b"more"
+
+
+def test_a_rename_within_a_directory_replaces_what_is_there(
+    files: PnyxFileSystem, place: str
+) -> None:
+    files.pipe({f"{place}/a": OLD, f"{place}/b": NEW})
+    files.mv(f"{place}/a", f"{place}/b")
+    assert files.find(place) == [f"{place}/b"]
+    assert files.cat_file(f"{place}/b") == OLD
+
+
+def test_pandas_and_pyarrow_read_what_they_wrote(files: PnyxFileSystem, place: str) -> None:
+    cities = pd.DataFrame({"city": ["Athens", "Xi'an"], "people": [643_452, 12_952_907]})
+    url = f"pnyx://{files.nodes}{place}"
+    cities.to_csv(f"{url}/cities.csv", index=False)
+    pd.testing.assert_frame_equal(pd.read_csv(f"{url}/cities.csv"), cities)
+    table = pa.table({"number": list(range(100_000))})
+    pq.write_table(table, f"{place}/numbers.parquet", filesystem=files)
+    assert pq.read_table(f"{place}/numbers.parquet", filesystem=files).equals(table)
+
+
+def test_the_shells_verbs_do_what_they_say(
+    files: PnyxFileSystem, place: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    def typed(*words: str) -> bytes:
+        assert run(["fs", words[0], "--nodes", files.nodes, *words[1:]]) == 0, words
+        return capsysbinary.readouterr().out
+
+    local = tmp_path / "local.txt"
+    local.write_bytes(NEW)
+    typed("put", str(local), f"{place}/")
+    assert typed("cat", f"{place}/local.txt") == NEW
+    typed("cp", f"{place}/local.txt", f"{place}/sub/copy.txt")
+    typed("get", f"{place}/sub/copy.txt", str(tmp_path))
+    assert (tmp_path / "copy.txt").read_bytes() == NEW
+    assert b"sub/\n    copy.txt" in typed("tree", place)
+    typed("rm", "--recursive", "--yes", f"{place}/sub")
+    assert typed("ls", place, "-o", "plain").endswith(b"local.txt\n")
+    assert b"bytes of all files" in typed("quota")
+
+
+def test_the_shell_is_told_in_a_sentence_what_is_not_there(
+    files: PnyxFileSystem, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fs", "cat", "--nodes", files.nodes, "/nowhere/file"]) == 1
+    assert "no such file or directory: /nowhere/file" in capsys.readouterr().err
+    assert run(["fs", "cat", "--nodes", files.nodes, "/../etc/passwd"]) == 1
+    assert "cannot name a file" in capsys.readouterr().err
+
+
+def test_memory_stays_bounded_whatever_the_file_is_large(files: PnyxFileSystem, place: str) -> None:
+    source = io.BytesIO(b"x" * 9 * 1024 * 1024)
+    with files.open(f"{place}/large", "wb") as file:
+        while piece := source.read(1024 * 1024):
+            file.write(piece)
+            assert len(file.buffer.getbuffer()) <= 4 * 1024 * 1024 + len(piece)
+    assert files.size(f"{place}/large") == 9 * 1024 * 1024
