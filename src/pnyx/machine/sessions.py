@@ -83,8 +83,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """In the order in which they were done; at most `WINDOW`."""
 
 
-_decode_record: Final = msgspec.msgpack.Decoder(Record).decode
-_decode_counts: Final = msgspec.msgpack.Decoder(dict[bytes, int]).decode
+decode_record: Final = msgspec.msgpack.Decoder(Record).decode
+decode_counts: Final = msgspec.msgpack.Decoder(dict[bytes, int]).decode
 _decode_result: Final = msgspec.msgpack.Decoder(Result).decode
 _OK_BYTES: Final = encode_row(OK)
 
@@ -136,7 +136,7 @@ class Sessions:
         row = self._row(place)
         if row is None:
             return None
-        record = _decode_record(row)
+        record = decode_record(row)
         if record.deadline_ms > clock_ms:
             return record
         self._forget(place, record)
@@ -216,7 +216,7 @@ class Sessions:
 
     def _revisit(self, place: bytes, listed_ms: int, clock_ms: int) -> None:
         row = self._row(place)
-        record = None if row is None else _decode_record(row)
+        record = None if row is None else decode_record(row)
         if record is None or record.listed_ms != listed_ms:
             assert self._holdings is not None, "what is listed exists, unless its shard went away"
             self._unlist(place, listed_ms)
@@ -268,7 +268,7 @@ class Sessions:
         """Put a row of a shard that comes from elsewhere, and list it if it is a record."""
         self.rows[row_key] = row
         if row is not None and len(row_key) == len(self._records) + _SHARD_BYTES + SESSION_BYTES:
-            listed_ms = _decode_record(row).listed_ms
+            listed_ms = decode_record(row).listed_ms
             self.rows[self._deadline_key(row_key, listed_ms)] = b""
 
     def _no_rows(self) -> dict[bytes, bytes | None]:
@@ -282,7 +282,7 @@ class Sessions:
 
     def _counts(self, place: bytes) -> dict[bytes, int]:
         row = self._row(place[:-SESSION_BYTES])
-        return {} if row is None else _decode_counts(row)
+        return {} if row is None else decode_counts(row)
 
     def _count(self, place: bytes, user: bytes, change: int) -> None:
         counts = self._counts(place)

@@ -88,4 +88,7 @@ PINNED: Final[dict[str, Pin]] = {
     "S7-old-copy-stays-on-followers": Pin(0, "state_machine_safety", 1),
     "S9-rebalance-iterates-a-map": Pin(0, "configurations_agree", 1),
     "S10-number-skipped": Pin(0, "configuration_numbers_without_gaps", 1),
+    "S12-expiry-by-the-local-clock": Pin(0, "state_machine_safety", 1),
+    "S14-late-retry-is-new": Pin(0, "late_session_write_refused", 1),
+    "S15-acknowledgement-dropped-too-early": Pin(0, "session_write_done_once", 1),
 }

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pnyx.ids import GroupId
+from pnyx.lab.zoo import sessions
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine import group, moving, planning, rebalance
 from pnyx.machine.commands import AnyCommand
@@ -23,7 +24,6 @@ _NOT_MOVING: Final = (
     "No node carries a move out yet; the rules of one have tests of their own, in which this is "
     "planted."
 )
-_NO_SESSIONS: Final = "No client of these runs uses sessions yet."
 
 
 @mutant(
@@ -157,12 +157,10 @@ MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
     _rebalance_iterates_a_map,
     _number_skipped,
     Absent("S11", "One stalled shard stops the others.", _NOT_MOVING),
-    Absent(
-        "S12", "Expiry goes by the local clock.", "Time enters the machine with the entry only."
-    ),
+    sessions.LOCAL_CLOCK,
     Absent("S13", "A shard's clock stays behind when it moves.", _NOT_MOVING),
-    Absent("S14", "A late retry of an expired session runs as new.", _NO_SESSIONS),
-    Absent("S15", "What was acknowledged up to is dropped too early.", _NO_SESSIONS),
+    sessions.LATE,
+    sessions.ACKNOWLEDGED,
     Absent(
         "S16", "A stale directory overwrites a newer epoch.", "No node follows a directory yet."
     ),
