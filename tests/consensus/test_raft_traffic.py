@@ -168,6 +168,29 @@ def test_a_member_with_nothing_to_do_says_so() -> None:
     assert leader.raft.ready() is None
 
 
+# Notices of what is committed.
+
+
+def test_a_notice_waits_for_an_append_that_carries_it() -> None:
+    leader = Alone(settings=RaftSettings(notice_ms=3)).leads()
+    leader.proposes()
+    said = leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
+    assert leader.raft.commit_index == 2
+    assert of_type(said, CommitIndex) == []
+    appended = of_type(leader.proposes(), AppendEntries)
+    assert [message.commit_index for _, message in appended] == [2, 2]
+    assert of_type(leader.waits(3), CommitIndex) == []
+
+
+def test_a_notice_that_no_append_carries_leaves_when_it_is_due() -> None:
+    leader = Alone(settings=RaftSettings(notice_ms=3)).leads()
+    leader.proposes()
+    leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
+    assert leader.raft.deadline_ms == leader.now_ms + 3
+    told = of_type(leader.waits(3), CommitIndex)
+    assert [(to, message.commit_index) for to, message in told] == [(2, 2)]
+
+
 # Windows.
 
 

@@ -22,6 +22,9 @@ SIZES: Final = (3, 3, 3, 5, 5, 1, 2, 7)
 """Cluster sizes, the usual ones more often."""
 START_US: Final = 500_000
 """Faults begin after this: the cluster has formed."""
+GATHERING_FROM_SEED: Final = 1_000
+"""Below it batches never wait for clients: the zoo's pinned seeds mean the runs they meant."""
+
 _KIB: Final = 1024
 
 _NETWORK: Final = frozenset(
@@ -87,7 +90,7 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
     nodes = SIZES[chance.below(len(SIZES), "size")]
     if safety_us is None:
         safety_us = int(chance.log_uniform(1_500_000, 9_000_000, "duration"))
-    world = _world(chance, nodes)
+    world = _world(chance, nodes, seed)
     workload = WorkloadSettings(
         clients=1 + chance.below(8, "clients"),
         think_us=int(chance.log_uniform(2_000, 100_000, "think")),
@@ -125,7 +128,7 @@ def draw(seed: int, *, safety_us: int | None = None) -> Plan:
     return Plan(seed, world, workload, tuple(faults), safety_us, core)
 
 
-def _world(chance: Chance, nodes: int) -> WorldSettings:
+def _world(chance: Chance, nodes: int, seed: int) -> WorldSettings:
     heartbeat_ms = 10 + chance.below(90, "heartbeat")
     election_ms = heartbeat_ms * (4 + chance.below(6, "election"))
     small = chance.hit(0.5, "small limits")
@@ -152,6 +155,9 @@ def _world(chance: Chance, nodes: int) -> WorldSettings:
         snapshot_chunk_bytes=int(chance.log_uniform(50, 100_000, "chunk")),
         replace_silent_ms=1_000 + chance.below(4_000, "replace"),
     )
+    if seed >= GATHERING_FROM_SEED and chance.hit(0.5, "gathering"):
+        raft = replace(raft, notice_ms=1 + chance.below(2 * heartbeat_ms, "notice"))
+        limits = replace(limits, gather_ms=1 + chance.below(2 * heartbeat_ms, "gather"))
     sync_us = int(chance.log_uniform(50, 20_000, "sync"))
     # Long ways keep much under way: what a fault then hits is torn between its ends.
     latency_us = int(chance.log_uniform(50, 250 * heartbeat_ms, "latency"))

@@ -191,14 +191,15 @@ class Driver:
         self._arm(moment.mono_ms)
 
     def _carry_out(self, effects: Effects) -> None:
-        if effects.write is not None:
-            self._batcher.add(GroupWrite(self._group, effects.write))
-            self._batcher.start()
-        else:
+        if effects.write is None:
             # Nobody's disk waits for these messages; clients do wait for their answers.
             self._answer(effects)
         if effects.send:
             self._send(effects.send)
+        if effects.write is not None:
+            # After the messages: a peer's way to its disk is longer than ours.
+            self._batcher.add(GroupWrite(self._group, effects.write))
+            self._batcher.start()
         for write_id, outbound in effects.send_when_durable:
             if write_id <= self._durable:
                 self._send([outbound])

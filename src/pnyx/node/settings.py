@@ -23,6 +23,11 @@ GIB: Final = 1024 * MIB
 NODE_COUNT_MAX: Final = 9
 """More voters make every write slower and no cluster safer."""
 
+GATHER_MS: Final = 10
+"""At most so long a batch waits for clients that were just answered."""
+NOTICE_MS: Final = 3
+"""At most so long followers wait to hear what is committed: usually the next append says it."""
+
 PORT_KINDS: Final = ("gateway_port", "cluster_port", "peer_port", "http_port")
 
 Label: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -285,6 +290,7 @@ class Settings(Section):
         """The same, as consensus takes them."""
         return RaftSettings(
             **self.raft.model_dump(),
+            notice_ms=NOTICE_MS,
             uncommitted_bytes_max=self.limits.uncommitted_bytes_max,
             entry_bytes_max=self.limits.entry_bytes_max,
         )
@@ -297,6 +303,7 @@ class Settings(Section):
             parked_bytes=self.limits.parked_bytes_max,
             outcome_ms=self.limits.outcome_ms,
             batch_bytes=self.limits.batch_bytes_max,
+            gather_ms=GATHER_MS,
             value_bytes=self.limits.value_bytes_max,
             flush_log_bytes=self.storage.flush_log_bytes,
             compact_log_bytes=self.storage.compact_log_bytes,

@@ -14,6 +14,8 @@ class ReplicaLimits:
     """How long the outcome of a proposal may stay open before its waiters are told: unknown."""
     batch_bytes: int = 1024 * 1024
     """Requests beyond this go into the next entry; a single larger request still gets one."""
+    gather_ms: int = 0
+    """At most so long after a commit a batch waits for those that were just answered; 0: never."""
     value_bytes: int = 4 * 1024 * 1024
     flush_log_bytes: int = 16 * 1024 * 1024
     """Flush the space when so many applied bytes of log are not durable in it."""

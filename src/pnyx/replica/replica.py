@@ -24,6 +24,7 @@ from pnyx.replica.counters import Counters
 from pnyx.replica.diskspace import DiskSpace
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.forwards import Forwards
+from pnyx.replica.gathering import Gathering
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.members import Members
 from pnyx.replica.messages import (
@@ -42,8 +43,6 @@ from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Request, Unk
 from pnyx.replica.ticks import Ticks
 from pnyx.replica.upkeep import Upkeep
 
-BATCH_REQUESTS_MAX = 1_024
-"""So many waiting requests are proposed although the batch before is not committed."""
 RETRY_MS = 50
 """How often parked requests are tried again while a leader is known but did not take them."""
 
@@ -89,6 +88,7 @@ class Replica:
         self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)
         """Leader and role when last looked at; a change wakes the parked."""
         self._retry_ms = 0
+        self._gathering = Gathering(limits.gather_ms)
         self._ticks = Ticks(group.next_expiry_ms())
         self._disk = DiskSpace(me)
 
@@ -136,6 +136,7 @@ class Replica:
     def tick(self, now: Now) -> None:
         """`deadline_ms` has passed; calling earlier does nothing."""
         mono_ms = now.mono_ms
+        self._gathering.tick(mono_ms, len(self._writes))
         self.consensus.tick(mono_ms)
         self._look(now)
         # A disk that hangs may answer in an hour: whoever waits for it is told now.
@@ -264,6 +265,7 @@ class Replica:
             self._reads.deadline_ms if self._reads.confirmed else NEVER,
             self._retry_ms if self._parking.bytes_held else NEVER,
             self._writes[0].until_ms if self._writes else NEVER,
+            self._gathering.until_ms if self._writes else NEVER,
             self._upkeep.sender.deadline_ms if self._upkeep.sender.streams else NEVER,
             self._disk.deadline_ms if self._disk.low_here else NEVER,
             self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else NEVER,
@@ -271,12 +273,15 @@ class Replica:
 
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
+        consensus = self.consensus
+        if self._gathering.under_way and consensus.commit_index == consensus.last_index:
+            self._gathering.committed(len(self._writes), now.mono_ms)
         if self._writes and self._may_propose:
             self._propose(now)
         if self._reads.waiting and self._reads.wants_barrier:
             self.counters.read_rounds += 1
-            self.consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
-        ready = self.consensus.ready()
+            consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
+        ready = consensus.ready()
         if ready is not None:
             self._take(ready, now)
             self._look(now)
@@ -299,13 +304,8 @@ class Replica:
 
     @property
     def _may_propose(self) -> bool:
-        # A batch is what arrived while the one before was on its way to a majority: half the
-        # messages, syncs and wake-ups of proposing at once, and no timer (decisions/0007).
-        consensus = self.consensus
-        return bool(self._writes and not self._held) and (
-            consensus.commit_index == consensus.last_index
-            or len(self._writes) >= BATCH_REQUESTS_MAX
-        )
+        is_idle = self.consensus.commit_index == self.consensus.last_index
+        return not self._held and self._gathering.is_complete(len(self._writes), is_idle=is_idle)
 
     def _route(self, request: Request, now: Now) -> None:
         leader = self.consensus.leader
@@ -379,6 +379,7 @@ class Replica:
         outcome = self.consensus.propose(one.payload, now.mono_ms)
         if isinstance(outcome, Position):
             self.counters.proposals += 1
+            self._gathering.proposed(len(one.requests))
             deadline_ms = now.mono_ms + self.limits.outcome_ms
             self._proposals.add(Proposal(outcome, one.batch, one.requests, deadline_ms))
             return

@@ -140,6 +140,8 @@ def maybe_commit(raft: RaftState) -> None:
         # An entry of an older term may be on a majority and still be replaced (Figure 8).
         return
     raft.commit_to(index)
+    if not raft.has_notice:
+        raft.notice_due_ms = raft.now_ms + raft.settings.notice_ms
     members.tend(raft)
 
 
@@ -181,11 +183,16 @@ def flush(raft: RaftState) -> None:
         _confirm_reads(raft)
     appends: dict[Index, AppendEntries] = {}
     last_index = raft.log.last_index
+    is_due = raft.now_ms >= raft.notice_due_ms
+    raft.has_notice = False
     for peer, progress in raft.peers.items():
         if progress.next <= last_index or progress.poke or progress.flow is Flow.PROBE:
             _send_entries(raft, peer, progress, appends)
         if progress.flow is Flow.REPLICATE and progress.told_commit < raft.commit_index:
-            _tell_commit(raft, peer, progress)
+            if is_due:
+                _tell_commit(raft, peer, progress)
+            else:
+                raft.has_notice = True
     if raft.transfer is not None:
         transfer.hand_over(raft)
         if raft.transfer.told and members.is_removed(raft):

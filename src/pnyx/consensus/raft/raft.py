@@ -183,6 +183,8 @@ class Raft:
         """When `tick` is wanted next."""
         raft = self._state
         if raft.role is Role.LEADER:
+            if raft.has_notice:
+                return min(raft.heartbeat_deadline_ms, raft.notice_due_ms)
             return raft.heartbeat_deadline_ms
         if raft.role is Role.FOLLOWER:
             if raft.reads.asked:

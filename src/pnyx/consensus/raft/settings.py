@@ -37,17 +37,21 @@ class RaftSettings:
     """Entries in one `Ready.committed`."""
     apply_bytes_max: int = _MIB // 4
     """Payload bytes in one `Ready.committed` (one entry always fits)."""
+    notice_ms: int = 0
+    """How long a leader waits for an append that can tell the peers what is committed, before it
+    tells them separately; 0: not at all."""
     reads_max: int = 65_536
     """Read barriers that may wait at once; more are refused."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         for name in self.__slots__:
-            if getattr(self, name) <= 0:
+            least = 0 if name == "notice_ms" else 1
+            if getattr(self, name) < least:
                 raise SettingsWrong(
                     f"{name} = {getattr(self, name)} cannot be used; nothing was started",
-                    cause="every duration and limit of consensus is a positive integer",
-                    next_step=f"set {name} to 1 or more, or leave it out for the default",
+                    cause="every duration and limit of consensus but notice_ms is positive",
+                    next_step=f"set {name} to {least} or more, or leave it out for the default",
                 )
         if 2 * self.heartbeat_ms > self.election_ms_min:
             raise SettingsWrong(

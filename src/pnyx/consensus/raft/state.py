@@ -63,6 +63,10 @@ class RaftState:
     uncommitted_bytes: int = 0
     heartbeat_deadline_ms: int = 0
     heartbeat_due: bool = False
+    notice_due_ms: int = 0
+    """When peers are told what is committed, if no append has told them by then."""
+    has_notice: bool = False
+    """Is a peer to be told then?"""
     transfer: Transfer | None = None
     farewell_ms: int = 0
     """When peers that are members no more are forgotten; 0 while there are none."""

@@ -1,0 +1,74 @@
+"""Does a batch wait for clients that were just answered, and for nobody else?"""
+
+from pnyx.machine.commands import Set
+from pnyx.machine.results import OK
+from pnyx.replica.gathering import REST_COUNT
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.replica import Replica
+from pnyx.replica.requests import Done
+from replica.cluster import Cluster
+
+
+def split(cluster: Cluster) -> Replica:
+    """Answer "first" while "second" waits for the next batch."""
+    leader = cluster.members[1]
+    leader.disk_held = True
+    cluster.submit(1, "first", Set(b"k", b"1"))
+    cluster.isolate(2)
+    cluster.settle()
+    cluster.submit(1, "second", Set(b"k", b"2"))
+    leader.disk_held = False
+    cluster.sync(1)
+    cluster.settle()
+    assert cluster.answers(1)["first"] == Done((OK,))
+    return leader.replica
+
+
+def gathering(ms: int) -> Cluster:
+    cluster = Cluster(limits=ReplicaLimits(gather_ms=ms))
+    cluster.elect(1)
+    return cluster
+
+
+def test_who_was_just_answered_and_who_waited_share_the_next_entry() -> None:
+    cluster = gathering(20)
+    leader = split(cluster)
+    before = leader.consensus.last_index
+    cluster.submit(1, "first again", Set(b"k", b"3"))
+    cluster.settle()
+    assert leader.consensus.last_index == before + 1
+    assert {"second", "first again"} <= cluster.answers(1).keys()
+
+
+def test_a_batch_waits_no_longer_than_its_limit_for_who_does_not_come_back() -> None:
+    cluster = gathering(20)
+    split(cluster)
+    cluster.advance(10)
+    assert "second" not in cluster.answers(1)
+    cluster.advance(10)
+    assert cluster.answers(1)["second"] == Done((OK,))
+
+
+def test_nobody_is_waited_for_soon_after_somebody_was_in_vain() -> None:
+    cluster = gathering(20)
+    split(cluster)
+    cluster.advance(20)
+    for number in range(REST_COUNT):
+        cluster.submit(1, number, Set(b"k", b"v"))
+        cluster.submit(1, -number - 1, Set(b"k", b"v"))
+        cluster.settle()
+        assert number in cluster.answers(1)
+
+
+def test_a_client_alone_never_waits_for_anybody() -> None:
+    cluster = gathering(1_000)
+    for number in range(5):
+        cluster.submit(1, number, Set(b"k", b"v"))
+        cluster.settle()
+        assert number in cluster.answers(1)
+
+
+def test_without_the_limit_the_next_batch_leaves_at_once() -> None:
+    cluster = gathering(0)
+    split(cluster)
+    assert cluster.answers(1)["second"] == Done((OK,))
