@@ -191,3 +191,15 @@ def test_a_revision_that_was_read_can_be_watched_on_another_connection(gateway: 
         connection.ask(b"MULTI")
         connection.ask(b"SET", b"k", b"w")
         assert connection.ask(b"EXEC") == reply
+
+
+def test_runs_of_writes_in_sessions_grow_as_those_of_others_do(gateway: Running) -> None:
+    session, connection = fresh(gateway), gateway.connect()
+    gateway.store.keeps_submitted = True
+    for start in range(0, 64, 16):
+        gateway.store.submitted.clear()
+        numbers = range(start + 1, start + 17)
+        sent = [prefix(n, start, session=session) + written(b"INCR", b"k") for n in numbers]
+        connection.send_raw(b"".join(sent))
+        assert [connection.reply() for _ in numbers] == [b":%d\r\n" % n for n in numbers]
+    assert len(gateway.store.submitted) == 1, "sixteen writes are one request by now"

@@ -164,12 +164,14 @@ class Dialogue:
                 if size > RUN_BYTES_MAX and commands:
                     pending.appendleft(words)
                     break
-            room -= 1
             row = spelled(words[0])
             if row is SEQUENCE:
-                # No reply, so no place in the run, and nothing that CLIENT REPLY could skip.
+                # No reply, so no place in the run, and nothing that CLIENT REPLY could skip. If it
+                # were counted, runs of such writes would never fill up, and so never grow.
+                room -= client.prefix is not None
                 client.prefix = prefix_of(words)
                 continue
+            room -= 1
             if (
                 is_plain
                 and row is not None
