@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.invariants.invariant import Marks
@@ -35,6 +36,7 @@ class Storm:
         default_factory=lambda: WorkloadSettings(clients=2, think_us=80_000)
     )
     sync_us: int = 300
+    consensus: EngineName = EngineName.RAFT
 
     def __post_init__(self) -> None:
         self.marks = Marks()
@@ -45,7 +47,11 @@ class Storm:
         if self.load.clients:
             watches.append(self.clients)
         settings = WorldSettings(
-            self.nodes, raft=self.raft, limits=self.limits, sync_us=self.sync_us
+            self.nodes,
+            raft=self.raft,
+            limits=self.limits,
+            sync_us=self.sync_us,
+            consensus=self.consensus,
         )
         self.world = World(self.seed, settings, watches)
 

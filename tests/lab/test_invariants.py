@@ -80,6 +80,11 @@ def test_the_interesting_situations_are_reached(storms: list[Storm]) -> None:
         "proposal_superseded",
         "read_by_log",
         "vote_refused_to_a_shorter_log",
+        # And these another engine (test_multipaxos.py).
+        "log_accepted_whole",
+        "log_adopted",
+        "restart_after_a_ballot",
+        "neighbour_is_happy",
     }
     assert set(marks.never(MARKS)) <= elsewhere
     assert marks.counted() == tuple(sorted(marks.counts.items()))

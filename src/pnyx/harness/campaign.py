@@ -19,9 +19,9 @@ from pnyx.harness.codehash import code_hash
 from pnyx.lab.catalogue import all_scenarios, scenario_named
 from pnyx.lab.judge import judged, played
 from pnyx.lab.record import Record
-from pnyx.lab.replay import SWARM
 from pnyx.lab.scenario import Scenario
 from pnyx.lab.swarm import draw
+from pnyx.lab.variants import is_swarm, on_engine, taken_apart
 
 WINDOW_PER_WORKER: Final = 4
 """Runs handed out ahead of each worker: enough to keep it busy, few enough to stop soon."""
@@ -47,8 +47,8 @@ def jobs_of(what: str, seeds: Iterable[int]) -> list[Job]:
     Raises:
         Unlisted: there is nothing of that name.
     """
-    if what == SWARM:
-        return [Job(SWARM, seed) for seed in seeds]
+    if is_swarm(what):
+        return [Job(what, seed) for seed in seeds]
     chosen = chosen_scenarios(what)
     return [Job(scenario.id, seed) for seed in seeds for scenario in chosen]
 
@@ -59,19 +59,19 @@ def chosen_scenarios(name: str) -> list[Scenario]:
     Raises:
         Unlisted: there is nothing of that name.
     """
-    if name == "scenarios":
-        return all_scenarios()
-    prefixes = FAMILIES.get(name.lower())
+    what, consensus = taken_apart(name)
+    prefixes = ("",) if what == "scenarios" else FAMILIES.get(what.lower())
     if prefixes is None:
         return [scenario_named(name)]
-    return [scenario for scenario in all_scenarios() if scenario.id.startswith(prefixes)]
+    ids = [scenario.id for scenario in all_scenarios() if scenario.id.startswith(prefixes)]
+    return [scenario_named(on_engine(identifier, consensus)) for identifier in ids]
 
 
 def carry_out(job: Job) -> Record:
     """Do one run, here. What a worker is asked for."""
     code = code_hash()
-    if job.what == SWARM:
-        return judged(draw(job.seed), code)
+    if is_swarm(job.what):
+        return judged(draw(job.seed, consensus=taken_apart(job.what)[1]), code)
     return played(scenario_named(job.what), job.seed, code)
 
 

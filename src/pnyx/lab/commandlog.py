@@ -5,8 +5,8 @@ Scenarios count client commands: a leader's empty entries and members' entries h
 
 from collections.abc import Iterable
 
-from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.ready import Entry, EntryKind
+from pnyx.lab.invariants.facts import state_of
 from pnyx.lab.process import Process
 from pnyx.lab.watch import Watch
 from pnyx.machine.commands import AnyCommand, Tick, decode
@@ -58,9 +58,7 @@ class CommandLog(Watch):
 def log_of(process: Process, after: int, through: int) -> Iterable[Entry]:
     """Return the entries ``after + 1 .. through`` of the log of `process`, all of them held."""
     assert process.replica is not None, "only a replica has a log"
-    raft = process.replica.consensus
-    assert isinstance(raft, Raft), "scenarios of Raft run on Raft"
-    log = raft.state.log
+    log = state_of(process.replica).log
     if after >= through:
         return ()
     return log.page(after, through, through - after, log.bytes)  # type: ignore[arg-type]

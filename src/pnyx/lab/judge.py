@@ -1,15 +1,17 @@
 """A run with everybody watching: the invariants and the witness. What campaigns and tests call."""
 
+from pnyx.consensus.engines import EngineName
 from pnyx.lab.conduct import Conduct
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.patience import Patience
 from pnyx.lab.record import Record
-from pnyx.lab.replay import SWARM, Line, line_of
+from pnyx.lab.replay import Line, line_of
 from pnyx.lab.run import Outcome, run
 from pnyx.lab.scenario import Scenario
 from pnyx.lab.stage import Result, play
 from pnyx.lab.swarm import Plan
+from pnyx.lab.variants import SWARM, on_engine
 from pnyx.lab.watch import Watch
 from pnyx.lab.witness import Witness
 
@@ -17,24 +19,27 @@ SCENARIO_FAILED = "scenario"
 """The name under which a scenario's own assertion is recorded."""
 
 
-def judges(marks: Marks | None = None) -> list[Watch]:
+def judges(plan: Plan, marks: Marks | None = None) -> list[Watch]:
     """Return everybody who judges a run of the swarm, fresh; they count into `marks`."""
     marks = marks or Marks()
-    return [Invariants(marks), Witness(marks), Patience(), Conduct()]
+    everybody: list[Watch] = [Invariants(marks), Witness(marks), Patience()]
+    if plan.world.consensus is EngineName.RAFT:
+        everybody.append(Conduct())
+    return everybody
 
 
 def watched(plan: Plan) -> Outcome:
     """Run `plan`, judged by all invariants and the witness."""
-    return run(plan, judges())
+    return run(plan, judges(plan))
 
 
 def judged(plan: Plan, code: str) -> Record:
     """Run `plan` and return what is kept of it; `code` is the hash of the code that runs."""
     marks = Marks()
-    outcome = run(plan, judges(marks))
+    outcome = run(plan, judges(plan, marks))
     violation = outcome.violation
     return Record(
-        SWARM,
+        on_engine(SWARM, plan.world.consensus),
         plan.seed,
         code,
         outcome.events,

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from pnyx.consensus import engines
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.raft import Raft
 from pnyx.errors import PnyxError
 from pnyx.ids import NodeId
 from pnyx.lab.clock import Clock
@@ -282,7 +282,8 @@ class Process:
             group.membership = formed.membership()
         now = self.now()
         boot = self.world.chance.seed("boot", self.number, self.life)
-        raft = Raft(
+        consensus = engines.start(
+            self.world.consensus,
             me=self.node,
             membership=group.membership,
             settings=self.world.raft,
@@ -290,6 +291,7 @@ class Process:
             now_ms=now.mono_ms,
             boot=boot,
             hard_state=log.hard_state,
+            accepted=log.accepted,
             entries=log.entries,
             compacted=log.compacted,
             applied=group.applied.index,
@@ -298,7 +300,7 @@ class Process:
         self.replica = Replica(
             me=self.node,
             boot=boot,
-            consensus=raft,
+            consensus=consensus,
             group=group,
             limits=self.world.limits,
             joins=self.label if self._formation.joins else "",

@@ -3,6 +3,7 @@
     swarm/18/3f2a9c01                 the swarm's run of seed 18, by the code with that hash
     swarm/18/3f2a9c01/eJxj...         the same after shrinking: what is left of it
     R-B9/7/3f2a9c01                   a scenario
+    swarm@multipaxos/18/3f2a9c01      the same run on Multi-Paxos
 
 The code's hash is part of the line: other code would make another run of it.
 """
@@ -18,8 +19,8 @@ import msgspec
 from pnyx.errors import OtherVersion, Unlisted
 from pnyx.lab.faults import Fault
 from pnyx.lab.swarm import Plan, draw
+from pnyx.lab.variants import SWARM, is_swarm, on_engine, taken_apart
 
-SWARM: Final = "swarm"
 TEXT_BYTES_MAX: Final = 100_000
 """A longer line was not printed by us."""
 
@@ -28,7 +29,7 @@ class Line(msgspec.Struct, frozen=True):
     """A replay line, taken apart."""
 
     what: str
-    """`swarm`, or a scenario's id."""
+    """`swarm`, or a scenario's id; of another engine than Raft with its name (variants.py)."""
     seed: int
     code: str
     rest: str = ""
@@ -52,8 +53,9 @@ class _Left(msgspec.Struct, frozen=True, array_like=True):
 
 def line_of(plan: Plan, code: str) -> str:
     """Return the line that replays `plan` with the code of that hash."""
-    if plan == draw(plan.seed):
-        return str(Line(SWARM, plan.seed, code))
+    what = on_engine(SWARM, plan.world.consensus)
+    if plan == draw(plan.seed, consensus=plan.world.consensus):
+        return str(Line(what, plan.seed, code))
     left = _Left(
         plan.faults,
         None if plan.kept is None else tuple(sorted(plan.kept)),
@@ -64,7 +66,7 @@ def line_of(plan: Plan, code: str) -> str:
     )
     packed = zlib.compress(msgspec.msgpack.encode(left), 9)
     rest = base64.urlsafe_b64encode(packed).decode().rstrip("=")
-    return str(Line(SWARM, plan.seed, code, rest))
+    return str(Line(what, plan.seed, code, rest))
 
 
 def parse(text: str, code: str) -> Line:
@@ -85,7 +87,7 @@ def parse(text: str, code: str) -> Line:
             f"{line.what} {line.seed} cannot be played again",
             cause=f"it was run by the code {line.code}, this is {code}",
             next_step="check that version out, or run the seed anew: "
-            f"pnyx lab run {line.seed if line.what == SWARM else line.what}",
+            f"pnyx lab run {line.seed if is_swarm(line.what) else line.what}",
         )
     return line
 
@@ -96,7 +98,7 @@ def plan_of(line: Line) -> Plan:
     Raises:
         Unlisted: what shrinking left cannot be read.
     """
-    plan = draw(line.seed)
+    plan = draw(line.seed, consensus=taken_apart(line.what)[1])
     if not line.rest:
         return plan
     try:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
+from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import Unlisted
 from pnyx.lab.network import RELIABLE, Profile
@@ -179,6 +180,7 @@ class Scenario:
     """Do links behave like `profile` as soon as the cluster has formed?"""
     compact_bytes: int = 0
     """Compact the log above so many bytes, keeping no tail (`maxRaftState`); 0: the default."""
+    consensus: EngineName = EngineName.RAFT
     raft: RaftSettings = field(default_factory=RaftSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     machine: Machine = KEYS

@@ -375,7 +375,11 @@ def settings_of(scenario: Scenario) -> WorldSettings:
             catchup_log_bytes=scenario.compact_bytes,
         )
     return WorldSettings(
-        nodes=scenario.nodes, limits=limits, raft=scenario.raft, machine=scenario.machine
+        nodes=scenario.nodes,
+        limits=limits,
+        raft=scenario.raft,
+        machine=scenario.machine,
+        consensus=scenario.consensus,
     )
 
 

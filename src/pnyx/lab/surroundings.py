@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from pnyx.consensus import engines
+from pnyx.consensus.engines import EngineName
+from pnyx.consensus.multipaxos.messages import Accepted, BeatReply, Promise, Refusal, Wanted
 from pnyx.consensus.raft.messages import (
-    AppendEntries,
     AppendEntriesRefusal,
     AppendEntriesReply,
     HeartbeatReply,
@@ -30,7 +32,7 @@ from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk, Snapshot
 GROUP: Final = GroupId(1)
 CLUSTER: Final = "lab"
 
-BULK: Final = frozenset({AppendEntries, Forward, ForwardReply, SnapshotChunk})
+BULK: Final = engines.BULK | {Forward, ForwardReply, SnapshotChunk}
 REPLIES: Final = frozenset(
     {
         AppendEntriesReply,
@@ -39,6 +41,11 @@ REPLIES: Final = frozenset(
         PreVoteReply,
         RequestVoteReply,
         ReadIndexReply,
+        Accepted,
+        BeatReply,
+        Promise,
+        Refusal,
+        Wanted,
         ForwardReply,
         SnapshotReply,
     }
@@ -65,6 +72,7 @@ class Surroundings:
     chance: Chance
     network: Network
     watch: Watch
+    consensus: EngineName
     raft: RaftSettings
     limits: ReplicaLimits
     machine: Machine

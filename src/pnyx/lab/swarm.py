@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.chance import Chance
 from pnyx.lab.faults import LEADER, Fault, FaultKind
@@ -65,7 +66,7 @@ class Plan:
         """Return everything that was drawn."""
         world, load, raft = self.world, self.workload, self.world.raft
         lines = [
-            f"seed {self.seed}: {world.nodes} nodes, {load.clients} clients, "
+            f"seed {self.seed}: {world.consensus}, {world.nodes} nodes, {load.clients} clients, "
             f"{self.safety_us / 1e6:.1f} s, then healed: "
             + (" ".join(f"n{number}" for number in self.core) or "nobody, that is all"),
             f"  clients think {load.think_us / 1e3:.1f} ms, {load.keys} keys, "
@@ -84,13 +85,18 @@ class Plan:
         return "\n".join(lines)
 
 
-def draw(seed: int, *, safety_us: int | None = None) -> Plan:
-    """Return the run of `seed`."""
+def draw(
+    seed: int,
+    *,
+    safety_us: int | None = None,
+    consensus: EngineName = EngineName.RAFT,
+) -> Plan:
+    """Return the run of `seed`; on all engines it is the same but for what the groups run."""
     chance = Chance(seed)
     nodes = SIZES[chance.below(len(SIZES), "size")]
     if safety_us is None:
         safety_us = int(chance.log_uniform(1_500_000, 9_000_000, "duration"))
-    world = _world(chance, nodes, seed)
+    world = replace(_world(chance, nodes, seed), consensus=consensus)
     workload = WorkloadSettings(
         clients=1 + chance.below(8, "clients"),
         think_us=int(chance.log_uniform(2_000, 100_000, "think")),

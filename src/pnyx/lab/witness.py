@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.lab.invariants import catalogue
-from pnyx.lab.invariants.facts import raft_of
+from pnyx.lab.invariants.facts import state_of
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
@@ -175,7 +175,7 @@ class Witness(Watch):
         replica = process.replica
         if replica is None or replica.consensus.commit_index <= self._placed:
             return
-        for entry in self._record.learn(raft_of(replica)):
+        for entry in self._record.learn(state_of(replica)):
             self._placed = entry.index
             if entry.kind == EntryKind.COMMANDS:
                 self._place_entry(entry)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.chance import Chance
 from pnyx.lab.disk import Disk, DiskTimes
@@ -39,6 +40,7 @@ class WorldSettings:
     raft: RaftSettings = field(default_factory=RaftSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     machine: Machine = KEYS
+    consensus: EngineName = EngineName.RAFT
     sync_us: int = 300
     sync_jitter_us: int = 200
 
@@ -65,6 +67,7 @@ class World:
             self.chance,
             self.network,
             self.watches,
+            self.settings.consensus,
             self.settings.raft,
             self.settings.limits,
             self.settings.machine,

@@ -12,9 +12,11 @@ from typing import Final
 from pnyx.cli.lab.run import CLEAN, VIOLATED
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong
 from pnyx.harness.campaign import Job, Results, campaign as run_campaign, executor_for, jobs_of
 from pnyx.lab.invariants.catalogue import MARKS
+from pnyx.lab.variants import is_swarm, on_engine
 
 _SEEDS: Final = re.compile(r"(\d+)\.\.(\d+)|(\d+)|fresh:(\d+)")
 SEED_COUNT_MAX: Final = 10_000_000
@@ -25,6 +27,7 @@ SHOWN_MAX: Final = 3
 def campaign(
     what: str = "swarm",
     *,
+    consensus: EngineName = EngineName.RAFT,
     seeds: str = "1..2000",
     workers: int = 0,
     seconds: int = 0,
@@ -36,6 +39,7 @@ def campaign(
 
     Args:
         what: swarm, scenarios (all), raft, kv, network, or one scenario's id.
+        consensus: the engine that groups run, raft or multipaxos.
         seeds: 1000..1999, or 7, or fresh:100 for a hundred that nobody has seen; or several of
             these, as 1..3,fresh:1.
         workers: processes; 0 is one a core.
@@ -44,6 +48,7 @@ def campaign(
         results: a file of JSON lines, one a run; a campaign broken off goes on from it.
         output: table, json, jsonl (every run as it comes) or plain.
     """
+    what = on_engine(what, consensus)
     every = jobs_of(what, seeds_of(seeds))
     jobs: Iterable[Job] = every
     found = Results()
@@ -121,7 +126,7 @@ def _report(found: Results, seconds: float, what: str, output: Form) -> None:
         file=sys.stderr,
     )
     never = [mark.name for mark in MARKS if mark.name not in found.marks]
-    if what == "swarm" and never:
+    if is_swarm(what) and never:
         print(f"never reached: {', '.join(never)}", file=sys.stderr)
 
 

@@ -6,7 +6,8 @@ from pnyx.cli.lab.run import run_and_trace, show_outcome, show_result
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.judge import watched_scenario
-from pnyx.lab.replay import SWARM, parse, plan_of
+from pnyx.lab.replay import parse, plan_of
+from pnyx.lab.variants import is_swarm
 
 
 def replay(line: str, *, trace: Path | None = None) -> int:
@@ -17,7 +18,7 @@ def replay(line: str, *, trace: Path | None = None) -> int:
         trace: write every event into this file, a JSON object a line.
     """
     parsed = parse(line, code_hash())
-    if parsed.what != SWARM:
+    if not is_swarm(parsed.what):
         return show_result(watched_scenario(scenario_named(parsed.what), parsed.seed))
     plan = plan_of(parsed)
     print(plan)

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import Unlisted
 from pnyx.harness import realstage
 from pnyx.harness.codehash import code_hash
@@ -16,12 +17,13 @@ from pnyx.lab.judge import judges, watched_scenario
 from pnyx.lab.linearizability import judge
 from pnyx.lab.recording import history_of
 from pnyx.lab.refutation import refute
-from pnyx.lab.replay import SWARM, Line, line_of
+from pnyx.lab.replay import Line, line_of
 from pnyx.lab.report import Band, page
 from pnyx.lab.run import Outcome, run as run_plan
 from pnyx.lab.scenario import Scenario
 from pnyx.lab.stage import Result
 from pnyx.lab.swarm import Plan, draw
+from pnyx.lab.variants import SWARM, on_engine
 
 CLEAN: Final = 0
 VIOLATED: Final = 6
@@ -31,6 +33,7 @@ def run(
     what: str,
     *,
     seed: int = 1,
+    consensus: EngineName = EngineName.RAFT,
     real: Annotated[bool, Parameter(negative="")] = False,
     trace: Path | None = None,
     report: Path | None = None,
@@ -42,6 +45,7 @@ def run(
     Args:
         what: a seed (`pnyx lab run 18`), or a scenario's id (`pnyx lab run R-B9`).
         seed: of a scenario.
+        consensus: the engine that groups run, raft or multipaxos.
         real: of a scenario that is marked for it: on real processes of this machine.
         trace: write every event into this file, a JSON object a line.
         report: of a seed: write a page for a browser, clients' operations under the faults.
@@ -49,13 +53,13 @@ def run(
         quiet: print only what broke.
     """
     if what.isdigit():
-        plan = draw(int(what) % 2**64)
+        plan = draw(int(what) % 2**64, consensus=consensus)
         if not quiet:
             print(plan)
         outcome = run_and_trace(plan, trace)
         write_views(outcome, report, history)
         return show_outcome(outcome, quiet=quiet)
-    scenario = scenario_named(what)
+    scenario = scenario_named(on_engine(what, consensus))
     if real:
         return _run_on_processes(scenario, seed)
     return show_result(watched_scenario(scenario, seed), quiet=quiet)
@@ -82,12 +86,12 @@ def _run_on_processes(scenario: Scenario, seed: int) -> int:
 def run_and_trace(plan: Plan, trace: Path | None) -> Outcome:
     """Run `plan` with all judges; write its trace if it is wanted."""
     if trace is None:
-        return run_plan(plan, judges())
+        return run_plan(plan, judges(plan))
     recorders: list[traces.Recorder] = []
     outcome = run_plan(
-        plan, judges(), prepare=lambda world: recorders.append(traces.Recorder(world))
+        plan, judges(plan), prepare=lambda world: recorders.append(traces.Recorder(world))
     )
-    header = traces.Header(SWARM, plan.seed, code_hash())
+    header = traces.Header(on_engine(SWARM, plan.world.consensus), plan.seed, code_hash())
     with trace.open("wb") as file:
         file.writelines(traces.write(header, recorders[0].rows))
     return outcome
@@ -132,8 +136,8 @@ def show_outcome(outcome: Outcome, *, quiet: bool = False) -> int:
     print(f"          {violation.sentence}", file=sys.stderr)
     line = line_of(outcome.plan, code_hash())
     print(f"again     pnyx lab replay {line}", file=sys.stderr)
-    if outcome.plan == draw(outcome.plan.seed):
-        print(f"smaller   pnyx lab shrink {outcome.plan.seed}", file=sys.stderr)
+    if outcome.plan.kept is None:
+        print(f"smaller   pnyx lab shrink {line}", file=sys.stderr)
     return VIOLATED
 
 

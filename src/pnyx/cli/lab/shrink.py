@@ -7,9 +7,10 @@ from pnyx.cli.lab.run import CLEAN, run_and_trace, show_outcome
 from pnyx.cli.progress import Progress
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.judge import watched
-from pnyx.lab.replay import SWARM, parse, plan_of
+from pnyx.lab.replay import parse, plan_of
 from pnyx.lab.shrink import RUNS_MAX, Shrinking, shrink as shrink_outcome
 from pnyx.lab.swarm import Plan, draw
+from pnyx.lab.variants import is_swarm
 
 
 def shrink(what: str, *, runs: int = RUNS_MAX, trace: Path | None = None) -> int:
@@ -46,4 +47,4 @@ def plan_from(what: str) -> Plan:
     if what.isdigit():
         return draw(int(what) % 2**64)
     line = parse(what, code_hash())
-    return plan_of(line) if line.what == SWARM else draw(line.seed)
+    return plan_of(line) if is_swarm(line.what) else draw(line.seed)

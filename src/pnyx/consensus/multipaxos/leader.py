@@ -20,15 +20,15 @@ from pnyx.ids import Index, NodeId, Term
 def lead(paxos: MultiPaxosState) -> None:
     """A quorum promised: adopt the highest log that was accepted, in our ballot from now on."""
     best, log = paxos.best, paxos.log
-    adopted = paxos.accepted
+    paxos.adopted = paxos.accepted
     if best is not None:
-        adopted = best.accepted
+        paxos.adopted = best.accepted
         paxos.graft(best.base, best.entries, cut_rest=True)
     first = {peer: Index(log.last_index + 1) for peer in log.membership.peers(paxos.me)}
     for peer, told in paxos.promised.items():
         if peer in first:
             # A suffix is enough for a log that was accepted in the same ballot.
-            alike = told.accepted == adopted
+            alike = told.accepted == paxos.adopted
             first[peer] = Index((told.last_index if alike else told.commit_index) + 1)
     paxos.role = Role.LEADER
     paxos.leader = paxos.me

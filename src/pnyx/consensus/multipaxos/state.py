@@ -99,6 +99,8 @@ class MultiPaxosState:
     """In ascending order of id. Members, and for a while who was removed."""
     term_start: Index = Index(0)
     """Where the log adopted in phase 1 ends."""
+    adopted: Term = Term(0)
+    """The ballot that log had been accepted in."""
     uncommitted_bytes: int = 0
     transfer: Transfer | None = None
     farewell_ms: int = 0

@@ -161,6 +161,31 @@ READS_ARE_CURRENT: Final = Invariant(
     Mark("read_beside_a_write", "A value changed while somebody was reading."),
 )
 
+NOTHING_BELOW_THE_PROMISE: Final = Invariant(
+    "nothing_below_the_promise",
+    "Paxos Made Simple §2.2, P1a",
+    "Who accepts below what it has promised makes a later ballot's quorum blind.",
+    Mark("log_accepted_whole", "A follower accepted a leader's log in a new ballot."),
+)
+HIGHEST_ACCEPTED: Final = Invariant(
+    "highest_accepted",
+    "Paxos Made Simple §2.2, P2c",
+    "A leader must adopt the log of the highest ballot that its quorum accepted, and all of it.",
+    Mark("log_adopted", "A leader adopted a log that its quorum had and it had not."),
+)
+BALLOT_USED_ONCE: Final = Invariant(
+    "ballot_used_once",
+    "Paxos Made Simple §2.2; phxpaxos #145",
+    "A node that uses a ballot again after a crash proposes two logs in it.",
+    Mark("restart_after_a_ballot", "A node that had used a ballot restarted and used another."),
+)
+TAKES_OVER_ONLY_IF_NEEDED: Final = Invariant(
+    "takes_over_only_if_needed",
+    "OmniPaxos (EuroSys '23) §5",
+    "A node that deposes a leader whom its neighbours hear will be deposed by them in turn.",
+    Mark("neighbour_is_happy", "A node that heard no leader was connected with one that did."),
+)
+
 INVARIANTS: Final = (
     ELECTION_SAFETY,
     TERM_AND_VOTE_KEPT,
@@ -188,6 +213,10 @@ INVARIANTS: Final = (
     NOTHING_UNASKED,
     RESULTS_FOLLOW_THE_LOG,
     READS_ARE_CURRENT,
+    NOTHING_BELOW_THE_PROMISE,
+    HIGHEST_ACCEPTED,
+    BALLOT_USED_ONCE,
+    TAKES_OVER_ONLY_IF_NEEDED,
 )
 """In the order in which they are explained."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pnyx.consensus.ready import Role, Write
 from pnyx.ids import Index
 from pnyx.lab.invariants import (
+    ballots,
     catalogue,
     commits,
     durability,
@@ -16,7 +17,7 @@ from pnyx.lab.invariants import (
     resources,
     states,
 )
-from pnyx.lab.invariants.facts import Facts, Member, raft_of
+from pnyx.lab.invariants.facts import Facts, Member, state_of
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
@@ -50,7 +51,7 @@ class Invariants(Watch):
         """Compare what came back from the disk with what was on it."""
         replica = process.replica
         assert replica is not None, "a started process has a replica"
-        raft, group = raft_of(replica), replica.group
+        raft, group = state_of(replica), replica.group
         shadow = self.facts.shadow(process.node)
         if self._labels.setdefault(process.label, process.node) != process.node:
             self._labels[process.label] = process.node
@@ -61,6 +62,7 @@ class Invariants(Watch):
             self.marks.hit(catalogue.STATE_MACHINE_SAFETY.sometimes)
         member = Member(process, process.node, process.label, replica, raft, group, shadow)
         member.term, member.voted_for = raft.term, raft.voted_for
+        member.accepted = ballots.accepted_of(raft)
         self._members[process.number] = member
         self._look(member, _key(member))
 
@@ -143,6 +145,7 @@ class Invariants(Watch):
         facts, raft = self.facts, member.raft
         before = member.last_seen
         elections.look(facts, member)
+        ballots.look(facts, member)
         logs.look(facts, member)
         commits.look(facts, member, before)
         states.look(facts, member)
@@ -153,6 +156,7 @@ class Invariants(Watch):
             member.matches.clear()
         member.key = key
         member.term, member.voted_for, member.role = raft.term, raft.voted_for, raft.role
+        member.accepted = ballots.accepted_of(raft)
         member.commit = raft.commit_index
         member.applied = member.group.applied.index
         member.installed = member.group.installed.index
@@ -178,5 +182,6 @@ def _key(member: Member) -> tuple[Any, ...]:
         log.last_index,
         log.last_term,
         log.compacted.index,
+        ballots.accepted_of(raft),
         member.group.applied.index,
     )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.multipaxos.state import MultiPaxosState
+from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind, Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.invariants import catalogue
@@ -48,7 +50,7 @@ def _check_first(facts: Facts, member: Member, before: Index) -> None:
     commit, log = raft.commit_index, raft.log
     term = log.mark_at(commit).term
     leads = _leads(member)
-    if leads and term != raft.term:
+    if leads and term != raft.term and isinstance(raft, RaftState):
         raise catalogue.OWN_TERM_COMMITS.broken(
             f"{member.name} leads in term {raft.term} and commits entry {commit} of term {term} "
             "by counting"
@@ -76,9 +78,11 @@ def _holders(
     facts: Facts, member: Member, index: Index, term: Term, memberships: Sequence[Membership]
 ) -> list[NodeId]:
     told = member.raft.term
-    return [
-        voter for voter in _voters(memberships) if facts.shadow(voter).held_in(told, index, term)
-    ]
+    voters = _voters(memberships)
+    if isinstance(member.raft, MultiPaxosState):
+        # Acceptances of different ballots do not add up.
+        return [voter for voter in voters if facts.shadow(voter).accepted_to.get(told, 0) >= index]
+    return [voter for voter in voters if facts.shadow(voter).held_in(told, index, term)]
 
 
 def _voters(memberships: Sequence[Membership]) -> list[NodeId]:

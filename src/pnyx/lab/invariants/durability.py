@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
+from pnyx.consensus.engines import EngineMessage
+from pnyx.consensus.multipaxos.messages import Accept, Accepted, Beat, Prepare, Promise, Wanted
+from pnyx.consensus.multipaxos.state import MultiPaxosState
 from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -11,24 +14,22 @@ from pnyx.consensus.raft.messages import (
     CommitIndex,
     Heartbeat,
     PreVoteReply,
-    RaftMessage,
     ReadIndexReply,
     RequestVote,
     RequestVoteReply,
     TimeoutNow,
 )
 from pnyx.consensus.raft.progress import Progress
-from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import HardState, Mark
 from pnyx.ids import NodeId, Term
-from pnyx.lab.invariants import catalogue, elections
-from pnyx.lab.invariants.facts import Facts, Member
+from pnyx.lab.invariants import ballots, catalogue, elections
+from pnyx.lab.invariants.facts import EngineState, Facts, Member
 from pnyx.lab.invariants.shadow import Shadow
 from pnyx.lab.watch import Violation
 from pnyx.machine.group import Group
 from pnyx.replica.messages import SnapshotReply
 
-_RAFT: Final = frozenset(get_args(RaftMessage))
+_ENGINES: Final = frozenset(get_args(EngineMessage))
 
 
 def sending(facts: Facts, member: Member, to: NodeId, message: Any) -> None:
@@ -38,7 +39,7 @@ def sending(facts: Facts, member: Member, to: NodeId, message: Any) -> None:
         Violation: it tells what a crash could still undo, or what contradicts an earlier one.
     """
     kind = type(message)
-    if kind in _RAFT and member.shadow.hard_state.term < message.term:
+    if kind in _ENGINES and member.shadow.hard_state.term < message.term:
         raise _too_early(member, to, message, f"term {message.term}")
     tell = _TELLS.get(kind)
     if tell is not None:
@@ -52,6 +53,13 @@ def check_match(facts: Facts, member: Member, peer: NodeId, progress: Progress) 
         Violation: that is not on the peer's disk.
     """
     raft, shadow, match = member.raft, facts.shadow(peer), progress.match
+    if isinstance(raft, MultiPaxosState):
+        if shadow.accepted_to.get(raft.term, 0) < match:
+            raise catalogue.MATCH_IS_DURABLE.broken(
+                f"{member.name} leads in round {raft.term} and believes that {peer:x} has accepted "
+                f"its log up to {match}; durably it has up to {shadow.accepted_to.get(raft.term)}"
+            )
+        return
     if match > raft.log.last_index:
         term = None
     else:
@@ -65,7 +73,9 @@ def check_match(facts: Facts, member: Member, peer: NodeId, progress: Progress) 
         )
 
 
-def check_recovery(facts: Facts, name: str, shadow: Shadow, raft: RaftState, group: Group) -> None:
+def check_recovery(
+    facts: Facts, name: str, shadow: Shadow, raft: EngineState, group: Group
+) -> None:
     """Judge what a restart brought back, and take it for durable from now on.
 
     Raises:
@@ -93,10 +103,10 @@ def check_recovery(facts: Facts, name: str, shadow: Shadow, raft: RaftState, gro
         facts.marks.hit(catalogue.RECOVERY_IS_EXACT.sometimes)
     if taken:
         facts.marks.hit(catalogue.UNSYNCED_KEPT)
-    shadow.recovered(log.compacted, held, candidate.hard_state)
+    shadow.recovered(log.compacted, held, candidate.hard_state, ballots.accepted_of(raft))
 
 
-def _check_hard_state(name: str, shadow: Shadow, raft: RaftState) -> None:
+def _check_hard_state(name: str, shadow: Shadow, raft: EngineState) -> None:
     durable = shadow.hard_state
     forgot = raft.term == durable.term and durable.voted_for not in {None, raft.voted_for}
     if raft.term < durable.term or forgot:
@@ -106,10 +116,12 @@ def _check_hard_state(name: str, shadow: Shadow, raft: RaftState) -> None:
         )
 
 
-def _is_same(candidate: Shadow, raft: RaftState, group: Group, held: tuple[Any, ...]) -> bool:
+def _is_same(candidate: Shadow, raft: EngineState, group: Group, held: tuple[Any, ...]) -> bool:
     log = raft.log
     found, known = HardState(raft.term, raft.voted_for), candidate.hard_state
     if found != known and found != HardState(_raised_by(log, known.term)):
+        return False
+    if ballots.accepted_of(raft) not in {candidate.accepted, log.last_term}:
         return False
     if log.last_index == candidate.last_index and log.compacted.index >= candidate.start.index:
         # The space may hold durably what the log's last compaction mark had not said yet.
@@ -133,6 +145,30 @@ def _too_early(member: Member, to: NodeId, message: Any, what: str) -> Violation
 
 
 # What messages tell, by their type.
+
+
+def _prepares(facts: Facts, member: Member, to: NodeId, message: Prepare) -> None:
+    ballots.used(facts, member, message.term)
+    if member.shadow.votes.get(message.term) != member.node:
+        raise _too_early(member, to, message, f"its own promise of round {message.term}")
+
+
+def _promises(facts: Facts, member: Member, to: NodeId, message: Promise) -> None:
+    elections.tells_vote(facts, member, to, message)
+    if member.shadow.votes.get(message.term) != to:
+        raise _too_early(member, to, message, f"its promise of round {message.term}")
+    told = facts.promised.setdefault((to, message.term), {})
+    told[member.node] = (message.accepted, message.last_index)
+
+
+def _accepts(_facts: Facts, member: Member, to: NodeId, message: Accepted) -> None:
+    if member.shadow.accepted_to.get(message.term, 0) < message.match_index:
+        raise _too_early(member, to, message, f"an acceptance up to {message.match_index}")
+
+
+def _beats(facts: Facts, member: Member, to: NodeId, message: Beat) -> None:
+    if message.leads:
+        _leads(facts, member, to, message)
 
 
 def _leads(facts: Facts, member: Member, _to: NodeId, message: Any) -> None:
@@ -179,7 +215,7 @@ def _acknowledges(_facts: Facts, member: Member, to: NodeId, message: AppendEntr
         raise _too_early(member, to, message, f"entries up to {match}")
 
 
-def _refuses(facts: Facts, _member: Member, _to: NodeId, _: AppendEntriesRefusal) -> None:
+def _refuses(facts: Facts, _member: Member, _to: NodeId, _message: Any) -> None:
     facts.marks.hit(catalogue.MATCH_IS_DURABLE.sometimes)
 
 
@@ -204,6 +240,12 @@ _TELLS: Final[dict[type, Callable[[Facts, Member, NodeId, Any], None]]] = {
     RequestVoteReply: _votes,
     AppendEntriesReply: _acknowledges,
     AppendEntriesRefusal: _refuses,
+    Prepare: _prepares,
+    Promise: _promises,
+    Accept: _leads,
+    Accepted: _accepts,
+    Wanted: _refuses,
+    Beat: _beats,
     SnapshotReply: _installed,
     ReadIndexReply: _answers_read,
 }

@@ -1,6 +1,7 @@
 """Terms, votes, who may stand and who may lead."""
 
-from pnyx.consensus.raft.messages import RaftMessage
+from pnyx.consensus.engines import EngineMessage
+from pnyx.consensus.multipaxos.state import MultiPaxosState
 from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId, Term
 from pnyx.lab.invariants import catalogue
@@ -47,7 +48,7 @@ def grants(facts: Facts, voter: NodeId, candidate: NodeId, campaign_term: Term) 
     facts.granted.setdefault((candidate, campaign_term), set()).add(voter)
 
 
-def tells_vote(facts: Facts, member: Member, candidate: NodeId, message: RaftMessage) -> None:
+def tells_vote(facts: Facts, member: Member, candidate: NodeId, message: EngineMessage) -> None:
     """`member` tells that its vote in the term of `message` is for `candidate`.
 
     Raises:
@@ -65,6 +66,9 @@ def _stand(facts: Facts, member: Member) -> None:
     term, node = member.raft.term, member.node
     stood = facts.stood.setdefault(term, {})
     if node in stood:
+        return
+    if isinstance(member.raft, MultiPaxosState):
+        stood[node] = None
         return
     willing = {node} | facts.granted.get((node, term), set())
     if (node, term) not in facts.handed and not is_quorum(willing, member.raft.log.membership):

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.multipaxos.multipaxos import MultiPaxos
+from pnyx.consensus.multipaxos.state import MultiPaxosState
 from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, Role
@@ -15,6 +17,8 @@ from pnyx.lab.invariants.shadow import Shadow
 from pnyx.lab.process import Process
 from pnyx.machine.group import Group
 from pnyx.replica.replica import Replica
+
+EngineState: TypeAlias = RaftState | MultiPaxosState
 
 
 @dataclass(slots=True)
@@ -33,6 +37,12 @@ class Facts:
     """By candidate and term, who has said that it would vote."""
     handed: set[tuple[NodeId, Term]] = field(default_factory=set)
     """Who was told by its leader to stand, and in which term that would be."""
+    promised: dict[tuple[NodeId, Term], dict[NodeId, tuple[Term, Index]]] = field(
+        default_factory=dict
+    )
+    """By candidate and round, who has promised, and which log it told of: (accepted, length)."""
+    ballots: dict[tuple[NodeId, Term], int] = field(default_factory=dict)
+    """In which of its lives a node used which ballot."""
     known: dict[tuple[Index, Term], tuple[Entry, Term]] = field(default_factory=dict)
     """Every entry that was ever in a log, and the term of the entry before it."""
 
@@ -52,13 +62,15 @@ class Member:
     node: NodeId
     name: str
     replica: Replica
-    raft: RaftState
+    raft: EngineState
     group: Group
     shadow: Shadow
     key: tuple[Any, ...] = ()
     """What was compared last to know whether anything changed."""
     term: Term = Term(0)
     voted_for: NodeId | None = None
+    accepted: Term = Term(0)
+    """Of Multi-Paxos."""
     role: Role = Role.FOLLOWER
     commit: Index = Index(0)
     applied: Index = Index(0)
@@ -79,9 +91,15 @@ class Member:
         return Index(self.start + len(self.terms))
 
 
+def state_of(replica: Replica) -> EngineState:
+    """Return the state of a replica's consensus, whichever engine it is."""
+    assert isinstance(replica.consensus, Raft | MultiPaxos), "those are all engines"
+    return replica.consensus.state
+
+
 def raft_of(replica: Replica) -> RaftState:
     """Return the state of a replica's consensus, which is Raft in this world."""
-    assert isinstance(replica.consensus, Raft), "these invariants are Raft's"
+    assert isinstance(replica.consensus, Raft), "these rules are Raft's"
     return replica.consensus.state
 
 

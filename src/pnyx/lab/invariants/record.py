@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.multipaxos.state import MultiPaxosState
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.ids import Index, Term
@@ -39,7 +40,7 @@ class Record:
             self.memberships.append((Index(0), membership))
             self.reference = Reference(membership, machine)
 
-    def learn(self, raft: RaftState) -> list[Entry]:
+    def learn(self, raft: RaftState | MultiPaxosState) -> list[Entry]:
         """Take over what `raft` knows to be committed and nobody told yet; return it."""
         count = len(self.entries)
         if raft.commit_index <= count or raft.log.compacted.index > count:

@@ -25,6 +25,10 @@ class Shadow:
     """Every vote that was ever durable."""
     reached: dict[Term, Index] = field(default_factory=dict)
     """How long the durable log ever was while that term was the durable one."""
+    accepted: Term = Term(0)
+    """Of Multi-Paxos: the round that the durable log is accepted in."""
+    accepted_to: dict[Term, Index] = field(default_factory=dict)
+    """How far the durable log was ever accepted in each round."""
 
     @property
     def last_index(self) -> Index:
@@ -68,13 +72,19 @@ class Shadow:
         if write.entries:
             del self.entries[write.entries[0].index - self.start.index - 1 :]
             self.entries.extend(write.entries)
+        if write.accepted is not None:
+            del self.entries[write.accepted.last_index - self.start.index :]
+            self.accepted = write.accepted.term
         if write.compacted is not None and write.compacted.index > self.start.index:
             self._drop_to(write.compacted)
         self._reach()
 
-    def recovered(self, start: Mark, entries: Sequence[Entry], hard_state: HardState) -> None:
+    def recovered(
+        self, start: Mark, entries: Sequence[Entry], hard_state: HardState, accepted: Term
+    ) -> None:
         """A restart has read this back: from now on it must always come back."""
         self.start, self.entries, self.hard_state = start, list(entries), hard_state
+        self.accepted = accepted
         self.pending.clear()
         if hard_state.voted_for is not None:
             self.votes[hard_state.term] = hard_state.voted_for
@@ -82,7 +92,7 @@ class Shadow:
 
     def copy(self) -> "Shadow":
         """Return a copy of what is durable, to try on what else may have become so."""
-        return Shadow(self.hard_state, self.start, list(self.entries))
+        return Shadow(self.hard_state, self.start, list(self.entries), accepted=self.accepted)
 
     def _restart(self, mark: Mark) -> None:
         if self.term_at(mark.index) == mark.term:
@@ -97,3 +107,6 @@ class Shadow:
     def _reach(self) -> None:
         term = self.hard_state.term
         self.reached[term] = max(self.reached.get(term, Index(0)), self.last_index)
+        if self.accepted:
+            held = self.accepted_to.get(self.accepted, Index(0))
+            self.accepted_to[self.accepted] = max(held, self.last_index)

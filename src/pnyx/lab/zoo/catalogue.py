@@ -3,7 +3,17 @@
 from typing import Final
 
 from pnyx.errors import Unlisted
-from pnyx.lab.zoo import commits, durability, elections, flow, members, reads, shards, snapshots
+from pnyx.lab.zoo import (
+    ballots,
+    commits,
+    durability,
+    elections,
+    flow,
+    members,
+    reads,
+    shards,
+    snapshots,
+)
 from pnyx.lab.zoo.mutant import Absent, Mutant
 
 ENTRIES: Final[tuple[Mutant | Absent, ...]] = (
@@ -14,6 +24,7 @@ ENTRIES: Final[tuple[Mutant | Absent, ...]] = (
     *members.MUTANTS,
     *snapshots.MUTANTS,
     *flow.MUTANTS,
+    *ballots.MUTANTS,
     *shards.MUTANTS,
 )
 """In the order of the list of bugs."""

@@ -61,7 +61,7 @@ def judged(
 ) -> Outcome:
     """Carry out `plan` with `mutant` planted (None: the product as it is) and every judge there."""
     with planted(mutant):
-        return run(plan, judges(), prepare=prepare)
+        return run(plan, judges(plan), prepare=prepare)
 
 
 def played(mutant: Mutant, seed: int, *, plant: bool = True) -> Violation | None:
@@ -80,7 +80,7 @@ def hunt(mutant: Mutant, seeds: Iterable[int]) -> Found | None:
         if mutant.scenario:
             violation = played(mutant, seed)
         else:
-            outcome = judged(draw(seed), mutant)
+            outcome = judged(draw(seed, consensus=mutant.consensus), mutant)
             violation = outcome.violation
         if violation is not None:
             return Found(mutant, seed, violation, outcome, runs)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from pnyx.consensus.engines import EngineName
+
 FAMILIES: Final = {
     "A": "Durability and ordering",
     "B": "Commit rules",
@@ -17,6 +19,7 @@ FAMILIES: Final = {
     "E": "Membership",
     "F": "Snapshots and compaction",
     "G": "Flow control, liveness, the clients' path",
+    "H": "Paxos",
     "S": "Shards, sessions, time",
 }
 
@@ -51,6 +54,8 @@ class Mutant:
     """Made anew for each run, so that what a patch remembers ends with the run."""
     scenario: str = ""
     """In whose runs it is hunted; empty: in those of the swarm, which has key-value groups only."""
+    consensus: EngineName = EngineName.RAFT
+    """What the groups run while it is hunted."""
 
     @property
     def id(self) -> str:
@@ -79,12 +84,18 @@ class Absent:
 
 
 def mutant(
-    name: str, *, story: str, seen: str, caught_by: Sequence[str], scenario: str = ""
+    name: str,
+    *,
+    story: str,
+    seen: str,
+    caught_by: Sequence[str],
+    scenario: str = "",
+    consensus: EngineName = EngineName.RAFT,
 ) -> Callable[[Callable[[], Patches]], Mutant]:
     """Make a mutant of the function that returns its patches."""
 
     def made(patches: Callable[[], Patches]) -> Mutant:
-        return Mutant(name, story, seen, tuple(caught_by), patches, scenario)
+        return Mutant(name, story, seen, tuple(caught_by), patches, scenario, consensus)
 
     return made
 
