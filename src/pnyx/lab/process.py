@@ -272,15 +272,14 @@ class Process:
         if formation.stopped:
             self.fail(formation.stopped)
         elif formation.complete and formation.recorded is not None and self.replica is None:
-            self._found(formation.recorded)
+            self._found(formation.recorded, joins=formation.joins)
 
-    def _found(self, formed: Formed) -> None:
+    def _found(self, formed: Formed, *, joins: bool) -> None:
         group, log = self._group, self._log
         assert group is not None, "a running process has opened its space"
         assert log is not None, "a running process has opened its log"
         if group.membership is None:
             group.membership = formed.membership()
-        now = self.now()
         boot = self.world.chance.seed("boot", self.number, self.life)
         consensus = engines.start(
             self.world.consensus,
@@ -288,7 +287,7 @@ class Process:
             membership=group.membership,
             settings=self.world.raft,
             prng=Prng(self.world.chance.seed("prng", self.number, self.life)),
-            now_ms=now.mono_ms,
+            now_ms=self.now().mono_ms,
             boot=boot,
             hard_state=log.hard_state,
             accepted=log.accepted,
@@ -296,14 +295,13 @@ class Process:
             compacted=log.compacted,
             applied=group.applied.index,
         )
-        assert self._formation is not None, "a running process has one"
         self.replica = Replica(
             me=self.node,
             boot=boot,
             consensus=consensus,
             group=group,
             limits=self.world.limits,
-            joins=self.label if self._formation.joins else "",
+            joins=self.label if joins else "",
         )
         for _, peer in self.linked.values():
             self.replica.met(peer)
