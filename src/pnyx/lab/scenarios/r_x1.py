@@ -53,7 +53,8 @@ def far_behind(stage: WorldStage) -> Script:
 
 def appends_to(stage: WorldStage, node: int) -> int:
     """Return how many append requests `node` was sent so far."""
-    return stage.sent_to(node, "AppendEntries")
+    # Of either engine.
+    return stage.sent_to(node, "AppendEntries") + stage.sent_to(node, "Accept")
 
 
 def caught_up(stage: WorldStage, laggard: int, before: int = 0) -> Generator[Step, Any, None]:
