@@ -39,15 +39,17 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 # Fresh seeds are printed: pnyx lab campaign WHAT --seeds FIRST..LAST runs them again, and each failure
-# has a line of its own. What the three minutes leave of the swarm's seeds is not run.
+# has a line of its own. What the minutes leave of the swarm's seeds is not run.
 lab: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..3,fresh:1
 	$(BIN)/pnyx lab campaign swarm --seeds 1..200,fresh:2000 --seconds 180
+	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..50,fresh:500 --seconds 60
 
 nightly: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50
 	$(BIN)/pnyx lab zoo hunt --all
 	$(BIN)/pnyx lab campaign swarm --seeds fresh:2000
+	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds fresh:2000
 
 thousand: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..1000 --results lab-thousand.jsonl

@@ -22,6 +22,7 @@ from pnyx.client.files.fsck import Check
 from pnyx.client.files.names import chunk_key, entry_key, permit_key
 from pnyx.client.files.quota import Quota
 from pnyx.client.files.store import Store
+from pnyx.client.files.stream import BLOCK_BYTES
 from pnyx.client.runner import Runner
 
 pytestmark = pytest.mark.real
@@ -275,5 +276,5 @@ def test_memory_stays_bounded_whatever_the_file_is_large(files: PnyxFileSystem, 
     with files.open(f"{place}/large", "wb") as file:
         while piece := source.read(1024 * 1024):
             file.write(piece)
-            assert len(file.buffer.getbuffer()) <= 4 * 1024 * 1024 + len(piece)
+            assert len(file.buffer.getbuffer()) <= BLOCK_BYTES + len(piece)
     assert files.size(f"{place}/large") == 9 * 1024 * 1024

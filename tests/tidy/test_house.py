@@ -21,7 +21,7 @@ ARCHITECTURE_LINES_MAX = 300
 DECISION_LINES_MAX = 60
 ENTRY_POINTS = {
     "pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery", "pnyx.harness.plugin",
-    "pnyx.harness.simulation", "pnyx.redis",
+    "pnyx.harness.simulation", "pnyx.harness.bench.onefile", "pnyx.redis",
 }  # fmt: skip
 FOR_TESTS = {
     "pnyx.harness.disks", "pnyx.harness.witness",

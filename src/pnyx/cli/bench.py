@@ -5,17 +5,19 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
 from pnyx import __version__
 from pnyx.errors import PnyxError
-from pnyx.harness.bench import faults, table, usage
+from pnyx.harness.bench import faults, library, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
 
-Part = Literal["table", "failover", "restart", "idle", "start"]
-PARTS: tuple[Part, ...] = ("table", "failover", "restart", "idle", "start")
+Part = Literal["table", "failover", "restart", "idle", "start", "client", "files"]
+PARTS: tuple[Part, ...] = ("table", "failover", "restart", "idle", "start", "client", "files")
+LIBRARY: Final = frozenset({"client", "files"})
+FILE_BYTES: Final = 100 * 1024 * 1024
 
 
 def bench(
@@ -32,9 +34,9 @@ def bench(
 
     Args:
         quick: one short round and small numbers, about a minute: to see that it works.
-        only: table, failover, restart, idle or start; may be repeated.
-        rounds: how often the subjects take turns; 3, or 1 with --quick.
-        seconds: how long one figure is measured; 4, or 1 with --quick.
+        only: table, failover, restart, idle, start, client or files; may be repeated.
+        rounds: how often the subjects take turns; 3 (5 for client), or 1 with --quick.
+        seconds: how long one figure is measured; 4 (2 for client), or 1 with --quick.
         markdown: a file to write the tables to, besides standard output.
     """
     parts = only or PARTS
@@ -47,8 +49,16 @@ def bench(
         faults.idle_share(3 if quick else 10, _say) if "idle" in parts else None,
         faults.demo_start_s(1 if quick else 3, _say) if "start" in parts else None,
     )
-    if set(parts) - {"table"}:
+    if set(parts) - LIBRARY - {"table"}:
         lines += ["", *more]
+    rates = large = None
+    if "client" in parts:
+        turns, span_s = rounds or (1 if quick else 5), seconds or (1.0 if quick else 2.0)
+        rates = library.client(turns, span_s, _say)
+    if "files" in parts:
+        large = library.files(FILE_BYTES // 10 if quick else FILE_BYTES, _say)
+    if rates or large:
+        lines += ["", *library.summary(rates, large)]
     print("\n".join(lines))
     if markdown is not None:
         markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")

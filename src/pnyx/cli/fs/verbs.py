@@ -234,7 +234,7 @@ def _local_size(local: str) -> int:
 
 
 def _pump(source: Any, target: Any, size: int) -> None:
-    progress = Progress(-(-size // BLOCK_BYTES), "pieces of 4 MiB")
+    progress = Progress(-(-size // BLOCK_BYTES), "pieces of 2 MiB")
     while piece := source.read(BLOCK_BYTES):
         target.write(piece)
         progress.step()

@@ -1,6 +1,7 @@
 """A file's chunks: written before any manifest names them, never changed, and let go in the end."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from pnyx.client import commands
@@ -9,8 +10,10 @@ from pnyx.client.files.formats import decode_chunk, encode_chunk
 from pnyx.client.files.names import chunk_key
 from pnyx.client.runner import Runner
 
-AT_ONCE: Final = 16
-"""Chunks that are on their way together: 4 MiB of memory."""
+AT_ONCE: Final = 8
+"""Chunks that are on their way together: 2 MiB of memory."""
+WRITERS: Final = 4
+"""Threads that write them: together they fill an entry of the log, which takes 1 MiB."""
 GRACE_MS: Final = 600_000
 """Who still reads a file that was replaced or removed may go on for so long."""
 LET_GO_AT_ONCE: Final = 500
@@ -24,12 +27,18 @@ class Chunks:
 
     def write(self, file_id: bytes, first: int, contents: Sequence[bytes | memoryview]) -> None:
         """Store chunks from number `first` on; each is durable when this returns."""
-        queued = [
-            commands.set(chunk_key(file_id, number), encode_chunk(file_id, number, content))
-            for number, content in enumerate(contents, start=first)
-        ]
-        for call in self._runner.run(queued):
-            call.outcome()
+
+        def write_one(place: int) -> None:
+            number = first + place
+            value = encode_chunk(file_id, number, contents[place])
+            self._runner.one(commands.set(chunk_key(file_id, number), value))
+
+        if len(contents) == 1:
+            write_one(0)
+        elif contents:
+            # A chunk is as much as one connection sends before it waits for the answer.
+            with ThreadPoolExecutor(WRITERS, thread_name_prefix="pnyx-chunks") as threads:
+                list(threads.map(write_one, range(len(contents))))
 
     def read(self, file_id: bytes, first: int, last: int, path: str) -> Iterator[memoryview]:
         """Yield the contents of chunks `first` to `last`, not included, in order.

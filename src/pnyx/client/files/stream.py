@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pnyx.client.files.filesystem import PnyxFileSystem
 
 BLOCK_BYTES: Final = AT_ONCE * CHUNK_BYTES
-"""What is collected before it is sent, and what is fetched ahead: 4 MiB."""
+"""What is collected before it is sent, and what is fetched ahead: 2 MiB."""
 
 
 class PnyxFile(AbstractBufferedFile):
