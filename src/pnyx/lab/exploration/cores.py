@@ -31,6 +31,7 @@ CLOCKS: Final = {
     "asked_ms": 0,
     "gathered_deadline_ms": 0,
     "farewell_ms": 0,
+    "notice_due_ms": SETTINGS.notice_ms,
     "ask_again_ms": SETTINGS.heartbeat_ms,
     "heartbeat_deadline_ms": SETTINGS.heartbeat_ms,
     "election_ms": SETTINGS.election_ms_min,
