@@ -5,13 +5,15 @@ import sys
 import time
 from typing import Annotated, Final, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from pnyx.cli.output import show
+from pnyx.lab.exploration.decrees import GOALS, SYNOD
 from pnyx.lab.exploration.goals import named_goal
 from pnyx.lab.exploration.scope import Scope
 from pnyx.lab.exploration.search import Exploration, Result, Verdict
 from pnyx.lab.exploration.story import Moment
+from pnyx.lab.exploration.synod import Decree
 
 NOT_FOUND: Final = 5
 BROKEN: Final = 6
@@ -19,8 +21,11 @@ BOUNDED: Final = 7
 _STATES_A_LOOK: Final = 20_000
 _COLUMNS: Final = ("step", "node", "what", "changed")
 
+explore = App(name="explore", help="Try every order of events in a small scope.")
 
-def explore(
+
+@explore.default
+def raft(
     *,
     nodes: int = 3,
     commands: int = 2,
@@ -36,7 +41,7 @@ def explore(
     states_max: int = 1_000_000,
     output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
 ) -> int:
-    """Try every order of events in a small scope.
+    """Try every order of events that can happen to a small group that runs Raft.
 
     Exit status 0 if all was seen and is clean, 6 if a check is broken, 7 if a bound stopped it.
     With a goal: 0 if it is reached, 5 if no state of the scope is one.
@@ -68,7 +73,36 @@ def explore(
         depth_max=depth_max,
         states_max=states_max,
     )
-    exploration = Exploration(scope, named_goal(goal) if goal else None)
+    return _explored(Exploration(scope, named_goal(goal) if goal else None), output)
+
+
+@explore.command
+def paxos(
+    *,
+    rounds: Annotated[tuple[int, int], Parameter(negative=())] = (2, 1),
+    acceptors: int = 3,
+    goal: Literal["", "chosen", "adopted", "outvoted"] = "",
+    depth_max: int = 200,
+    states_max: int = 1_000_000,
+    output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
+) -> int:
+    """Try every order of events that can happen to two proposers of single-decree Paxos.
+
+    Messages may arrive late, often or never, acceptors may restart. Exit status as of `explore`.
+
+    Args:
+        rounds: how many each of the two proposers may begin, 0 to 3.
+        acceptors: 1 to 5.
+        goal: a kind of state to look for.
+        depth_max: stop after this many steps.
+        states_max: stop after this many states.
+        output: table for people, json for programs.
+    """
+    scope = Decree(rounds=rounds, acceptors=acceptors, depth_max=depth_max, states_max=states_max)
+    return _explored(Exploration(scope, GOALS.get(goal), SYNOD), output)
+
+
+def _explored(exploration: Exploration, output: str) -> int:
     _watch(exploration)
     result = exploration.result()
     if output == "json":

@@ -1,4 +1,4 @@
-"""Every interleaving of a small scope: the real Raft cores, all orders of events, no seed.
+"""Every interleaving of a small scope: the real cores, all orders of events, no seed.
 
 A campaign samples long runs of a big world; an exploration visits *all* short runs of a small one.
 Three members, two commands, an election or two: within that, nothing is left to luck, and the
@@ -13,6 +13,8 @@ first violation found is a shortest one.
     graph     whole states, and the steps from one to the next
     search    breadth first, until a goal, a violation, a bound or the end
     story     a path as text
+    synod     single-decree Paxos instead of Raft: its whole states, steps and guarantees
+    decrees   its goals, and its paths as text
 
 What makes it fast is that a node cannot know more than its own past: what a step does depends on
 that node's state and the input alone, so it is computed once, by the product's code, and looked up

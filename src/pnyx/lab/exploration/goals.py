@@ -7,7 +7,7 @@ to show when the goal is not reached. Members are alike in the beginning, so no 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pnyx.consensus.ready import Entry, Role
 from pnyx.errors import SettingsWrong
@@ -28,8 +28,8 @@ class Goal:
 
     name: str
     explain: str
-    distance: Callable[[View], int]
-    """0 if the state is one."""
+    distance: Callable[[Any], int]
+    """Of a view of a state: 0 if the state is one."""
 
 
 def named_goal(name: str) -> Goal:

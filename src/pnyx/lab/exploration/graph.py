@@ -62,7 +62,7 @@ Onward: TypeAlias = tuple[Step, State, Broken | None]
 """A step, where it leads, and what it broke on the way. A plain tuple: millions are made."""
 
 
-class _Numbers(Generic[Thing]):
+class Numbers(Generic[Thing]):
     """Gives equal things one number, in the order they were first seen."""
 
     def __init__(self) -> None:
@@ -111,18 +111,18 @@ class Graph:
         nodes = [NodeId(number) for number in range(1, scope.nodes + 1)]
         membership = Membership(tuple(nodes))
         self._nodes = nodes
-        self._members: _Numbers[Member] = _Numbers()
+        self._members: Numbers[Member] = Numbers()
         self._facts: list[Facts] = []
-        self._pasts: _Numbers[Past] = _Numbers()
-        self._budgets: _Numbers[tuple[int, ...]] = _Numbers()
-        self._messages: _Numbers[Flight] = _Numbers()
-        self._flights: _Numbers[tuple[int, ...]] = _Numbers()
+        self._pasts: Numbers[Past] = Numbers()
+        self._budgets: Numbers[tuple[int, ...]] = Numbers()
+        self._messages: Numbers[Flight] = Numbers()
+        self._flights: Numbers[tuple[int, ...]] = Numbers()
         self._in_any_order = scope.reorderings is None
         self._lanes: list[int] = []
         self._ranks: list[int] = []
         """What messages in flight are sorted by: their lane, and in it, if links keep an order,
         nothing else: sorting leaves equals as they came."""
-        self._lane_numbers: _Numbers[tuple[NodeId, NodeId, bool]] = _Numbers()
+        self._lane_numbers: Numbers[tuple[NodeId, NodeId, bool]] = Numbers()
         # Remembered answers.
         self._own: dict[tuple[int, int], tuple[_Effect, ...]] = {}
         self._deliveries: list[dict[int, tuple[_Effect, ...]]] = []
@@ -146,6 +146,10 @@ class Graph:
         size = self.scope.nodes
         members = tuple(self._facts[number] for number in state[:size])
         return View(members, self._pasts.things[state[size]], self.scope.commands)
+
+    def situation(self, state: State) -> State:
+        """Return the part of a state that goals see: neither budgets nor messages in flight."""
+        return state[:-2]
 
     def budget(self, state: State) -> tuple[int, ...]:
         """Return what is left, in the order of `Cost`."""

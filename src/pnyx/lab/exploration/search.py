@@ -6,16 +6,43 @@ then nothing is decided; or every state was seen, and then no other exists in th
 
 import gc
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Final, Protocol
 
 from pnyx.lab.exploration.checks import Broken
 from pnyx.lab.exploration.goals import Goal
 from pnyx.lab.exploration.graph import Graph, Onward, State
-from pnyx.lab.exploration.scope import Scope
 from pnyx.lab.exploration.story import Moment, blocked, told
+
+
+class Bounds(Protocol):
+    """What every scope says: where a search gives up."""
+
+    @property
+    def depth_max(self) -> int:
+        """Steps of the longest path."""
+        ...
+
+    @property
+    def states_max(self) -> int:
+        """Whole states kept in memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is explored: which states follow each other, and how a path through them is told."""
+
+    graph: Callable[[Any], Any]
+    """The graph of a scope: `start`, `onward`, `judge`, and for goals `view` and `situation`."""
+    told: Callable[[Any, Sequence[State], Any], tuple[Moment, ...]]
+    blocked: Callable[[Any, State], tuple[str, ...]]
+
+
+RAFT: Final = Subject(Graph, told, blocked)
 
 
 class Verdict(Enum):
@@ -46,7 +73,7 @@ class Result:
     """What an exploration found."""
 
     verdict: Verdict
-    scope: Scope
+    scope: Bounds
     states: int
     steps: int
     """Steps from one state to another that were looked at."""
@@ -64,14 +91,15 @@ class Result:
 class Exploration:
     """One search, carried on piece by piece so that its owner can show how far it is."""
 
-    def __init__(self, scope: Scope, goal: Goal | None = None) -> None:
+    def __init__(self, scope: Bounds, goal: Goal | None = None, subject: Subject = RAFT) -> None:
         self.scope = scope
+        self._subject = subject
         self.goal = goal
         self.depth = 0
         self._level = 0
         self.steps = 0
-        self._graph = Graph(scope)
-        start = self._graph.start
+        self._graph = subject.graph(scope)
+        start: State = self._graph.start
         self._order: list[State] = [start]
         self._numbers: dict[State, int] = {start: 0}
         self._parents = array("I", [0])
@@ -132,7 +160,7 @@ class Exploration:
             story = self._told(self._nearest[1])
         elif self.goal is not None:
             distance, nearest = self._nearest
-            why = blocked(self._graph, self._order[nearest])
+            why = self._subject.blocked(self._graph, self._order[nearest])
             closest = Closest(distance, self._told(nearest), why)
         return Result(
             self._verdict, self.scope, self.states, self.steps, self.depth,
@@ -171,8 +199,7 @@ class Exploration:
 
     def _is_goal(self, state: State, number: int) -> bool:
         assert self.goal is not None, "only asked for a goal"
-        # Neither budgets nor messages in flight are seen by goals.
-        key = state[:-2]
+        key = self._graph.situation(state)
         if key in self._distances:
             return False
         distance = self._distances[key] = self.goal.distance(self._graph.view(state))
@@ -185,7 +212,7 @@ class Exploration:
         while numbers[-1]:
             numbers.append(self._parents[numbers[-1]])
         path: Sequence[State] = [self._order[one] for one in reversed(numbers)]
-        return told(self._graph, path, last)
+        return self._subject.told(self._graph, path, last)
 
 
 @contextmanager
@@ -200,9 +227,9 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def explore(scope: Scope, goal: Goal | None = None) -> Result:
+def explore(scope: Bounds, goal: Goal | None = None, subject: Subject = RAFT) -> Result:
     """Carry an exploration through to its end."""
-    exploration = Exploration(scope, goal)
+    exploration = Exploration(scope, goal, subject)
     while not exploration.advance(10_000):
         pass
     return exploration.result()
