@@ -176,6 +176,13 @@ class GroupCommit:
         self._under_way = None
         return writes, formed
 
+    def tend_segments(self) -> None:
+        """Make the log's next segment, and remove what it has outlived, if it wants that."""
+        if self.wal.wants_spare():
+            self.wal.make_spare()
+        if self.wal.wants_removal():
+            self.wal.remove_segments()
+
     def _plan(self) -> None:
         self.number += 1
         delay_us = self._disk.sync_time_us()

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pnyx.lab.process import Process
 from pnyx.lab.watch import Violation, Watch
+from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Answer, Request
 
 SLACK_MS: Final = 500
@@ -17,14 +18,14 @@ class Patience(Watch):
 
     def __init__(self) -> None:
         self._open: dict[int, deque[tuple[int, int]]] = {}
-        """By process: (when asked, request), oldest first."""
+        """By process: (when asked, request), oldest first; time that it stood still counts not."""
         self._tickets: dict[int, dict[int, Any]] = {}
         """Held, so that no id is used twice."""
 
     def submitted(self, process: Process, request: Request) -> None:
         """Begin to wait."""
         number = process.number
-        self._open.setdefault(number, deque()).append((process.now().mono_ms, id(request.ticket)))
+        self._open.setdefault(number, deque()).append((_lived_ms(process), id(request.ticket)))
         self._tickets.setdefault(number, {})[id(request.ticket)] = request.ticket
 
     def answered(self, process: Process, ticket: Any, answer: Answer) -> None:
@@ -50,12 +51,22 @@ class Patience(Watch):
             waiting.popleft()
         if not waiting or process.replica is None:
             return
-        limits = process.replica.limits
-        most_ms = limits.park_ms + limits.outcome_ms + SLACK_MS
-        waited_ms = process.now().mono_ms - waiting[0][0]
+        most_ms = _most_ms(process, process.replica.limits)
+        waited_ms = _lived_ms(process) - waiting[0][0]
         if waited_ms > most_ms:
             raise Violation(
                 INVARIANT,
                 f"{process.label} has not answered {held[waiting[0][1]]} for {waited_ms} ms; its "
                 f"limits allow {most_ms} ms",
             )
+
+
+def _lived_ms(process: Process) -> int:
+    return process.now().mono_ms - process.stood_ms
+
+
+def _most_ms(process: Process, limits: ReplicaLimits) -> int:
+    settings = process.world.raft
+    # A read may wait for the barrier before its own; both end at a heartbeat.
+    read_ms = 2 * (settings.election_ms_min + settings.heartbeat_ms)
+    return limits.park_ms + max(limits.outcome_ms, read_ms) + SLACK_MS

@@ -49,6 +49,9 @@ class Process:
         self.condition = Condition.DOWN
         self.why_failed = ""
         self.life = 0
+        self.stood_ms = 0
+        """How long it has stood still, by its own clock."""
+        self._paused_ms = 0
         self.wiring = Wiring(number, world)
         self.replica: Replica | None = None
         self._identities = 0
@@ -137,12 +140,14 @@ class Process:
         """Stand still; what arrives waits."""
         if self.condition is Condition.UP:
             self.condition = Condition.PAUSED
+            self._paused_ms = self.now().mono_ms
 
     def resume(self) -> None:
         """Go on, with everything that came meanwhile."""
         if self.condition is not Condition.PAUSED:
             return
         self.condition = Condition.UP
+        self.stood_ms += self.now().mono_ms - self._paused_ms
         waiting, self._waiting = self._waiting, deque()
         for action, arguments in waiting:
             self._run(action, *arguments)
@@ -397,7 +402,7 @@ class Process:
         if self.replica is not None and writes:
             self._persisted(writes[-1].write.write_id)
         commits.start()
-        self._tend_segments(commits.wal)
+        commits.tend_segments()
 
     def _persisted(self, write_id: int) -> None:
         assert self.replica is not None, "only a replica writes entries"
@@ -407,12 +412,6 @@ class Process:
         while self._delayed and self._delayed[0][0] <= write_id:
             ready.append(self._delayed.popleft()[1])
         self._send(ready)
-
-    def _tend_segments(self, wal: Wal) -> None:
-        if wal.wants_spare():
-            wal.make_spare()
-        if wal.wants_removal():
-            wal.remove_segments()
 
     def _flushed(self, life: int, number: int) -> None:
         if life == self.life and self.running:

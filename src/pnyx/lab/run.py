@@ -99,7 +99,8 @@ def _prove_liveness(plan: Plan, world: World, clients: Clients) -> None:
         f"the healed nodes elected nobody within {ELECTIONS_MAX} election timeouts",
     )
     # A leader that takes no writes is as bad as none, and reads alone would not show it.
-    clients.settings = replace(clients.settings, reads=min(clients.settings.reads, READS_MAX))
+    reads = min(clients.settings.reads, READS_MAX)
+    clients.settings = replace(clients.settings, reads=reads, readers=0)
     _await(
         world,
         lambda: _serves(clients, healed_us),

@@ -4,23 +4,30 @@ Each run includes each family of faults with probability 1/2, at rates drawn eve
 that some runs are wild and some hurt in one way only: bugs hide where other faults keep the
 system from going (swarm testing, Groce et al. 2012). Damage to disks stays within what the
 protocol can survive: one minority of nodes a run bears it all.
+
+About one run in five is a *duel*: few families, whose faults last about as long as an election; a
+leader that is hit is often hit again within a few trips over a link, nodes and clients soon lose
+patience, and some clients only read. Some bugs live there only: after a hand-over was asked for and
+before its end, or after a leader was cut off and before it knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.chance import Chance
 from pnyx.lab.faults import LEADER, Fault, FaultKind
 from pnyx.lab.network import Profile
-from pnyx.lab.workload import WorkloadSettings
+from pnyx.lab.workload import PATIENCE_US, WorkloadSettings
 from pnyx.lab.world import WorldSettings
 from pnyx.replica.limits import ReplicaLimits
 
 SIZES: Final = (3, 3, 3, 5, 5, 1, 2, 7)
 """Cluster sizes, the usual ones more often."""
+_DUELS: Final = 0.22
+"""Share of the runs."""
 START_US: Final = 500_000
 """Faults begin after this: the cluster has formed."""
 GATHERING_FROM_SEED: Final = 1_000
@@ -70,8 +77,10 @@ class Plan:
             f"{self.safety_us / 1e6:.1f} s, then healed: "
             + (" ".join(f"n{number}" for number in self.core) or "nobody, that is all"),
             f"  clients think {load.think_us / 1e3:.1f} ms, {load.keys} keys, "
-            f"{load.reads:.0%} reads, {load.expiring:.0%} about keys that expire, "
-            f"values +{load.padding_bytes} B",
+            f"{load.reads:.0%} reads, {load.readers} only read, {load.expiring:.0%} about keys "
+            f"that expire, values +{load.padding_bytes} B, "
+            f"patience {load.patience_us / 1e6:.3f} s; nodes park {world.limits.park_ms} ms, "
+            f"outcomes {world.limits.outcome_ms} ms",
             f"  links {world.profile.latency_us} us +{world.profile.jitter_us}, "
             f"sync {world.sync_us} us +{world.sync_jitter_us}, "
             f"heartbeat {raft.heartbeat_ms} ms, election [{raft.election_ms_min}, "
@@ -96,20 +105,9 @@ def draw(
     nodes = SIZES[chance.below(len(SIZES), "size")]
     if safety_us is None:
         safety_us = int(chance.log_uniform(1_500_000, 9_000_000, "duration"))
-    world = replace(_world(chance, nodes, seed), consensus=consensus)
-    workload = WorkloadSettings(
-        clients=1 + chance.below(8, "clients"),
-        think_us=int(chance.log_uniform(2_000, 100_000, "think")),
-        keys=1 + chance.below(5, "keys"),
-        # Who writes is held up by a leader that is cut off; who only reads would notice nothing.
-        reads=chance.share("reads") ** (0.1 if chance.hit(0.3, "mostly reads") else 1.0),
-        appends=chance.share("appends"),
-        batches=0.3 * chance.share("batches"),
-        pipeline=2 + chance.below(6, "pipeline") if chance.hit(0.3, "pipelined") else 1,
-        padding_bytes=int(chance.log_uniform(1, 16_000, "padding")) - 1,
-        expiring=0.5 * chance.share("expiring") if chance.hit(0.3, "passing") else 0.0,
-    )
-    faults: list[Fault] = []
+    is_duel = chance.hit(_DUELS, "close")
+    world = replace(_world(chance, nodes, seed, is_duel=is_duel), consensus=consensus)
+    workload = _workload(chance, is_duel=is_duel)
     victims = _minority(chance, nodes)
     # A voter that is gone for good, and voters that are taken away: each is survived alone.
     spared = {FaultKind.ROT, FaultKind.WIPE}
@@ -118,11 +116,13 @@ def draw(
         spared = {FaultKind.MEMBERS, FaultKind.ROT}
         if chance.hit(0.5, "rot"):
             spared = {FaultKind.MEMBERS, FaultKind.WIPE}
-    for number, kind in enumerate(FaultKind):
-        if kind in spared or (nodes == 1 and kind in _NETWORK):
-            continue
-        if chance.hit(0.5, "family", number):
-            faults += _family(chance, kind, number, nodes, safety_us)
+    frame = _Frame(nodes, safety_us)
+    if is_duel:
+        election_us = world.raft.election_ms_max * 1_000
+        frame = _Frame(nodes, safety_us, 0.15, (0.3 * election_us, 3.0 * election_us))
+    faults = _families(chance, frame, spared)
+    if is_duel and nodes > 1:
+        faults += _second_blows(chance, frame, faults, world.profile.latency_us)
     faults.sort(key=lambda fault: (fault.at_us, fault.kind))
     kinds = {fault.kind for fault in faults}
     away: tuple[int, ...] = ()
@@ -134,7 +134,36 @@ def draw(
     return Plan(seed, world, workload, tuple(faults), safety_us, core)
 
 
-def _world(chance: Chance, nodes: int, seed: int) -> WorldSettings:
+def _workload(chance: Chance, *, is_duel: bool) -> WorkloadSettings:
+    clients = 1 + chance.below(8, "clients")
+    keys = 1 + chance.below(5, "keys")
+    readers, patience_us, expiring = 0, PATIENCE_US, 0.0
+    if not is_duel:
+        expiring = 0.5 * chance.share("expiring") if chance.hit(0.3, "passing") else 0.0
+    else:
+        readers = min(1 + chance.below(clients, "readers"), clients - 1)
+        if chance.hit(0.3, "many keys"):
+            # A state of many small rows: snapshots of many chunks.
+            keys = int(chance.log_uniform(10, 300, "many"))
+        if chance.hit(0.5, "impatient"):
+            patience_us = int(chance.log_uniform(30_000, PATIENCE_US, "patience"))
+    return WorkloadSettings(
+        clients=clients,
+        think_us=int(chance.log_uniform(2_000, 100_000, "think")),
+        keys=keys,
+        # Who writes is held up by a leader that is cut off; who only reads would notice nothing.
+        reads=chance.share("reads") ** (0.1 if chance.hit(0.3, "mostly reads") else 1.0),
+        readers=readers,
+        appends=chance.share("appends"),
+        batches=0.3 * chance.share("batches"),
+        pipeline=2 + chance.below(6, "pipeline") if chance.hit(0.3, "pipelined") else 1,
+        padding_bytes=int(chance.log_uniform(1, 16_000, "padding")) - 1,
+        patience_us=patience_us,
+        expiring=expiring,
+    )
+
+
+def _world(chance: Chance, nodes: int, seed: int, *, is_duel: bool) -> WorldSettings:
     heartbeat_ms = 10 + chance.below(90, "heartbeat")
     election_ms = heartbeat_ms * (4 + chance.below(6, "election"))
     small = chance.hit(0.5, "small limits")
@@ -161,9 +190,15 @@ def _world(chance: Chance, nodes: int, seed: int) -> WorldSettings:
         snapshot_chunk_bytes=int(chance.log_uniform(50, 100_000, "chunk")),
         replace_silent_ms=1_000 + chance.below(4_000, "replace"),
     )
-    if seed >= GATHERING_FROM_SEED and chance.hit(0.5, "gathering"):
+    if seed >= GATHERING_FROM_SEED and not is_duel and chance.hit(0.5, "gathering"):
         raft = replace(raft, notice_ms=1 + chance.below(2 * heartbeat_ms, "notice"))
         limits = replace(limits, gather_ms=1 + chance.below(2 * heartbeat_ms, "gather"))
+    if is_duel and chance.hit(0.5, "short waits"):
+        limits = replace(
+            limits,
+            park_ms=int(chance.log_uniform(100, limits.park_ms, "park")),
+            outcome_ms=int(chance.log_uniform(500, limits.outcome_ms, "outcome")),
+        )
     sync_us = int(chance.log_uniform(50, 20_000, "sync"))
     # Long ways keep much under way: what a fault then hits is torn between its ends.
     latency_us = int(chance.log_uniform(50, 250 * heartbeat_ms, "latency"))
@@ -227,11 +262,30 @@ LOST_CHANGE_US: Final = 2_000_000
 """So long, more or less, a leader is cut off whose change of members is to be lost."""
 
 
-def _family(
-    chance: Chance, kind: FaultKind, family: int, nodes: int, safety_us: int
-) -> list[Fault]:
+class _Frame(NamedTuple):
+    """What all faults of a run are drawn within."""
+
+    nodes: int
+    safety_us: int
+    rate: float = 0.5
+    """Share of the families."""
+    lasts_us: tuple[float, float] = (30_000, 3_000_000)
+    """Of a family's mean."""
+
+
+def _families(chance: Chance, frame: _Frame, spared: Collection[FaultKind]) -> list[Fault]:
+    faults: list[Fault] = []
+    for number, kind in enumerate(FaultKind):
+        if kind in spared or (frame.nodes == 1 and kind in _NETWORK):
+            continue
+        if chance.hit(frame.rate, "family", number):
+            faults += _family(chance, kind, number, frame)
+    return faults
+
+
+def _family(chance: Chance, kind: FaultKind, family: int, frame: _Frame) -> list[Fault]:
     mean_us = chance.log_uniform(300_000, 6_000_000, "rate", family)
-    lasts_mean_us = chance.log_uniform(30_000, 3_000_000, "lasts", family)
+    lasts_mean_us = chance.log_uniform(*frame.lasts_us, "lasts", family)
     at_leader = chance.share("at leaders", family)
     faults: list[Fault] = []
     at_us = float(START_US)
@@ -240,24 +294,66 @@ def _family(
         count += 1
         where = (family, count)
         at_us += chance.exponential(mean_us, "at", *where)
-        if at_us >= safety_us or count > 60:
+        if at_us >= frame.safety_us or count > 60:
             return faults
-        chosen = _chosen(chance, kind, where, nodes)
+        chosen = _chosen(chance, kind, where, frame.nodes)
         if chosen is None:
             return faults
         if kind in _AT_LEADER and chance.hit(at_leader, "at leader", *where):
             chosen = (LEADER, *chosen[1:])
-        lasts_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
+        how_long_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
         amount = _AMOUNTS.get(kind, _no_amount)(chance, where)
-        faults.append(Fault(kind, int(at_us), lasts_us, chosen, amount))
+        faults.append(Fault(kind, int(at_us), how_long_us, chosen, amount))
         if kind in _CUTS and chosen[0] == LEADER and chance.hit(0.25, "paired", *where):
             # Cut off with entries on the way to its disk: they are replaced before they are there.
-            hung_us = int(lasts_us * (0.5 + chance.share("pair", *where)))
+            hung_us = int(how_long_us * (0.5 + chance.share("pair", *where)))
             faults.append(Fault(FaultKind.HUNG_DISK, int(at_us) - PAIR_US, hung_us, (LEADER,)))
         if kind is FaultKind.MEMBERS and chance.hit(0.25, "doomed", *where):
             # Only a leader hears of the change that was just cut off: it is rolled back.
             cut_us = int(LOST_CHANGE_US * (0.5 + chance.share("pair", *where)))
             faults.append(Fault(FaultKind.ISOLATE, int(at_us) - PAIR_US, cut_us, (LEADER,)))
+
+
+_FIRST: Final = _AT_LEADER | {FaultKind.TRANSFER, FaultKind.MEMBERS}
+_ALONE: Final = _CUTS | {FaultKind.ONE_WAY, FaultKind.CLOG}
+_AFTER_A_CUT: Final = (
+    FaultKind.JUMP,
+    FaultKind.NOISE,
+    FaultKind.PAUSE,
+    FaultKind.HUNG_DISK,
+    FaultKind.TORN,
+)
+"""What may hit a leader that was cut off and does not know it yet."""
+_AFTER_ANYTHING: Final = (
+    FaultKind.ISOLATE,
+    FaultKind.CLOG,
+    FaultKind.PAUSE,
+    FaultKind.HUNG_DISK,
+    FaultKind.TORN,
+)
+
+
+def _second_blows(
+    chance: Chance, frame: _Frame, faults: Sequence[Fault], latency_us: int
+) -> list[Fault]:
+    """Return what hits the leader within a few trips over a link after one of `faults`."""
+    often = chance.share("second blow")
+    lasts_mean_us = chance.log_uniform(*frame.lasts_us, "second lasts")
+    second: list[Fault] = []
+    for number, fault in enumerate(faults):
+        if fault.kind not in _FIRST or not chance.hit(often, "second blow", number):
+            continue
+        where = (len(FaultKind), number)
+        kinds = _AFTER_A_CUT if fault.kind in _ALONE else _AFTER_ANYTHING
+        kind = kinds[chance.below(len(kinds), "second kind", number)]
+        delay_us = int(chance.log_uniform(latency_us / 2, 20 * latency_us, "second at", number))
+        at_us = fault.at_us + delay_us
+        if at_us >= frame.safety_us:
+            continue
+        how_long_us = int(chance.exponential(lasts_mean_us, "lasting", *where)) + 1_000
+        amount = _AMOUNTS.get(kind, _no_amount)(chance, where)
+        second.append(Fault(kind, at_us, how_long_us, (LEADER,), amount))
+    return second
 
 
 def _chosen(

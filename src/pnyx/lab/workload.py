@@ -29,7 +29,7 @@ from pnyx.replica.requests import Answer, Done, NotDone, Reason, Request, Unknow
 WIRE_US: Final = 200
 """From a client to its node, and back."""
 PATIENCE_US: Final = 5_000_000
-"""A client gives up after this: no answer of the product takes longer (its limits' sum)."""
+"""A patient client gives up after this: no answer of the product takes longer (its limits' sum)."""
 RETRY_US: Final = 20_000
 """A refused client asks elsewhere after this."""
 BRIEF: Final = b"brief."
@@ -76,6 +76,8 @@ class WorkloadSettings:
     keys: int = 3
     reads: float = 0.5
     """Share of requests that only read."""
+    readers: int = 0
+    """So many clients only read: no write of theirs is held up where a leader is cut off."""
     appends: float = 0.6
     """Share of the writes that append; of the others half set, half compare and set or count."""
     batches: float = 0.1
@@ -86,6 +88,8 @@ class WorkloadSettings:
     """Added to each value."""
     expiring: float = 0.0
     """Share of requests that are about keys that expire, which nobody else asks about."""
+    patience_us: int = PATIENCE_US
+    """A client that is not answered for so long gives up and asks another node something else."""
 
 
 @dataclass(slots=True)
@@ -195,7 +199,8 @@ class Clients(Watch):
         client.open[number] = ticket
         self.tickets.append(ticket)
         self._timeline.after_us(WIRE_US, "request", target, self._deliver, ticket)
-        self._timeline.after_us(PATIENCE_US, "patience", NOWHERE, self._give_up, ticket)
+        patience_us = self.settings.patience_us
+        self._timeline.after_us(patience_us, "patience", NOWHERE, self._give_up, ticket)
 
     def _deliver(self, ticket: Ticket) -> None:
         process = self._started.processes[ticket.process]
@@ -245,7 +250,8 @@ class Clients(Watch):
         settings, chance, where = self.settings, self._chance, (client.number, client.asked)
         if chance.hit(settings.expiring, "expiring", *where):
             return self._draw_brief(client)
-        if chance.hit(settings.reads, "reads", *where):
+        reads_only = client.number <= settings.readers
+        if reads_only or chance.hit(settings.reads, "reads", *where):
             count = 3 if chance.hit(settings.batches, "batches", *where) else 1
             return tuple(Get(self._key(client, number)) for number in range(count))
         if chance.hit(settings.batches, "batches", *where):

@@ -1,6 +1,7 @@
 """lab zoo: the planted bugs with their stories, and the hunt for them."""
 
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -60,7 +61,7 @@ def hunt(
     name: str = "",
     *,
     every: Annotated[bool, Parameter(name="--all", negative="")] = False,
-    seeds: str = "0..1999",
+    seeds: str = "",
     pins: Path | None = None,
 ) -> int:
     """Plant a bug and look for a run that notices; show the smallest. Status 6 if none does.
@@ -68,14 +69,14 @@ def hunt(
     Args:
         name: a bug's name or number (`pnyx lab zoo`), as C3.
         every: hunt all of them, and write the seeds that caught them into zoo/pinned.py.
-        seeds: where to look, as 0..1999.
+        seeds: where to look, as 0..1999; left out, the first 2,000 runs that can show it.
         pins: the file to write with --all; left out, the one of this checkout.
     """
     if every:
-        return _hunt_all(seeds_of(seeds), pins or Path(pinned.__file__))
+        return _hunt_all(seeds_of(seeds or "0..1999"), pins or Path(pinned.__file__))
     mutant = named(name)
     print(f"{mutant.name}\n  {mutant.story}\n  seen in {mutant.seen}")
-    found = hunt_one(mutant, seeds_of(seeds))
+    found = hunt_one(mutant, seeds_of(seeds) if seeds else count())
     if found is None:
         print("not caught: a hole in the Lab", file=sys.stderr)
         return MISSED

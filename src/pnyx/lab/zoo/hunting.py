@@ -73,9 +73,18 @@ def played(mutant: Mutant, seed: int, *, plant: bool = True) -> Violation | None
     return result.violation
 
 
-def hunt(mutant: Mutant, seeds: Iterable[int]) -> Found | None:
-    """Run the swarm of `seeds`, or the mutant's scenario, with it planted until anything breaks."""
-    for runs, seed in enumerate(seeds, start=1):
+def fitting(mutant: Mutant, seeds: Iterable[int]) -> Iterator[int]:
+    """Yield those of `seeds` whose runs can show the bug."""
+    bias = mutant.bias
+    return (seed for seed in seeds if bias is None or bias.fits(draw(seed)))
+
+
+def hunt(mutant: Mutant, seeds: Iterable[int], *, runs_max: int = RUNS_MAX) -> Found | None:
+    """Run the swarm of `seeds`, or the mutant's scenario, with it planted until anything breaks.
+
+    Of a mutant with a bias only the fitting seeds are run, and counted.
+    """
+    for runs, seed in enumerate(islice(fitting(mutant, seeds), runs_max), start=1):
         outcome = None
         if mutant.scenario:
             violation = played(mutant, seed)
@@ -93,5 +102,6 @@ def hunt_all(
     """Hunt one after the other in light runs from `first_seed` on; yield each as it ends."""
     for mutant in mutants:
         every = count(first_seed)
-        seeds = islice(every if mutant.scenario else light(every), runs_max)
-        yield Hunted(mutant, hunt(mutant, seeds))
+        is_picked = mutant.scenario or mutant.bias
+        seeds = every if is_picked else light(every)
+        yield Hunted(mutant, hunt(mutant, seeds, runs_max=runs_max))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from pnyx.consensus.engines import EngineName
+from pnyx.lab.zoo.biases import Bias
 
 FAMILIES: Final = {
     "A": "Durability and ordering",
@@ -56,6 +57,8 @@ class Mutant:
     """In whose runs it is hunted; empty: in those of the swarm, which has key-value groups only."""
     consensus: EngineName = EngineName.RAFT
     """What the groups run while it is hunted."""
+    bias: Bias | None = None
+    """Which runs of the swarm can show it; None: any."""
 
     @property
     def id(self) -> str:
@@ -91,11 +94,12 @@ def mutant(
     caught_by: Sequence[str],
     scenario: str = "",
     consensus: EngineName = EngineName.RAFT,
+    bias: Bias | None = None,
 ) -> Callable[[Callable[[], Patches]], Mutant]:
     """Make a mutant of the function that returns its patches."""
 
     def made(patches: Callable[[], Patches]) -> Mutant:
-        return Mutant(name, story, seen, tuple(caught_by), patches, scenario, consensus)
+        return Mutant(name, story, seen, tuple(caught_by), patches, scenario, consensus, bias)
 
     return made
 

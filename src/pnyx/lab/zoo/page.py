@@ -34,7 +34,8 @@ really had, planted into pnyx for the time of a run: functions are patched, neve
 product. The Lab must notice each within 2,000 runs of its general swarm, which knows nothing of
 what is planted, or of a scenario where the swarm has no place for it (family S). "Caught by" is the
 invariant that broke first at the pinned seed (`scenario`: what its script asserts), "runs" is how
-many runs the hunt took. `pnyx lab zoo hunt NAME` hunts one.
+many runs the hunt took (at most, where only the seed is known). A hunt may leave out runs of the
+swarm that cannot show its bug. `pnyx lab zoo hunt NAME` hunts one.
 
 """
 
@@ -65,6 +66,11 @@ def page() -> str:
             if mutant.family == letter
         ]
         parts.append(f"## {letter}. {title}\n\n{_table(rows)}\n")
+        parts += [
+            f"`{mutant.name}` is hunted in runs with {mutant.bias.what}.\n\n"
+            for mutant in MUTANTS
+            if mutant.family == letter and mutant.bias is not None
+        ]
         absent = [entry for entry in ABSENT if entry.family == letter]
         if absent:
             parts.append("Not planted:\n\n")

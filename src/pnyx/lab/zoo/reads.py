@@ -13,6 +13,7 @@ from pnyx.consensus.raft.reads import Reads as RaftReads, Ticket
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId
+from pnyx.lab.zoo.biases import CLOCKS_BEHIND_CUTS, CLOGGED_READS
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.reads import Reads
@@ -56,6 +57,7 @@ def _read_before_own_commit() -> Patches:
     "back may be older than a write which the reader's client has already seen.",
     seen="etcd #20418",
     caught_by=("reads_are_current",),
+    bias=CLOGGED_READS,
 )
 def _read_joins_an_earlier_barrier() -> Patches:
     was = Reads.add
@@ -100,6 +102,7 @@ def _lease_from_the_acknowledgement() -> Patches:
     "that can be set. When it is set back, the lease outlives the loyalty of the followers.",
     seen="any lease under clock jumps, drift, a paused machine or a long garbage collection",
     caught_by=("reads_are_current",),
+    bias=CLOCKS_BEHIND_CUTS,
 )
 def _lease_by_the_wall_clock() -> Patches:
     was_sent, was_asked = leader._send_heartbeat, Replica.effects
