@@ -129,6 +129,7 @@ def test_a_node_added_from_the_command_line_is_a_member_after_all_others_were_re
         assert cluster.wait_healthy().may_lose == 1
         cluster.change("lead", "n4")
         cluster.wait_for(lambda seen: seen.leader == "n4", "led by n4")
+        cluster.wait_healthy()
         assert run(["health", "--config", config, "-o", "plain"]) == 0
         assert "n1,n2,n3,n4" in capsys.readouterr().out
         with cluster.connect("n1") as connection:
