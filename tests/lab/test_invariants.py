@@ -26,9 +26,10 @@ from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import Entry, EntryKind, HardState, Role
 from pnyx.lab.faults import Fault, FaultKind, begin
-from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS
+from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.workload import WorkloadSettings
+from pnyx.lab.zoo.pinned import PINNED
 from pnyx.machine.commands import Batch, Set, encode
 from pnyx.machine.group import Group
 from pnyx.replica.parking import Parking
@@ -463,5 +464,9 @@ def test_every_invariant_of_raft_has_a_planted_break() -> None:
         "results_follow_the_log",
         "reads_are_current",
     }
-    names = {invariant.name for invariant in INVARIANTS}
+    names = {each.name for each in INVARIANTS if each not in OF_BALLOTS}
     assert {name.strip() for name in BREAKS} == names - of_witness
+
+
+def test_every_invariant_of_ballots_is_what_catches_a_planted_bug() -> None:
+    assert {each.name for each in OF_BALLOTS} <= {pin.invariant for pin in PINNED.values()}

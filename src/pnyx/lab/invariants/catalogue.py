@@ -186,6 +186,14 @@ TAKES_OVER_ONLY_IF_NEEDED: Final = Invariant(
     Mark("neighbour_is_happy", "A node that heard no leader was connected with one that did."),
 )
 
+OF_BALLOTS: Final = (
+    NOTHING_BELOW_THE_PROMISE,
+    HIGHEST_ACCEPTED,
+    BALLOT_USED_ONCE,
+    TAKES_OVER_ONLY_IF_NEEDED,
+)
+"""Of Multi-Paxos alone."""
+
 INVARIANTS: Final = (
     ELECTION_SAFETY,
     TERM_AND_VOTE_KEPT,
@@ -213,10 +221,7 @@ INVARIANTS: Final = (
     NOTHING_UNASKED,
     RESULTS_FOLLOW_THE_LOG,
     READS_ARE_CURRENT,
-    NOTHING_BELOW_THE_PROMISE,
-    HIGHEST_ACCEPTED,
-    BALLOT_USED_ONCE,
-    TAKES_OVER_ONLY_IF_NEEDED,
+    *OF_BALLOTS,
 )
 """In the order in which they are explained."""
 
