@@ -42,8 +42,8 @@ check: $(READY)
 # has a line of its own. What the minutes leave of the swarm's seeds is not run.
 lab: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..3,fresh:1
-	$(BIN)/pnyx lab campaign swarm --seeds 1..200,fresh:2000 --seconds 180
-	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..50,fresh:500 --seconds 60
+	$(BIN)/pnyx lab campaign swarm --seeds 1..250,fresh:40 --seconds 180
+	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..60,fresh:20 --seconds 60
 
 nightly: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50

@@ -12,7 +12,7 @@ from pnyx.lab import faults as acts
 from pnyx.lab.process import Process
 from pnyx.lab.swarm import Plan
 from pnyx.lab.watch import Violation, Watch
-from pnyx.lab.workload import Clients
+from pnyx.lab.workload import PATIENCE_US, Clients
 from pnyx.lab.world import World, broken_assertion
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Done
@@ -98,9 +98,10 @@ def _prove_liveness(plan: Plan, world: World, clients: Clients) -> None:
         "leader_elected",
         f"the healed nodes elected nobody within {ELECTIONS_MAX} election timeouts",
     )
-    # A leader that takes no writes is as bad as none, and reads alone would not show it.
+    # A leader that takes no writes is as bad as none, and neither reads alone would show it, nor
+    # clients who give up before an answer can be there.
     reads = min(clients.settings.reads, READS_MAX)
-    clients.settings = replace(clients.settings, reads=reads, readers=0)
+    clients.settings = replace(clients.settings, reads=reads, readers=0, patience_us=PATIENCE_US)
     _await(
         world,
         lambda: _serves(clients, healed_us),
