@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
@@ -12,7 +12,6 @@ from pnyx.errors import PnyxError
 
 Nodes: TypeAlias = Annotated[str | None, Parameter(name="--nodes")]
 Password: TypeAlias = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
-MEGABYTE: Final = 1_000_000
 
 
 class FileTrouble(PnyxError):

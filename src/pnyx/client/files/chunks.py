@@ -1,10 +1,13 @@
 """A file's chunks: written before any manifest names them, never changed, and let go in the end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from functools import partial
+from itertools import islice
+from typing import Any, Final
 
 from pnyx.client import commands
+from pnyx.client.command import Command
 from pnyx.client.files.errors import ChunkMissing
 from pnyx.client.files.formats import decode_chunk, encode_chunk
 from pnyx.client.files.names import chunk_key
@@ -14,9 +17,10 @@ AT_ONCE: Final = 8
 """Chunks that are on their way together: 2 MiB of memory."""
 WRITERS: Final = 4
 """Threads that write them: together they fill an entry of the log, which takes 1 MiB."""
+TOLD_AT_ONCE: Final = 500
+"""Chunks that are counted, deleted or let go in one step."""
 GRACE_MS: Final = 600_000
 """Who still reads a file that was replaced or removed may go on for so long."""
-LET_GO_AT_ONCE: Final = 500
 
 
 class Chunks:
@@ -62,23 +66,24 @@ class Chunks:
 
     def count(self, file_id: bytes, total: int) -> int:
         """Return how many of a file's chunks are there."""
-        keys = [chunk_key(file_id, number) for number in range(total)]
-        found = 0
-        for start in range(0, total, LET_GO_AT_ONCE):
-            piece = [commands.exists(key) for key in keys[start : start + LET_GO_AT_ONCE]]
-            found += sum(call.outcome() for call in self._runner.run(piece))
-        return found
+        return sum(self._each(file_id, range(total), commands.exists))
 
-    def let_go(self, file_id: bytes, total: int, *, after_ms: int = GRACE_MS) -> None:
-        """Let a file's chunks die, `after_ms` from now; 0: at once. No manifest names them."""
-        for start in range(0, total, LET_GO_AT_ONCE):
-            keys = [
-                chunk_key(file_id, number)
-                for number in range(start, min(start + LET_GO_AT_ONCE, total))
-            ]
-            if after_ms:
-                queued = [commands.pexpire(key, after_ms) for key in keys]
-            else:
-                queued = [commands.delete(key) for key in keys]
+    def delete(self, file_id: bytes, numbers: Iterable[int]) -> None:
+        """Delete chunks at once. No manifest names them, and nobody reads them."""
+        for _ in self._each(file_id, numbers, commands.delete):
+            pass
+
+    def let_go(self, file_id: bytes, total: int) -> None:
+        """Let a file's chunks die, `GRACE_MS` from now. No manifest names them any more."""
+        for _ in self._each(file_id, range(total), partial(commands.pexpire, time=GRACE_MS)):
+            pass
+
+    def _each(
+        self, file_id: bytes, numbers: Iterable[int], build: Callable[[bytes], Command]
+    ) -> Iterator[Any]:
+        """Yield the results of one command a chunk, so many at a time."""
+        left = iter(numbers)
+        while piece := list(islice(left, TOLD_AT_ONCE)):
+            queued = [build(chunk_key(file_id, number)) for number in piece]
             for call in self._runner.run(queued):
-                call.outcome()
+                yield call.outcome()

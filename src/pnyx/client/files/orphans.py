@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pnyx.client import commands
-from pnyx.client.files.names import chunk_key
+from pnyx.client.files.chunks import Chunks
 from pnyx.client.files.store import WRITE_MS_MAX
 from pnyx.client.runner import Runner
 
@@ -22,7 +22,6 @@ REMEMBERED_MAX: Final = 100_000
 """Ids; those above it wait for the next look."""
 _SEEN: Final = b"{pnyx:fs}orphans"
 _decode: Final = msgspec.msgpack.Decoder(dict[bytes, int]).decode
-_DELETED_AT_ONCE: Final = 500
 
 
 def due(
@@ -46,11 +45,7 @@ def collect(
     value, revision = runner.one(commands.get_versioned(_SEEN))
     going, waiting = due(unnamed, {} if value is None else _decode(value), now_ms)
     for file_id in going:
-        keys = [chunk_key(file_id, number) for number in sorted(chunks[file_id])]
-        for start in range(0, len(keys), _DELETED_AT_ONCE):
-            piece = [commands.delete(key) for key in keys[start : start + _DELETED_AT_ONCE]]
-            for call in runner.run(piece):
-                call.outcome()
+        Chunks(runner).delete(file_id, sorted(chunks[file_id]))
     # Another look at the same time has written its own: an id that it knows for longer waits anew.
     runner.one(commands.cas(_SEEN, revision, msgspec.msgpack.encode(waiting)))
     return len(going), len(waiting)

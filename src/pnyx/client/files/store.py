@@ -137,7 +137,7 @@ class Store:
     def give_up(self, permit: Permit, size: int) -> None:
         """Forget a file that will not be committed; `size` bytes of it were written."""
         self._runner.one(commands.delete(permit_key(parent_of(permit.path), permit.file_id)))
-        self.chunks.let_go(permit.file_id, chunk_count_of(size), after_ms=0)
+        self.chunks.delete(permit.file_id, range(chunk_count_of(size)))
 
     def settle_move(self, path: str, source: str) -> None:
         """Forget that the file at `path` is a copy of one at `source`, which is deleted."""
