@@ -1,7 +1,7 @@
 """A controller on a space in memory, told one directive an entry, as the tests of it need it."""
 
 from machine.driving import GROUP, LIMIT_BYTES, START_MS, pair
-from pnyx.ids import GroupId, ShardId
+from pnyx.ids import GroupId, NodeId, ShardId
 from pnyx.machine.commands import Batch
 from pnyx.machine.configuration import (
     Configuration,
@@ -33,7 +33,10 @@ def placed(*groups: int, nodes: str = "abc") -> tuple[Placement, ...]:
     return tuple(
         Placement(
             GroupId(group),
-            tuple(Member(f"{group}{node}", f"{group}{node}:7000") for node in nodes),
+            tuple(
+                Member(f"{group}{node}", f"{group}{node}:7000", NodeId(10 * group + number))
+                for number, node in enumerate(nodes, start=1)
+            ),
         )
         for group in groups
     )

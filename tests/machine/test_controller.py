@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 
 from machine.controlling import Controller, loads, placed
 from machine.driving import MEMBERS, dump
-from pnyx.ids import Epoch, GroupId, ShardId
+from pnyx.ids import Epoch, GroupId, NodeId, ShardId
 from pnyx.machine.commands import Get, Set
 from pnyx.machine.configuration import (
     NOBODY,
@@ -25,6 +25,7 @@ from pnyx.machine.directives import (
     MoveFailed,
     Plan,
     Query,
+    Retire,
     Vacated,
     Whereabouts,
 )
@@ -193,6 +194,12 @@ def test_a_cluster_is_founded_once() -> None:
 # Refusals.
 
 
+def _group(group: int, *members: tuple[str, int]) -> Placement:
+    return Placement(
+        GroupId(group), tuple(Member(label, "x:1", NodeId(node)) for label, node in members)
+    )
+
+
 @pytest.mark.parametrize(
     ("directive", "why"),
     [
@@ -200,14 +207,18 @@ def test_a_cluster_is_founded_once() -> None:
         (Join(placed(3, 3)), "named twice"),
         (Join(()), "no group was named"),
         (Join((Placement(GroupId(3), ()),)), "has 0 nodes"),
-        (Join((Placement(GroupId(3), (Member("x", "x:1"), Member("x", "y:1"))),)), "a node twice"),
-        (Join((Placement(GroupId(0), (Member("x", "x:1"),)),)), "1 or more"),
-        (Join((Placement(GroupId(3), (Member("x" * 256, "x:1"),)),)), "1 to 255 bytes"),
-        (Join((Placement(GroupId(3), (Member("1a", "1a:7000"),)),)), "node 1a would be in groups"),
+        (Join((_group(3, ("x", 1), ("x", 2)),)), "a node twice"),
+        (Join((_group(3, ("x", 1), ("y", 1)),)), "a node twice"),
+        (Join((_group(3, ("x", 1), ("y", 0)),)), "without an id"),
+        (Join((_group(0, ("x", 1)),)), "1 or more"),
+        (Join((_group(3, ("x" * 256, 1)),)), "1 to 255 bytes"),
+        (Join((_group(3, ("1a", 11)),)), "node 1a would be in groups"),
         (Leave((GroupId(9),)), "no group 9"),
         (Leave((GroupId(1), GroupId(1))), "named twice"),
         (Leave(()), "no group was named"),
         (Leave((GroupId(1), GroupId(2))), "served by no group"),
+        (Retire(GroupId(1)), "let it leave"),
+        (Retire(GroupId(9)), "no group 9 has left"),
         (Move(ShardId(0), GroupId(9)), "no group 9"),
         (Move(ShardId(10), GroupId(1)), "no shard 10"),
         (MoveCommitted(ShardId(0), Epoch(2), GroupId(2)), "no move of shard 0"),
@@ -250,6 +261,30 @@ def test_a_group_that_has_left_is_known_until_its_last_shard_is_gone() -> None:
     controller.carry_out()
     assert controller.directory.leaving == ()
     assert controller.join(1).groups == (1, 2)
+
+
+def test_a_group_that_was_retired_never_comes_back() -> None:
+    controller = Controller()
+    controller.join(1, 2)
+    controller.leave(1)
+    assert "still leaving" in controller.refusal(Retire(GroupId(1)))
+    controller.carry_out()
+    assert list(controller.directory.departed) == [1]
+    for _ in range(2):
+        assert controller.tell(Retire(GroupId(1))) == controller.ask(Query())
+    assert not controller.directory.departed
+    assert list(controller.directory.retired) == [1]
+    assert "group 1 was retired" in controller.refusal(Join(placed(1)))
+
+
+def test_a_group_that_came_back_has_not_left() -> None:
+    controller = Controller()
+    controller.join(1, 2)
+    controller.leave(1)
+    controller.carry_out()
+    controller.join(1)
+    assert not controller.directory.departed
+    assert "let it leave" in controller.refusal(Retire(GroupId(1)))
 
 
 def test_a_shard_that_was_given_up_is_its_targets_at_the_next_configuration() -> None:

@@ -31,6 +31,10 @@ from pnyx.machine.moves import (
     MoveForget,
     MoveRejected,
     MoveResolve,
+    ReadChanges,
+    ReadChunk,
+    decode_changes,
+    decode_chunk,
     decode_frozen,
 )
 from pnyx.machine.moving import ACTIVATED, NOT_YET, REJECTED, VOID
@@ -353,3 +357,28 @@ def test_a_destination_too_far_behind_is_given_up(monkeypatch: pytest.MonkeyPatc
     held = copying.source.shard(SHARD)
     assert (held.phase, held.epoch) == (Phase.SERVING, 3)
     assert copying.freeze() == VOID
+
+
+# Reads of a move: any replica of the source may answer, however far behind.
+
+
+def test_rows_and_changes_of_a_leaving_shard_are_read_as_commands() -> None:
+    source, destination = sides()
+    source.tell(c.Set(key_in(SHARD), b"v"))
+    reads = (ReadChunk(SHARD, FIRST, b"", 64), ReadChanges(SHARD, FIRST, 0, 64))
+    assert [source.read(each) for each in reads] == [VOID, VOID]
+    Copying(source, destination, SHARD, FIRST).begin()
+    source.tell(c.Set(key_in(SHARD), b"w"))
+    chunk, changes = (source.read(each) for each in reads)
+    assert isinstance(chunk, bytes)
+    assert isinstance(changes, bytes)
+    assert decode_chunk(chunk) == source.group.chunk(SHARD, FIRST, b"", 64)
+    assert decode_changes(changes) == source.group.changes(SHARD, FIRST, 0, 64)
+    assert len(decode_changes(changes).effects) == 1
+
+
+def test_a_read_that_wants_no_bytes_gets_a_row_all_the_same() -> None:
+    copying = begun()
+    chunk = copying.source.group.chunk(SHARD, FIRST, b"", 0)
+    assert chunk is not None
+    assert len(chunk.rows) == 1

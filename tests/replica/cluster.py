@@ -159,10 +159,15 @@ class Cluster:
                 self.cut |= {(node, other), (other, node)}
 
     def submit(
-        self, node: int, ticket: object, *commands: AnyCommand, forward: bool = True
+        self,
+        node: int,
+        ticket: object,
+        *commands: AnyCommand,
+        forward: bool = True,
+        stale: bool = False,
     ) -> None:
         by_log = any(command.writes for command in commands)
-        request = Request(ticket, commands, by_log=by_log, forward=forward)
+        request = Request(ticket, commands, by_log=by_log, forward=forward, stale=stale)
         self.members[node].replica.submit([request], self.now(node))
 
     def advance(self, ms: int) -> None:

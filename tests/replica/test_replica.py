@@ -4,8 +4,9 @@ from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId
 from pnyx.machine.commands import Append, Get, Set
 from pnyx.machine.results import OK
+from pnyx.replica.effects import Outbound
 from pnyx.replica.limits import ReplicaLimits
-from pnyx.replica.messages import Forward
+from pnyx.replica.messages import Forward, ForwardReply
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
 from replica.cluster import Cluster
 
@@ -63,6 +64,38 @@ def test_a_follower_that_may_not_forward_says_where_the_leader_is() -> None:
     cluster.submit(2, "w", Set(b"k", b"v"), forward=False)
     cluster.settle()
     assert cluster.answers(2) == {"w": Elsewhere(NodeId(1))}
+
+
+def test_a_stale_read_is_answered_from_what_is_applied_here_and_asks_nobody() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.submit(1, "w", Set(b"k", b"v"))
+    cluster.settle()
+    cluster.advance(100)
+    cluster.isolate(2)
+    cluster.submit(1, "again", Set(b"k", b"newer"))
+    cluster.settle()
+    cluster.submit(2, "r", Get(b"k"), stale=True)
+    cluster.submit(2, "current", Get(b"k"))
+    cluster.settle()
+    assert cluster.answers(2) == {"r": Done((b"v",))}
+
+
+def test_a_stale_read_without_a_leader_does_not_wait_for_one() -> None:
+    cluster = Cluster()
+    cluster.submit(2, "r", Get(b"k"), stale=True)
+    cluster.settle()
+    assert cluster.answers(2) == {"r": Done((None,))}
+
+
+def test_a_stale_read_that_was_forwarded_is_answered_by_a_follower() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    forward = Forward(7, 1, (Get(b"k"),), by_log=False, stale=True)
+    cluster.isolate(2)
+    cluster.members[2].replica.step(NodeId(3), forward, cluster.now(2))
+    cluster.settle()
+    assert (2, Outbound(NodeId(3), ForwardReply(7, 1, Done((None,))))) in cluster.dropped
 
 
 def test_a_request_without_a_leader_is_parked_and_then_answered() -> None:

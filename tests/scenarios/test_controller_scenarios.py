@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import structs
 
 from pnyx.ids import GroupId
 from pnyx.lab.catalogue import all_scenarios, scenario_named
@@ -20,7 +21,7 @@ from pnyx.lab.scenario import Script
 from pnyx.lab.scenarios.operators import check, founded, settled
 from pnyx.lab.stage import WorldStage, play
 from pnyx.machine import controller, planning, rebalance
-from pnyx.machine.configuration import Configuration, Serving, encode
+from pnyx.machine.configuration import Configuration, Directory, Serving, encode
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import MoveCommitted
 from pnyx.machine.keyspace import Keyspace
@@ -70,12 +71,8 @@ def _turn_everything(patch: Patch) -> None:
 
 def _keep_the_epoch(patch: Patch) -> None:
     def keeps(keyspace: Keyspace, report: MoveCommitted) -> Result:
-        directory = controller._directory(keyspace)
-        before = directory.shards[report.shard]
-        shards = controller._replaced(
-            directory.shards, report.shard, Serving(before.epoch, report.group)
-        )
-        controller._put_directory(keyspace, controller._tidied(shards, directory.leaving))
+        before = controller._directory(keyspace).shards[report.shard]
+        controller._put_serving(keyspace, report.shard, Serving(before.epoch, report.group))
         return OK
 
     rules: dict[Any, Any] = CONTROLLER.commands
@@ -85,8 +82,8 @@ def _keep_the_epoch(patch: Patch) -> None:
 def _forget_who_leaves(patch: Patch) -> None:
     right = controller._tidied
 
-    def tidied(shards: tuple[Serving, ...], _leaving: Any) -> Any:
-        return right(shards, ())
+    def tidied(directory: Directory) -> Directory:
+        return right(structs.replace(directory, leaving=()))
 
     patch.setattr(controller, "_tidied", tidied)
 

@@ -57,6 +57,7 @@ MESSAGES: list[Any] = [
     paxos.Accepted(TERM, INDEX),
     paxos.Wanted(TERM, INDEX, INDEX),
     replica.Forward(8, 5, (Set(b"k", b"v"), Get(b"k")), by_log=True),
+    replica.Forward(8, 5, (Get(b"k"),), by_log=False, stale=True),
     replica.ForwardReply(8, 5, Done((OK, None, 3, b"x", Values((1, b"y"))))),
     replica.ForwardReply(8, 5, NotDone(Reason.NO_QUORUM)),
     replica.SnapshotChunk(

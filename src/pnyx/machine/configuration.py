@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from pnyx.ids import SLOT_COUNT, Epoch, GroupId, ShardId
+from pnyx.consensus.engines import EngineName
+from pnyx.ids import SLOT_COUNT, Epoch, GroupId, NodeId, ShardId
 
 NOBODY: Final = GroupId(0)
 """The controller's own number: no shard is ever served by it."""
@@ -29,6 +30,8 @@ class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
     label: str
     address: str
     """Where its peers reach it, host:port."""
+    node: NodeId
+    """Which process holds the label as the group joins: its founding members are exactly these."""
 
 
 class Placement(msgspec.Struct, frozen=True, array_like=True):
@@ -36,6 +39,8 @@ class Placement(msgspec.Struct, frozen=True, array_like=True):
 
     group: GroupId
     members: tuple[Member, ...]
+    engine: EngineName = EngineName.RAFT
+    """What keeps its log."""
 
 
 class Configuration(msgspec.Struct, frozen=True, array_like=True):
@@ -70,6 +75,10 @@ class Directory(msgspec.Struct, frozen=True, array_like=True):
     leaving: tuple[Placement, ...] = ()
     """By group, ascending: in no configuration any more, and something is still to be moved away
     from there."""
+    departed: tuple[GroupId, ...] = ()
+    """Ascending: left, and nothing is to be moved away from there. Each may join again."""
+    retired: tuple[GroupId, ...] = ()
+    """Ascending: left for ever. Nodes may destroy what they hold of these."""
 
     def undecided(self) -> list[tuple[ShardId, Serving]]:
         """Return the shards whose move is not over, ascending."""

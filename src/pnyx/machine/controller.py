@@ -5,14 +5,16 @@ Rule 2. A configuration says who *should* own a shard; the directory changes whe
         that a move has ended. A shard that nobody serves holds nothing: it is its target's at once.
 Rule 3. A shard has at most one undecided move. When it ends, the next begins if the target is
         another group by then.
-Rule 4. Reports name the epoch that they lead to. One that came before changes nothing.
+Rule 4. A group that left may come back, until it is retired: then its number is used up.
+Rule 5. Reports name the epoch that they lead to. One that came before changes nothing.
 
 Everything is in the group's rows: the newest number, each configuration under its own, and the
 directory. So history outlives the log, and travels with a snapshot.
 """
 
-from collections.abc import Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine import directives as d
@@ -23,7 +25,6 @@ from pnyx.machine.configuration import (
     SHARDS_MAX,
     Configuration,
     Directory,
-    Placement,
     Serving,
     decode_configuration,
     decode_directory,
@@ -31,7 +32,7 @@ from pnyx.machine.configuration import (
 )
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine, Rules
-from pnyx.machine.planning import planned
+from pnyx.machine.planning import planned, why_not_retire
 from pnyx.machine.results import OK, Refusal, Result
 
 NOT_FOUNDED: Final = Refusal("ERR there is no configuration yet: found the cluster's shards first")
@@ -86,7 +87,24 @@ def _redirected(directory: Directory, before: Configuration, after: Configuratio
             shards.append(serving)
     staying = set(after.groups)
     left = [each for each in before.placements if each.group not in staying]
-    return _tidied(tuple(shards), [*directory.leaving, *left])
+    departed = tuple([each for each in directory.departed if each not in staying])
+    leaving = tuple(sorted([*directory.leaving, *left], key=lambda placement: placement.group))
+    return _tidied(replace(directory, shards=tuple(shards), leaving=leaving, departed=departed))
+
+
+def _retire(keyspace: Keyspace, directive: d.Retire) -> Result:
+    newest, group = _newest(keyspace), directive.group
+    if newest is None:
+        return NOT_FOUNDED
+    directory = _directory(keyspace)
+    why = why_not_retire(newest, directory, group)
+    if why:
+        return Refusal(why)
+    if group not in directory.retired:
+        departed = tuple([each for each in directory.departed if each != group])
+        retired = tuple(sorted([*directory.retired, group]))
+        _put_directory(keyspace, replace(directory, departed=departed, retired=retired))
+    return encode(newest)
 
 
 # Reports.
@@ -117,18 +135,14 @@ def _vacated(keyspace: Keyspace, report: d.Vacated) -> Result:
         return serving if isinstance(serving, Refusal) else OK
     if report.epoch != serving.epoch + 1 or serving.destination != NOBODY:
         return _no_such_move(report.shard, serving)
-    directory = _directory(keyspace)
-    shards = _replaced(directory.shards, report.shard, Serving(report.epoch))
-    _put_directory(keyspace, _tidied(shards, directory.leaving))
+    _put_serving(keyspace, report.shard, Serving(report.epoch))
     return OK
 
 
 def _settle(keyspace: Keyspace, shard: ShardId, epoch: Epoch, group: GroupId) -> Result:
-    newest, directory = _newest(keyspace), _directory(keyspace)
+    newest = _newest(keyspace)
     assert newest is not None, "whoever has a directory has a configuration"
-    settled = _next(epoch, group, newest.targets[shard])
-    shards = _replaced(directory.shards, shard, settled)
-    _put_directory(keyspace, _tidied(shards, directory.leaving))
+    _put_serving(keyspace, shard, _next(epoch, group, newest.targets[shard]))
     return OK
 
 
@@ -137,15 +151,19 @@ def _next(epoch: Epoch, group: GroupId, target: GroupId) -> Serving:
     return Serving(epoch, group, NOBODY if target == group else target)
 
 
-def _replaced(shards: tuple[Serving, ...], shard: ShardId, by: Serving) -> tuple[Serving, ...]:
-    return (*shards[:shard], by, *shards[shard + 1 :])
+def _put_serving(keyspace: Keyspace, shard: ShardId, serving: Serving) -> None:
+    directory = _directory(keyspace)
+    shards = (*directory.shards[:shard], serving, *directory.shards[shard + 1 :])
+    _put_directory(keyspace, _tidied(replace(directory, shards=shards)))
 
 
-def _tidied(shards: tuple[Serving, ...], leaving: Sequence[Placement]) -> Directory:
-    """Return the directory without the groups that have left and nothing to do any more."""
-    busy = {group for each in shards for group in (each.group, each.destination)}
-    still = [placement for placement in leaving if placement.group in busy]
-    return Directory(shards, tuple(sorted(still, key=lambda placement: placement.group)))
+def _tidied(directory: Directory) -> Directory:
+    """Return the directory with those departed who were leaving and have nothing to do any more."""
+    busy = {group for each in directory.shards for group in (each.group, each.destination)}
+    still = tuple([each for each in directory.leaving if each.group in busy])
+    gone = [each.group for each in directory.leaving if each.group not in busy]
+    departed = tuple(sorted([*directory.departed, *gone]))
+    return replace(directory, leaving=still, departed=departed)
 
 
 def _serving(keyspace: Keyspace, shard: ShardId) -> Serving | Refusal:
@@ -238,6 +256,7 @@ CONTROLLER: Final = Machine(
             d.Found: _found,
             d.Join: _change,
             d.Leave: _change,
+            d.Retire: _retire,
             d.Move: _change,
             d.MoveCommitted: _move_committed,
             d.MoveFailed: _move_failed,

@@ -49,6 +49,15 @@ class Leave(Order, frozen=True, array_like=True, tag="leave_groups", gc=False):
     groups: tuple[GroupId, ...]
 
 
+class Retire(Order, frozen=True, array_like=True, tag="retire_group", gc=False):
+    """Let a group that left never come back: its replicas are destroyed, its number is used up.
+
+    Makes no configuration, for the group is in none any more.
+    """
+
+    group: GroupId
+
+
 class Move(Order, frozen=True, array_like=True, tag="move_shard", gc=False):
     """Let one shard go to a group. It stays there until the next join or leave."""
 
@@ -103,5 +112,5 @@ class Plan(Directive, frozen=True, array_like=True, tag="plan", gc=False):
 
 Change: TypeAlias = Join | Leave | Move
 AnyDirective: TypeAlias = Union[  # noqa: UP007
-    Found, Join, Leave, Move, MoveCommitted, MoveFailed, Vacated, Query, Whereabouts, Plan
+    Found, Join, Leave, Retire, Move, MoveCommitted, MoveFailed, Vacated, Query, Whereabouts, Plan
 ]

@@ -1,4 +1,4 @@
-"""The entries of a move, as data: how a shard goes from a source group to a destination group.
+"""The entries and reads of a move, as data: how a shard goes from one group to another.
 
 ``(shard, epoch)`` names the attempt in every one of them, and each is checked when it is applied.
 One that is late, doubled or of an older attempt does nothing and says so (`VOID`).
@@ -9,7 +9,7 @@ from typing import TypeAlias, Union
 import msgspec
 
 from pnyx.ids import Epoch, GroupId, Revision, ShardId
-from pnyx.machine.directives import Order
+from pnyx.machine.directives import Directive, Order
 
 Effect: TypeAlias = tuple[bytes, bytes | None]
 """A row's key behind its generation, and the row, None if it was deleted. Absolute, so it may be
@@ -103,6 +103,30 @@ class MoveRejected(Order, frozen=True, array_like=True, tag="move_rejected", gc=
     epoch: Epoch
 
 
+class ReadChunk(Directive, frozen=True, array_like=True, tag="read_chunk", gc=False):
+    """Rows of a leaving shard behind the cursor `after`: a `Chunk`, encoded.
+
+    `VOID` where the move has not begun yet, or is over. So any replica of the source may answer,
+    however far behind it is.
+    """
+
+    shard: ShardId
+    epoch: Epoch
+    after: bytes
+    """Where the chunk before ended; empty at the beginning."""
+    bytes_max: int
+    """About so many bytes of rows, one row at least."""
+
+
+class ReadChanges(Directive, frozen=True, array_like=True, tag="read_changes", gc=False):
+    """What commands did to a leaving shard behind change `after`: `Changes`, encoded. As above."""
+
+    shard: ShardId
+    epoch: Epoch
+    after: int
+    bytes_max: int
+
+
 # At the destination.
 
 
@@ -148,8 +172,10 @@ class MoveResolve(Order, frozen=True, array_like=True, tag="move_resolve", gc=Fa
 
 AnyMove: TypeAlias = Union[  # noqa: UP007
     FoundShards, MoveBegin, MoveForget, MoveFreeze, MoveDone, MoveAbort, MoveRejected,
-    MoveAccept, MoveChunk, MoveChanges, MoveActivate, MoveResolve
+    ReadChunk, ReadChanges, MoveAccept, MoveChunk, MoveChanges, MoveActivate, MoveResolve
 ]  # fmt: skip
 
 encode = msgspec.msgpack.Encoder().encode
 decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
+decode_chunk = msgspec.msgpack.Decoder(Chunk).decode
+decode_changes = msgspec.msgpack.Decoder(Changes).decode

@@ -345,7 +345,7 @@ def chunk_of(
     ):
         start = max(lower, keyspace.prefix + after + b"\0") if after else lower
         for row_key, row in keyspace.stored(start, upper):
-            if size >= bytes_max:
+            if rows and size >= bytes_max:
                 return m.Chunk(after, rows[-1][0], held.changes, tuple(rows))
             rows.append((row_key[PREFIX_BYTES:], row))
             size += len(row_key) + len(row)
@@ -359,13 +359,24 @@ def changes_of(
     held = _at_source(keyspace, shard, epoch)
     if held is None or keyspace.holdings is None or after < held.forgotten:
         return None
-    key, effects, size = keyspace.holdings.change_key, [], 0
+    key, size = keyspace.holdings.change_key, 0
+    effects: list[tuple[m.Effect, ...]] = []
     for _, row in keyspace.stored(key(shard, after + 1), key(shard, held.changes + 1)):
-        if size >= bytes_max:
+        if effects and size >= bytes_max:
             break
         effects.append(decode_logged(row).effects)
         size += len(row)
     return m.Changes(after + 1, tuple(effects))
+
+
+def _read_chunk(keyspace: Keyspace, read: m.ReadChunk) -> Result:
+    chunk = chunk_of(keyspace, read.shard, read.epoch, read.after, read.bytes_max)
+    return VOID if chunk is None else m.encode(chunk)
+
+
+def _read_changes(keyspace: Keyspace, read: m.ReadChanges) -> Result:
+    changes = changes_of(keyspace, read.shard, read.epoch, read.after, read.bytes_max)
+    return VOID if changes is None else m.encode(changes)
 
 
 SHARDS: Final = Machine(
@@ -388,7 +399,7 @@ SHARDS: Final = Machine(
             m.MoveResolve: _resolve,
         },
     ),
-    READS,
+    Rules(READS, {m.ReadChunk: _read_chunk, m.ReadChanges: _read_changes}),
     divided=True,
 )
 """The machine of a group that shares the keys with others."""

@@ -74,7 +74,8 @@ def _why_not_join(before: Configuration, directory: Directory, join: Join) -> st
         if group in known:
             return f"ERR nobody joined: there is a group {group} already, or it was named twice"
         known.add(group)
-        wrong = _why_no_group(placement)
+        is_retired = group in directory.retired
+        wrong = f"group {group} was retired" if is_retired else _why_no_group(placement)
         if wrong:
             return f"ERR nobody joined: {wrong}"
     return "" if join.shared else _why_not_apart(before, directory, join.placements)
@@ -87,8 +88,11 @@ def _why_no_group(placement: Placement) -> str:
     if not 1 <= len(members) <= MEMBERS_MAX:
         return f"group {group} has {len(members)} nodes; 1 to {MEMBERS_MAX} can be"
     labels = [member.label for member in members]
-    if len(set(labels)) < len(labels):
+    nodes = {member.node for member in members}
+    if len(set(labels)) < len(labels) or len(nodes) < len(labels):
         return f"group {group} names a node twice: {', '.join(labels)}"
+    if min(nodes) <= 0:
+        return f"group {group} has a node without an id: {', '.join(labels)}"
     for text in chain.from_iterable((member.label, member.address) for member in members):
         if not 1 <= len(text.encode()) <= NAME_BYTES_MAX:
             return f"labels and addresses have 1 to {NAME_BYTES_MAX} bytes: {text[:40]!r}"
@@ -140,4 +144,15 @@ def _why_not_move(before: Configuration, move: Move) -> str:
         return f"ERR nothing was moved: there is no shard {move.shard}; they are 0 to {count - 1}"
     if move.group not in before.groups:
         return f"ERR nothing was moved: there is no group {move.group}"
+    return ""
+
+
+def why_not_retire(newest: Configuration, directory: Directory, group: GroupId) -> str:
+    """Return why a group cannot be retired, in a sentence; empty if nothing is against it."""
+    if group in newest.groups:
+        return f"ERR nothing was retired: group {group} has shards or may get some; let it leave"
+    if group in {placement.group for placement in directory.leaving}:
+        return f"MOVING nothing was retired: group {group} is still leaving; retire it after that"
+    if group not in directory.departed and group not in directory.retired:
+        return f"ERR nothing was retired: no group {group} has left this cluster"
     return ""

@@ -45,7 +45,8 @@ class Forwards:
         """Remember `request` and return the message for the leader."""
         self._number += 1
         self.open[self._number] = Sent(request, to, deadline_ms)
-        return Forward(self.boot, self._number, tuple(request.commands), request.by_log)
+        commands = tuple(request.commands)
+        return Forward(self.boot, self._number, commands, request.by_log, request.stale)
 
     def taken(self, sender: NodeId, message: Forward) -> tuple[Request, ...]:
         """Return what another node asks of us; nothing if it asked before."""
@@ -54,7 +55,8 @@ class Forwards:
             return ()
         self._asked[sender] = (message.boot, message.number)
         asker = Asker(sender, message.boot, message.number)
-        return (Request(asker, message.commands, message.by_log, forward=False),)
+        commands, by_log = message.commands, message.by_log
+        return (Request(asker, commands, by_log, forward=False, stale=message.stale),)
 
     def answered(self, sender: NodeId, boot: int, number: int) -> Request | None:
         """Return whose answer this is; None for an earlier life's, a repeated or a late one."""

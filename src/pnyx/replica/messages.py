@@ -12,13 +12,15 @@ from pnyx.replica.requests import Answer
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True, tag="forward"):
-    """Follower to leader: do this for a client of mine. The hop limit is one: never sent on."""
+    """To the leader: do this for a client of mine. The hop limit is one: never sent on."""
 
     boot: int
     """The asker's start, so that an answer to an earlier life is dropped."""
     number: int
     commands: tuple[AnyCommand, ...]
     by_log: bool
+    stale: bool = False
+    """See `Request`; such a one need not go to the leader."""
 
 
 class ForwardReply(msgspec.Struct, frozen=True, array_like=True, tag="forward_reply"):

@@ -1,4 +1,4 @@
-"""Linearizable reads on their way: waiting for a barrier, for its index, for apply.
+"""Reads on their way: waiting for a barrier, for its index, for apply.
 
 One barrier is under way at a time; reads that arrive meanwhile share the next one (Raft §8,
 dissertation §6.4). A read must not join a barrier that was asked for before the read arrived: the
@@ -25,7 +25,11 @@ class Reads:
 
     def add(self, request: Request) -> None:
         """Take in a read."""
-        self.waiting.append(request)
+        if request.stale:
+            # Released at once: any applied state will do.
+            self.confirmed.append((Index(0), [request]))
+        else:
+            self.waiting.append(request)
 
     @property
     def wants_barrier(self) -> bool:

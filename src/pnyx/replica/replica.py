@@ -309,15 +309,14 @@ class Replica:
 
     def _route(self, request: Request, now: Now) -> None:
         leader = self.consensus.leader
-        if leader is None:
+        if request.stale:
+            self._reads.add(request)
+        elif leader is None:
             self._park(request)
-        elif leader == self.me or (
-            not request.by_log and (request.forward or request.stale_role_ok)
-        ):
-            if request.by_log:
-                self._writes.append(request)
-            else:
-                self._reads.add(request)
+        elif leader == self.me and request.by_log:
+            self._writes.append(request)
+        elif not request.by_log and (leader == self.me or request.forward or request.stale_role_ok):
+            self._reads.add(request)
         elif request.forward:
             self.counters.forwarded += 1
             deadline_ms = now.mono_ms + self.limits.outcome_ms
@@ -453,7 +452,7 @@ class Replica:
             return
         estimate_ms = self._clock.estimate(self.consensus.membership, now)
         for request in servable:
-            results = self.group.read(request.commands, estimate_ms)
+            results = self.group.read(request.commands, 0 if request.stale else estimate_ms)
             if results is None:
                 # A key is due by our clock, not yet by the committed one. The log decides, so
                 # that what one reader has seen expire does not come back for the next.

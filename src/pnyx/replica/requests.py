@@ -25,6 +25,9 @@ class Request:
     """May the leader be asked on our behalf (gateway port), or is `Elsewhere` the answer?"""
     stale_role_ok: bool = False
     """Reads only: answer here behind the leader's read index even if we follow (READONLY)."""
+    stale: bool = False
+    """Reads only: answer from what is applied here, however far behind that is, and ask nobody.
+    Safe where the command itself checks what it needs, or whoever asks knows how old it may be."""
     until_ms: int = 0
     """Monotonic; set by the replica: how long it may be parked or tried again."""
     size_bytes: int = 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pnyx.ids import Epoch, GroupId, ShardId
+from pnyx.ids import Epoch, GroupId, NodeId, ShardId
 from pnyx.lab.configurations import Configurations, fewest_moves
 from pnyx.lab.scenario import Scenario, Script, Sleep, Stage, Step, Until, scenario
 from pnyx.lab.scenarios.clients import RETRY_US, Client, first_leader
@@ -229,7 +229,10 @@ def placements(*groups: int) -> tuple[Placement, ...]:
     return tuple(
         Placement(
             GroupId(group),
-            tuple(Member(f"{group}.{node}", f"node-{group}-{node}:7000") for node in "xyz"),
+            tuple(
+                Member(f"{group}.{node}", f"node-{group}-{node}:7000", NodeId(10 * group + number))
+                for number, node in enumerate("xyz", start=1)
+            ),
         )
         for group in groups
     )
