@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.lab.invariants.facts import state_of
 from pnyx.lab.process import Process
+from pnyx.lab.seat import Seat
 from pnyx.lab.watch import Watch
 from pnyx.machine.commands import AnyCommand, Tick, decode
+from pnyx.replica.replica import Replica
 
 
 class CommandLog(Watch):
@@ -22,19 +24,17 @@ class CommandLog(Watch):
         """By entry index, how many commands are in the log up to there."""
         self._seen: dict[int, int] = {}
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Learn what is newly committed there."""
-        replica = process.replica
-        if replica is None:
-            return
+        replica = seat.replica
         commit = replica.consensus.commit_index
-        if commit < len(self._counts) or commit == self._seen.get(process.number):
+        if commit < len(self._counts) or commit == self._seen.get(seat.number):
             return
-        self._seen[process.number] = commit
+        self._seen[seat.number] = commit
         known = len(self._counts) - 1
         if known < replica.consensus.compacted.index:
             return
-        for entry in log_of(process, known, commit):
+        for entry in log_of(replica, known, commit):
             self.commands += commands_in(entry)
             self._counts.append(len(self.commands))
 
@@ -51,14 +51,13 @@ class CommandLog(Watch):
             return 0
         consensus = process.replica.consensus
         commit = min(consensus.commit_index, len(self._counts) - 1)
-        rest = log_of(process, commit, consensus.last_index)
+        rest = log_of(process.replica, commit, consensus.last_index)
         return self._counts[commit] + sum(len(commands_in(entry)) for entry in rest)
 
 
-def log_of(process: Process, after: int, through: int) -> Iterable[Entry]:
-    """Return the entries ``after + 1 .. through`` of the log of `process`, all of them held."""
-    assert process.replica is not None, "only a replica has a log"
-    log = state_of(process.replica).log
+def log_of(replica: Replica, after: int, through: int) -> Iterable[Entry]:
+    """Return the entries ``after + 1 .. through`` of the log of `replica`, all of them held."""
+    log = state_of(replica).log
     if after >= through:
         return ()
     return log.page(after, through, through - after, log.bytes)  # type: ignore[arg-type]

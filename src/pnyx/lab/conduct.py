@@ -14,12 +14,14 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.raft.progress import Progress
 from pnyx.consensus.raft.state import RaftState
-from pnyx.consensus.ready import Mark, Role, Write
+from pnyx.consensus.ready import Mark, Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.invariants.facts import is_quorum, raft_of
 from pnyx.lab.process import Process
+from pnyx.lab.seat import Seat
 from pnyx.lab.watch import Violation, Watch
 from pnyx.replica.effects import Outbound
+from pnyx.storage.wal import GroupWrite
 
 ELECTED_BY_QUORUM: Final = "elected_by_quorum"
 LOYAL_NODES_NEVER_STAND: Final = "loyal_nodes_never_stand"
@@ -71,51 +73,51 @@ class Conduct(Watch):
         self._held: dict[int, Log] = {}
         """By member, its log: another object once a snapshot has replaced it."""
 
-    def started(self, process: Process) -> None:
+    def started(self, seat: Seat) -> None:
         """Look at the new life from its beginning."""
-        assert process.replica is not None, "a started process has a replica"
-        self._rafts[process.number] = raft_of(process.replica)
-        self._seen[process.number] = (Role.FOLLOWER, Term(0))
-        self._peers[process.number] = {}
-        self._grounds[process.number] = {}
-        self._heard.pop(process.number, None)
-        self._removed.pop(process.number, None)
-        self._timers.pop(process.number, None)
-        self._held.pop(process.number, None)
+        self._rafts[seat.number] = raft_of(seat.replica)
+        self._seen[seat.number] = (Role.FOLLOWER, Term(0))
+        self._peers[seat.number] = {}
+        self._grounds[seat.number] = {}
+        self._heard.pop(seat.number, None)
+        self._removed.pop(seat.number, None)
+        self._timers.pop(seat.number, None)
+        self._held.pop(seat.number, None)
 
-    def asked(self, process: Process, write: Write) -> None:
+    def asked(self, process: Process, asked: GroupWrite) -> None:
         """Remember what replies may have to wait for."""
+        write = asked.write
         if write.hard_state is not None or write.restart is not None:
             self._grounds.setdefault(process.number, {})[write.write_id] = None
 
-    def sending(self, process: Process, outbound: Outbound) -> None:
+    def sending(self, seat: Seat, outbound: Outbound) -> None:
         """Remember votes and hand-overs."""
         message = outbound.message
         if type(message) not in _TELLING:
             return
         if isinstance(message, RequestVoteReply) and message.granted:
-            self._votes.setdefault((outbound.to, message.term), set()).add(process.node)
+            self._votes.setdefault((outbound.to, message.term), set()).add(seat.node)
         elif isinstance(message, TimeoutNow):
             self._handed.add((outbound.to, Term(message.term + 1)))
         elif isinstance(message, PreVote):
-            self._remember_question(process, message)
+            self._remember_question(seat, message)
         elif isinstance(message, PreVoteReply) and message.granted:
-            self._check_pre_vote(process, outbound.to, message)
+            self._check_pre_vote(seat, outbound.to, message)
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Judge what the event changed.
 
         Raises:
             Violation: a leader without votes, a candidate that hears its leader, a lost match.
         """
-        number = process.number
+        number = seat.number
         raft = self._rafts.get(number)
-        if raft is None or process.replica is None:
+        if raft is None:
             return
         log, role = raft.log, raft.role
         held = self._logs.get(number)
         if held is None or held[0].index != log.last_index or held[0].term != log.last_term:
-            now_us = process.world.timeline.now_us
+            now_us = seat.process.world.timeline.now_us
             self._logs[number] = (Mark(log.last_index, log.last_term), now_us)
         before = self._seen.get(number, (Role.FOLLOWER, Term(0)))
         if role is not before[0] or raft.term != before[1]:
@@ -123,100 +125,100 @@ class Conduct(Watch):
             self._peers[number] = {}
             self._heard.pop(number, None)
             if role is Role.LEADER:
-                self._check_election(process, raft)
+                self._check_election(seat, raft)
             if before[0] is Role.FOLLOWER and role is not Role.FOLLOWER:
-                self._check_loyalty(process, raft)
+                self._check_loyalty(seat, raft)
         if role is Role.LEADER:
-            self._check_peers(process, raft)
-            self._check_change(process, raft)
-            self._check_office(process, raft)
-            self._check_removal(process, raft)
+            self._check_peers(seat, raft)
+            self._check_change(seat, raft)
+            self._check_office(seat, raft)
+            self._check_removal(seat, raft)
         else:
-            self._check_timer(process, raft)
-            self._check_snapshot(process, raft)
-        delayed = process._delayed  # noqa: SLF001 - looks, never touches
+            self._check_timer(seat, raft)
+            self._check_snapshot(seat, raft)
+        delayed = seat.delayed
         if delayed:
-            self._check_waiting(process, delayed)
+            self._check_waiting(seat, delayed)
 
-    def _check_waiting(self, process: Process, delayed: Iterable[tuple[int, Outbound]]) -> None:
+    def _check_waiting(self, seat: Seat, delayed: Iterable[tuple[int, Outbound]]) -> None:
         for write_id, outbound in delayed:
             is_reply = isinstance(outbound.message, HeartbeatReply)
-            if is_reply and write_id not in self._grounds[process.number]:
+            if is_reply and write_id not in self._grounds[seat.number]:
                 raise Violation(
                     HEARTBEATS_WAIT_FOR_TERMS_ONLY,
-                    f"{process.label} lets the answer to a heartbeat wait for write {write_id}, "
+                    f"{seat.label} lets the answer to a heartbeat wait for write {write_id}, "
                     "which carries entries and neither term nor vote",
                 )
 
-    def _remember_question(self, process: Process, message: PreVote) -> None:
-        key = (process.node, message.campaign_term)
-        asked_us, best = self._asked.get(key, (process.world.timeline.now_us, Mark()))
+    def _remember_question(self, seat: Seat, message: PreVote) -> None:
+        key = (seat.node, message.campaign_term)
+        asked_us, best = self._asked.get(key, (seat.process.world.timeline.now_us, Mark()))
         told = Mark(message.last_index, message.last_term)
         self._asked[key] = (asked_us, max(best, told, key=_by_term))
 
-    def _check_pre_vote(self, process: Process, to: NodeId, message: PreVoteReply) -> None:
+    def _check_pre_vote(self, seat: Seat, to: NodeId, message: PreVoteReply) -> None:
         asked = self._asked.get((to, message.campaign_term))
-        held = self._logs.get(process.number)
+        held = self._logs.get(seat.number)
         # A log that grew meanwhile is no reason: the answer may have waited for the disk.
         if asked is None or held is None or held[1] >= asked[0]:
             return
         if _by_term(asked[1]) < _by_term(held[0]):
             raise Violation(
                 PRE_VOTE_NEEDS_THE_LOG,
-                f"{process.label} would vote for {to:x}, whose log ends at {asked[1].index} of "
+                f"{seat.label} would vote for {to:x}, whose log ends at {asked[1].index} of "
                 f"term {asked[1].term}; its own ends at {held[0].index} of term {held[0].term}",
             )
 
-    def _check_election(self, process: Process, raft: RaftState) -> None:
-        votes = self._votes.get((process.node, raft.term), set()) | {process.node}
+    def _check_election(self, seat: Seat, raft: RaftState) -> None:
+        votes = self._votes.get((seat.node, raft.term), set()) | {seat.node}
         if not is_quorum(votes, raft.log.membership):
             raise Violation(
                 ELECTED_BY_QUORUM,
-                f"{process.label} leads in term {raft.term} by the votes of {len(votes)} nodes, "
+                f"{seat.label} leads in term {raft.term} by the votes of {len(votes)} nodes, "
                 f"itself included; its voters are {len(raft.log.membership.voters)}",
             )
         in_force = raft.log.memberships_from(raft.commit_index)
-        if not any(membership.is_voter(process.node) for membership in in_force):
+        if not any(membership.is_voter(seat.node) for membership in in_force):
             raise Violation(
                 LEADER_IS_VOTER,
-                f"{process.label} was elected in term {raft.term} and is a voter of no membership "
+                f"{seat.label} was elected in term {raft.term} and is a voter of no membership "
                 "that may be in force",
             )
-        self._change[process.number] = _newest_membership(raft)
+        self._change[seat.number] = _newest_membership(raft)
 
-    def _check_change(self, process: Process, raft: RaftState) -> None:
-        before, _, was_joint = self._change[process.number]
+    def _check_change(self, seat: Seat, raft: RaftState) -> None:
+        before, _, was_joint = self._change[seat.number]
         after = raft.log.membership_index
         if after <= max(before, raft.log.compacted.index):
             return
-        self._change[process.number] = _newest_membership(raft)
+        self._change[seat.number] = _newest_membership(raft)
         if raft.commit_index < before:
             raise Violation(
                 ONE_CHANGE_AT_A_TIME,
-                f"{process.label} changes its members at entry {after}; the change at {before} is "
+                f"{seat.label} changes its members at entry {after}; the change at {before} is "
                 "not committed",
             )
         # A joint membership that is committed is left by whoever leads, at any time.
         if raft.commit_index < raft.term_start and not was_joint:
             raise Violation(
                 OWN_COMMIT_BEFORE_CHANGE,
-                f"{process.label} changes its members at entry {after}; no entry of its term "
+                f"{seat.label} changes its members at entry {after}; no entry of its term "
                 f"{raft.term} is committed",
             )
 
-    def _check_loyalty(self, process: Process, raft: RaftState) -> None:
-        if (process.node, raft.term) in self._handed or not raft.heard_ms:
+    def _check_loyalty(self, seat: Seat, raft: RaftState) -> None:
+        if (seat.node, raft.term) in self._handed or not raft.heard_ms:
             return
         heard_ms = raft.now_ms - raft.heard_ms
         if heard_ms < raft.settings.election_ms_min:
             raise Violation(
                 LOYAL_NODES_NEVER_STAND,
-                f"{process.label} stands in term {raft.term}, {heard_ms} ms after it heard its "
+                f"{seat.label} stands in term {raft.term}, {heard_ms} ms after it heard its "
                 f"leader; it should be loyal for {raft.settings.election_ms_min} ms",
             )
 
-    def _check_peers(self, process: Process, raft: RaftState) -> None:
-        peers = self._peers[process.number]
+    def _check_peers(self, seat: Seat, raft: RaftState) -> None:
+        peers = self._peers[seat.number]
         for peer, progress in raft.peers.items():
             match, answered = progress.match, progress.acked_round
             known, match_before, answered_before = peers.get(peer, _NOTHING_KNOWN)
@@ -225,18 +227,18 @@ class Conduct(Watch):
             if known is progress and match < match_before:
                 raise Violation(
                     MATCH_NEVER_FALLS,
-                    f"{process.label} leads in term {raft.term} and takes {peer:x}'s match index "
+                    f"{seat.label} leads in term {raft.term} and takes {peer:x}'s match index "
                     f"back from {match_before} to {match}",
                 )
             if answered > answered_before and progress.active_ms < raft.now_ms:
                 raise Violation(
                     ANSWERS_ARE_SIGNS_OF_LIFE,
-                    f"{process.label} leads in term {raft.term} and has an answer of {peer:x}, but "
+                    f"{seat.label} leads in term {raft.term} and has an answer of {peer:x}, but "
                     f"believes to have heard nothing of it since {progress.active_ms} ms",
                 )
             peers[peer] = (progress, match, answered)
 
-    def _check_office(self, process: Process, raft: RaftState) -> None:
+    def _check_office(self, seat: Seat, raft: RaftState) -> None:
         """A leader looks at its disk and its quorum with each heartbeat."""
         settings = raft.settings
         most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
@@ -244,10 +246,10 @@ class Conduct(Watch):
         if waited_ms > most_ms:
             raise Violation(
                 LEADER_HAS_A_DISK,
-                f"{process.label} leads in term {raft.term}, and its disk has not finished a write "
+                f"{seat.label} leads in term {raft.term}, and its disk has not finished a write "
                 f"for {waited_ms} ms",
             )
-        membership, until_ms = self._heard.get(process.number, (None, 0))
+        membership, until_ms = self._heard.get(seat.number, (None, 0))
         if membership is raft.log.membership and raft.now_ms <= until_ms:
             return
         heard = {
@@ -255,65 +257,65 @@ class Conduct(Watch):
             for peer, progress in raft.peers.items()
             if raft.now_ms - progress.active_ms <= most_ms
         }
-        if is_quorum({*heard, process.node}, raft.log.membership):
+        if is_quorum({*heard, seat.node}, raft.log.membership):
             since_ms = min(heard.values(), default=raft.now_ms)
-            self._heard[process.number] = (raft.log.membership, since_ms + most_ms)
+            self._heard[seat.number] = (raft.log.membership, since_ms + most_ms)
             return
         # Of a quorum that was just made another one it will hear, or notice, within a heartbeat.
-        is_old = raft.now_ms - self._change[process.number][1] > 2 * settings.heartbeat_ms
+        is_old = raft.now_ms - self._change[seat.number][1] > 2 * settings.heartbeat_ms
         if is_old:
             raise Violation(
                 LEADER_HAS_A_QUORUM,
-                f"{process.label} leads in term {raft.term}, and has heard of no quorum for more "
+                f"{seat.label} leads in term {raft.term}, and has heard of no quorum for more "
                 f"than {most_ms} ms",
             )
 
-    def _check_removal(self, process: Process, raft: RaftState) -> None:
+    def _check_removal(self, seat: Seat, raft: RaftState) -> None:
         """Who is removed hands over at once, and leaves when that takes too long (§4.2.2)."""
         log = raft.log
         if log.membership.is_voter(raft.me) or raft.commit_index < log.membership_index:
             if self._removed:
-                self._removed.pop(process.number, None)
+                self._removed.pop(seat.number, None)
             return
         settings = raft.settings
         most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
-        since_ms = self._removed.setdefault(process.number, raft.now_ms)
+        since_ms = self._removed.setdefault(seat.number, raft.now_ms)
         if raft.now_ms - since_ms > most_ms:
             raise Violation(
                 REMOVED_LEADER_LEAVES,
-                f"{process.label} leads in term {raft.term}, and has been no voter of the "
+                f"{seat.label} leads in term {raft.term}, and has been no voter of the "
                 f"committed membership for {raft.now_ms - since_ms} ms",
             )
 
-    def _check_timer(self, process: Process, raft: RaftState) -> None:
+    def _check_timer(self, seat: Seat, raft: RaftState) -> None:
         """An election waits for a leader that is heard or a vote that is given, nothing else."""
         reasons = (raft.role, raft.term, raft.voted_for, raft.heard_ms, raft.election_ms)
         deadline_ms = raft.election_deadline_ms
-        reasons_before, deadline_ms_before = self._timers.get(process.number, ((), 0))
-        self._timers[process.number] = (reasons, deadline_ms)
+        reasons_before, deadline_ms_before = self._timers.get(seat.number, ((), 0))
+        self._timers[seat.number] = (reasons, deadline_ms)
         if reasons_before != reasons or deadline_ms_before == deadline_ms:
             return
         # Two messages of a leader may arrive within a millisecond; a due timer is drawn anew.
         if raft.heard_ms < raft.now_ms < deadline_ms_before:
             raise Violation(
                 TIMERS_MOVE_FOR_A_REASON,
-                f"{process.label} put its election off by {deadline_ms - deadline_ms_before} ms, "
+                f"{seat.label} put its election off by {deadline_ms - deadline_ms_before} ms, "
                 f"and has neither heard a leader nor given its vote in term {raft.term}",
             )
 
-    def _check_snapshot(self, process: Process, raft: RaftState) -> None:
+    def _check_snapshot(self, seat: Seat, raft: RaftState) -> None:
         """Entries behind a snapshot's mark stay where the log agrees with it (Raft Fig. 13)."""
-        before, after = self._held.get(process.number), raft.log
+        before, after = self._held.get(seat.number), raft.log
         if before is after:
             return
-        self._held[process.number] = after
+        self._held[seat.number] = after
         if before is None:
             return
         mark = after.compacted
         if before.last_index > mark.index and before.term_at(mark.index) == mark.term:
             raise Violation(
                 SNAPSHOT_KEEPS_WHAT_AGREES,
-                f"{process.label} took in a snapshot at {mark.index}, where its log agrees, and "
+                f"{seat.label} took in a snapshot at {mark.index}, where its log agrees, and "
                 f"dropped the entries up to {before.last_index} behind it",
             )
 

@@ -10,6 +10,7 @@ from typing import Final
 from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.lab.invariants.invariant import Invariant, Mark, Marks
 from pnyx.lab.process import Process
+from pnyx.lab.seat import Seat
 from pnyx.lab.watch import Watch
 from pnyx.machine.configuration import (
     NOBODY,
@@ -68,15 +69,13 @@ class Configurations(Watch):
         self._seen: dict[tuple[int, int], int] = {}
         """By node and life, the entry up to which its state was looked at."""
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Look at what was applied there since."""
-        if process.replica is None:
-            return
-        group, key = process.replica.group, (process.number, process.life)
+        group, key = seat.replica.group, (seat.number, seat.life)
         if group.applied.index > self._seen.get(key, 0):
             is_new = key not in self._seen
             self._seen[key] = group.applied.index
-            self._look(process.label, group, whole=is_new)
+            self._look(seat.label, group, whole=is_new)
 
     def finish(self, processes: Iterable[Process]) -> None:
         """Look at everything that everybody holds."""

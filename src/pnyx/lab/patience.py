@@ -4,6 +4,7 @@ from collections import deque
 from typing import Any, Final
 
 from pnyx.lab.process import Process
+from pnyx.lab.seat import Seat
 from pnyx.lab.watch import Violation, Watch
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Answer, Request
@@ -37,21 +38,21 @@ class Patience(Watch):
         self._open.pop(process.number, None)
         self._tickets.pop(process.number, None)
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Look at the oldest request that is open.
 
         Raises:
             Violation: it has been so for too long.
         """
-        waiting = self._open.get(process.number)
+        waiting = self._open.get(seat.number)
         if not waiting:
             return
-        held = self._tickets[process.number]
+        held, process = self._tickets[seat.number], seat.process
         while waiting and waiting[0][1] not in held:
             waiting.popleft()
-        if not waiting or process.replica is None:
+        if not waiting:
             return
-        most_ms = _most_ms(process, process.replica.limits)
+        most_ms = _most_ms(process, seat.replica.limits)
         waited_ms = _lived_ms(process) - waiting[0][0]
         if waited_ms > most_ms:
             raise Violation(

@@ -6,28 +6,30 @@ knows beyond its disk is lost in a crash.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from pnyx.consensus import engines
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
 from pnyx.errors import PnyxError
-from pnyx.ids import NodeId
+from pnyx.ids import GroupId, NodeId
 from pnyx.lab.clock import Clock
 from pnyx.lab.disk import Disk, GroupCommit, PowerCut
+from pnyx.lab.hands import Hands
+from pnyx.lab.seat import Seat
 from pnyx.lab.surroundings import CLUSTER, GROUP, Condition, Counts, Surroundings
 from pnyx.lab.wiring import Wiring, parcels_in
 from pnyx.machine.group import Group
 from pnyx.prng import Prng
 from pnyx.replica.changes import Change
-from pnyx.replica.effects import Effects, Now, Outbound
+from pnyx.replica.effects import Now
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.storage.agreement import agreed
 from pnyx.storage.owner import Identity
 from pnyx.storage.recovery import RecoveredGroup
-from pnyx.storage.wal import GroupWrite, Wal
+from pnyx.storage.wal import Wal
 from pnyx.transport.codec import FORMATION, BadParcel, Packet, Parcel
 from pnyx.transport.frames import BadFrame
 from pnyx.transport.lane import Lane
@@ -53,7 +55,8 @@ class Process:
         """How long it has stood still, by its own clock."""
         self._paused_ms = 0
         self.wiring = Wiring(number, world)
-        self.replica: Replica | None = None
+        self.seats: dict[GroupId, Seat] = {}
+        """The replicas of this life, by group."""
         self._identities = 0
         self._read_us = -1
         self._read = Now(0, 0)
@@ -65,6 +68,11 @@ class Process:
     def node(self) -> NodeId:
         """Who this is as far as the cluster is concerned."""
         return self.identity.node
+
+    @property
+    def replica(self) -> Replica | None:
+        """The replica of the one group of a world that has no other."""
+        return self._replica
 
     @property
     def linked(self) -> dict[int, tuple[int, NodeId]]:
@@ -127,11 +135,12 @@ class Process:
 
     def stop(self) -> None:
         """Answer whoever waits, and end in order."""
-        if self.replica is not None and self.condition is Condition.UP:
-            self.replica.stop()
-            while (effects := self.replica.effects(self.now())) is not None:
-                self._answer(effects)
-                self._send(effects.send)
+        if self.condition is Condition.UP:
+            for seat in self.seats.values():
+                seat.replica.stop()
+                while (effects := seat.replica.effects(self.now())) is not None:
+                    self._hands.answer(effects)
+                    self._hands.send(seat, effects.send)
             self.disk.space.flush()
         self.disk.lose_process()
         self._end(Condition.DOWN, "stop")
@@ -220,14 +229,14 @@ class Process:
         return Identity(CLUSTER, self.label, node)
 
     def _forget(self) -> None:
-        self.replica = None
+        self.seats = {}
+        self._replica: Replica | None = None
         self._group: Group | None = None
         self._log: RecoveredGroup | None = None
         self._formation: Formation | None = None
         self._recording: Formed | None = None
         self._commits: GroupCommit | None = None
-        self._delayed: deque[tuple[int, Outbound]] = deque()
-        self._durable = 0
+        self._hands = Hands(self)
         self._timer_us = 0
         self._space_checked_ms = 0
         self._waiting = deque()
@@ -254,6 +263,7 @@ class Process:
         self._log = agreed(recovered, group, wal, GROUP)
         self._group = group
         self._commits = GroupCommit(self.disk, wal, world.timeline, self._synced_event)
+        self._hands.commits = self._commits
         self._formation = Formation(
             self.label,
             self.node,
@@ -300,7 +310,7 @@ class Process:
             compacted=log.compacted,
             applied=group.applied.index,
         )
-        self.replica = Replica(
+        replica = Replica(
             me=self.node,
             boot=boot,
             consensus=consensus,
@@ -308,9 +318,11 @@ class Process:
             limits=self.world.limits,
             joins=self.label if joins else "",
         )
+        seat = Seat(self, GROUP, replica, self.number, self.label, self.node, self.life)
+        self.seats[GROUP], self._replica = seat, replica
         for _, peer in self.linked.values():
-            self.replica.met(peer)
-        self.world.watch.started(self)
+            replica.met(peer)
+        self.world.watch.started(seat)
 
     # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.
 
@@ -327,7 +339,8 @@ class Process:
         except PnyxError as error:
             self.fail(str(error))
         if self.condition is Condition.UP:
-            self.world.watch.touched(self)
+            for seat in self.seats.values():
+                self.world.watch.touched(seat)
 
     def _nothing(self) -> None:
         """Only turn the crank."""
@@ -399,43 +412,38 @@ class Process:
             self._recording = None
             self._formation.recorded_durably(formed)
             self._tend_formation()
-        if self.replica is not None and writes:
-            self._persisted(writes[-1].write.write_id)
+        for group, write_id in {each.group: each.write.write_id for each in writes}.items():
+            self._hands.persisted(self.seats[group], write_id)
         commits.start()
         commits.tend_segments()
 
-    def _persisted(self, write_id: int) -> None:
-        assert self.replica is not None, "only a replica writes entries"
-        self._durable = write_id
-        self.replica.persisted(write_id, self.now())
-        ready: list[Outbound] = []
-        while self._delayed and self._delayed[0][0] <= write_id:
-            ready.append(self._delayed.popleft()[1])
-        self._send(ready)
+    def flush_in(self, delay_us: int, seat: Seat, number: int) -> None:
+        """Flush the space for a replica, after so long."""
+        timeline = self.world.timeline
+        timeline.after_us(delay_us, "flushed", self.number, self._flushed, seat, number)
 
-    def _flushed(self, life: int, number: int) -> None:
-        if life == self.life and self.running:
-            self._run(self._end_flush, number)
+    def _flushed(self, seat: Seat, number: int) -> None:
+        if seat.life == self.life and self.running:
+            self._run(self._end_flush, seat, number)
 
-    def _end_flush(self, number: int) -> None:
-        assert self.replica is not None, "only a replica asks for flushes"
+    def _end_flush(self, seat: Seat, number: int) -> None:
         self.disk.space.flush()
-        self.replica.flushed(number, self.now())
+        seat.replica.flushed(number, self.now())
 
     # Inside: the crank, as in node/driver.py.
 
     def _turn(self) -> None:
-        replica = self.replica
-        if replica is None:
+        seat = self.seats.get(GROUP)
+        if seat is None:
             return
-        now = self.now()
+        now, replica = self.now(), seat.replica
         if self.world.timeline.now_us >= self._timer_us:
             replica.tick(now)
         if now.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
             self._space_checked_ms = now.mono_ms
             self._check_space(replica)
         while (effects := replica.effects(now)) is not None:
-            self._carry_out(effects)
+            self._hands.carry_out(seat, effects)
             if not effects.more:
                 break
         if replica.retired:
@@ -450,32 +458,6 @@ class Process:
         replica.space_low(low)
         replica.release_log(urgent=low or bool(wal.lagging(SEGMENT_COUNT_MAX)))
 
-    def _carry_out(self, effects: Effects) -> None:
-        assert self._commits is not None, "a replica has a log"
-        if effects.write is not None:
-            self.world.watch.asked(self, effects.write)
-            self._commits.add(GroupWrite(GROUP, effects.write))
-            self._commits.start()
-        if effects.send:
-            self._send(effects.send)
-        for write_id, outbound in effects.send_when_durable:
-            if write_id <= self._durable:
-                self._send((outbound,))
-            else:
-                self._delayed.append((write_id, outbound))
-        if effects.flush is not None:
-            delay_us = int(self.disk.times.flush_us * self.disk.slowness)
-            self.world.timeline.after_us(
-                delay_us, "flushed", self.number, self._flushed, self.life, effects.flush
-            )
-        if effects.answers:
-            self._answer(effects)
-
-    def _answer(self, effects: Effects) -> None:
-        for ticket, answer in effects.answers:
-            self.world.watch.answered(self, ticket, answer)
-        effects.answers.clear()
-
     def _arm(self, replica: Replica, now: Now) -> None:
         due_us = self.clock.when_us(max(replica.deadline_ms, now.mono_ms + 1))
         timeline = self.world.timeline
@@ -487,13 +469,3 @@ class Process:
     def _ring(self, life: int, due_us: int) -> None:
         if life == self.life and due_us == self._timer_us:
             self._run(self._nothing)
-
-    def _send(self, outbounds: Sequence[Outbound]) -> None:
-        if not outbounds:
-            return
-        sending = self.world.watch.sending
-        for outbound in outbounds:
-            sending(self, outbound)
-        for outbound in self.wiring.send(self.identity.node, outbounds, self.now().wall_ms):
-            if self.replica is not None:
-                self.replica.unsent(outbound.to, outbound.message)

@@ -14,6 +14,7 @@ from pnyx.lab.invariants.invariant import Invariant, Mark, Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
 from pnyx.lab.scenario import Call
+from pnyx.lab.seat import Seat
 from pnyx.lab.watch import Violation, Watch
 from pnyx.machine.commands import Append, Get, Sequenced, decode
 from pnyx.machine.group import Group
@@ -21,6 +22,7 @@ from pnyx.machine.rows import KIND_SESSION
 from pnyx.machine.sessions import SESSION_BYTES, WINDOW, decode_counts, decode_record
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import ForwardReply
+from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Answer, Done
 
 EXACTLY_ONCE: Final = Invariant(
@@ -76,21 +78,19 @@ class Retries(Watch):
         self._sessions: dict[int, int] = {}
         """By node, how many records it held last."""
 
-    def started(self, process: Process) -> None:
+    def started(self, seat: Seat) -> None:
         """The first one knows whom the group was formed of."""
-        assert process.replica is not None, "a started process has a replica"
-        self._record.begin(raft_of(process.replica).log.membership, process.replica.group.machine)
+        replica = seat.replica
+        self._record.begin(raft_of(replica).log.membership, replica.group.machine)
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Follow the log, and compare what was applied there since."""
-        replica = process.replica
-        if replica is None:
-            return
-        self._learn(process)
-        key, applied = (process.number, process.life), replica.group.applied.index
+        replica = seat.replica
+        self._learn(replica)
+        key, applied = (seat.number, seat.life), replica.group.applied.index
         if applied > self._seen.get(key, 0):
             self._seen[key] = applied
-            self._compare(process, replica.group)
+            self._compare(seat.process, replica.group)
 
     def answered(self, process: Process, ticket: Any, answer: Answer) -> None:
         """Compare an answer with the first one.
@@ -98,7 +98,7 @@ class Retries(Watch):
         Raises:
             Violation: another write's, or that of a write that was never done.
         """
-        self._learn(process)
+        self._learn(process.replica)
         command = ticket.commands[0] if isinstance(ticket, Call) and ticket.commands else None
         if not isinstance(command, Sequenced) or not isinstance(answer, Done):
             return
@@ -114,15 +114,15 @@ class Retries(Watch):
             self.marks.hit(FIRST_ANSWER.sometimes)
         self._told.add(name)
 
-    def sending(self, process: Process, outbound: Outbound) -> None:
+    def sending(self, seat: Seat, outbound: Outbound) -> None:
         """What an answer to another node rests on is committed, should the event end early."""
         if isinstance(outbound.message, ForwardReply):
-            self._learn(process)
+            self._learn(seat.replica)
 
-    def _learn(self, process: Process) -> None:
-        if process.replica is None:
+    def _learn(self, replica: Replica | None) -> None:
+        if replica is None:
             return
-        for entry in self._record.learn(raft_of(process.replica)):
+        for entry in self._record.learn(raft_of(replica)):
             if entry.kind == EntryKind.COMMANDS:
                 batch = decode(entry.payload)
                 self._clock_ms = max(self._clock_ms, batch.stamp_ms)

@@ -10,6 +10,7 @@ from pnyx.lab.commandlog import CommandLog, log_of
 from pnyx.lab.network import RELIABLE
 from pnyx.lab.process import Process
 from pnyx.lab.scenario import Budget, Call, Failed, Scenario, Script, Sleep, Step, Until
+from pnyx.lab.seat import Seat
 from pnyx.lab.surroundings import GROUP, REPLIES
 from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.watch import Violation, Watch
@@ -153,7 +154,7 @@ class WorldStage(Watch):
         if replica is None:
             return 0
         raft = replica.consensus
-        entries = log_of(self.process(node), raft.compacted.index, raft.last_index)
+        entries = log_of(replica, raft.compacted.index, raft.last_index)
         parts: list[bytes] = []
         encode_entries(GROUP, tuple(entries), parts)
         hard_state = HardState(raft.term, self.process(node).node)
@@ -276,7 +277,7 @@ class WorldStage(Watch):
             ticket.answered_us = self.now_us
             del self._calls[ticket]
 
-    def sending(self, process: Process, outbound: Outbound) -> None:
+    def sending(self, seat: Seat, outbound: Outbound) -> None:
         """Count what goes where."""
         where = (outbound.to, type(outbound.message).__name__)
         self._sent_to[where] = self._sent_to.get(where, 0) + 1

@@ -3,41 +3,41 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pnyx.consensus.ready import Write
 from pnyx.replica.effects import Outbound
 from pnyx.replica.requests import Answer, Request
 from pnyx.storage.wal import GroupWrite
 
 if TYPE_CHECKING:
     from pnyx.lab.process import Process
+    from pnyx.lab.seat import Seat
 
 
 class Watch:
     """Sees everything, changes nothing. Raises `Violation` when what must hold does not."""
 
-    def started(self, process: "Process") -> None:
-        """`process` has a replica now, from its disk or for the first time."""
+    def started(self, seat: "Seat") -> None:
+        """A process has a replica of a group now, from its disk or for the first time."""
 
     def ended(self, process: "Process", how: str) -> None:
         """`process` is gone; its disk is as the crash left it. `how`: kill, power, stop, failed."""
 
     def submitted(self, process: "Process", request: Request) -> None:
-        """A client's request reaches the replica of `process`."""
+        """A client's request reaches `process`."""
 
     def answered(self, process: "Process", ticket: Any, answer: Answer) -> None:
-        """The replica of `process` answers."""
+        """`process` answers."""
 
-    def asked(self, process: "Process", write: Write) -> None:
-        """The replica wants `write` to be made durable."""
+    def asked(self, process: "Process", write: GroupWrite) -> None:
+        """A replica of `process` wants `write` to be made durable."""
 
     def durable(self, process: "Process", writes: Sequence[GroupWrite]) -> None:
-        """Those writes are durable; the replica does not know it yet."""
+        """Those writes are durable; the replicas do not know it yet."""
 
-    def sending(self, process: "Process", outbound: Outbound) -> None:
-        """A message leaves `process` now."""
+    def sending(self, seat: "Seat", outbound: Outbound) -> None:
+        """A message of the replica leaves its process now."""
 
-    def touched(self, process: "Process") -> None:
-        """An event at `process` is over; its state may have changed."""
+    def touched(self, seat: "Seat") -> None:
+        """An event at the replica's process is over; its state may have changed."""
 
     def finish(self, processes: "Iterable[Process]") -> None:
         """The run is over: look at everything once more."""

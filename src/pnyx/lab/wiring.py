@@ -8,8 +8,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from pnyx.ids import NodeId
-from pnyx.lab.surroundings import BULK, GROUP, REPLIES, Counts, Surroundings
+from pnyx.ids import GroupId, NodeId
+from pnyx.lab.surroundings import BULK, REPLIES, Counts, Surroundings
 from pnyx.replica.effects import Outbound
 from pnyx.transport.codec import Packet, Parcel, decode_body, encode_packets, encode_parcel
 from pnyx.transport.frames import FRAME_BYTES_MAX, FrameReader, frame
@@ -31,7 +31,9 @@ class Wiring:
         self._number = number
         self._world = world
 
-    def send(self, me: NodeId, outbounds: Sequence[Outbound], wall_ms: int) -> list[Outbound]:
+    def send(
+        self, me: NodeId, group: GroupId, outbounds: Sequence[Outbound], wall_ms: int
+    ) -> list[Outbound]:
         """Send to peers, a parcel a peer and lane; return what has no connection to leave by."""
         parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}
         messages = self.counts.messages
@@ -43,9 +45,9 @@ class Wiring:
             key = (outbound.to, Lane.BULK if kind in BULK else Lane.RAFT)
             packets = parcels.get(key)
             if packets is None:
-                parcels[key] = [Packet(GROUP, message)]
+                parcels[key] = [Packet(group, message)]
             else:
-                packets.append(Packet(GROUP, message))
+                packets.append(Packet(group, message))
         unsent: list[Outbound] = []
         for (to, lane), packets in parcels.items():
             number = self._world.number_of.get(to)

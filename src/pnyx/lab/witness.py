@@ -17,6 +17,7 @@ from pnyx.lab.invariants.facts import state_of
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
+from pnyx.lab.seat import Seat
 from pnyx.lab.sequential import Seen, Sequential
 from pnyx.lab.watch import Watch
 from pnyx.lab.workload import Ticket
@@ -36,6 +37,7 @@ from pnyx.machine.commands import (
 from pnyx.machine.results import Result, Values
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import ForwardReply
+from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Request, Unknown
 
 _Commands: TypeAlias = tuple[AnyCommand, ...]
@@ -98,10 +100,9 @@ class Witness(Watch):
 
     # What the world says.
 
-    def started(self, process: Process) -> None:
+    def started(self, seat: Seat) -> None:
         """The first one knows whom the group was formed of."""
-        assert process.replica is not None, "a started process has a replica"
-        replica = process.replica
+        replica = seat.replica
         self._record.begin(replica.consensus.membership, replica.group.machine)
 
     def submitted(self, process: Process, request: Request) -> None:
@@ -131,7 +132,7 @@ class Witness(Watch):
         Raises:
             Violation: it says something that is not so.
         """
-        self._learn(process)
+        self._learn(process.replica)
         asked = None
         if isinstance(ticket, Ticket):
             asked = self._asked.get((ticket.client, ticket.number))
@@ -152,16 +153,15 @@ class Witness(Watch):
             case _:
                 self._judge_refusal(asked)
 
-    def sending(self, process: Process, outbound: Outbound) -> None:
+    def sending(self, seat: Seat, outbound: Outbound) -> None:
         """What an answer to another node rests on is committed, should the event end early."""
         if isinstance(outbound.message, ForwardReply):
-            self._learn(process)
+            self._learn(seat.replica)
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Learn what was committed."""
-        replica = process.replica
-        if replica is not None and replica.consensus.commit_index > self._placed:
-            self._learn(process)
+        if seat.replica.consensus.commit_index > self._placed:
+            self._learn(seat.replica)
 
     def finish(self, processes: Iterable[Process]) -> None:
         """Count what came of the unknown."""
@@ -171,8 +171,7 @@ class Witness(Watch):
 
     # Inside: the log.
 
-    def _learn(self, process: Process) -> None:
-        replica = process.replica
+    def _learn(self, replica: Replica | None) -> None:
         if replica is None or replica.consensus.commit_index <= self._placed:
             return
         for entry in self._record.learn(state_of(replica)):

@@ -35,7 +35,7 @@ def used(facts: Facts, member: Member, term: Term) -> None:
     Raises:
         Violation: it did so before a crash.
     """
-    life = member.process.life
+    life = member.life
     lives = facts.ballots
     if lives.setdefault((member.node, term), life) != life:
         raise catalogue.BALLOT_USED_ONCE.broken(

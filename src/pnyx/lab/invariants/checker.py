@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from pnyx.consensus.ready import Role, Write
+from pnyx.consensus.ready import Role
 from pnyx.ids import Index
 from pnyx.lab.invariants import (
     ballots,
@@ -21,6 +21,7 @@ from pnyx.lab.invariants.facts import Facts, Member, state_of
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
+from pnyx.lab.seat import Seat
 from pnyx.lab.watch import Watch
 from pnyx.replica.effects import Outbound
 from pnyx.replica.requests import Answer, Unknown
@@ -47,23 +48,22 @@ class Invariants(Watch):
 
     # What the world says.
 
-    def started(self, process: Process) -> None:
+    def started(self, seat: Seat) -> None:
         """Compare what came back from the disk with what was on it."""
-        replica = process.replica
-        assert replica is not None, "a started process has a replica"
+        replica = seat.replica
         raft, group = state_of(replica), replica.group
-        shadow = self.facts.shadow(process.node)
-        if self._labels.setdefault(process.label, process.node) != process.node:
-            self._labels[process.label] = process.node
+        shadow = self.facts.shadow(seat.node)
+        if self._labels.setdefault(seat.label, seat.node) != seat.node:
+            self._labels[seat.label] = seat.node
             self.marks.hit(catalogue.NODE_WIPED)
         self.record.begin(raft.log.membership, group.machine)
-        durability.check_recovery(self.facts, process.label, shadow, raft, group)
-        if group.applied.index < self._applied.get(process.node, 0):
+        durability.check_recovery(self.facts, seat.label, shadow, raft, group)
+        if group.applied.index < self._applied.get(seat.node, 0):
             self.marks.hit(catalogue.STATE_MACHINE_SAFETY.sometimes)
-        member = Member(process, process.node, process.label, replica, raft, group, shadow)
+        member = Member(seat.life, seat.node, seat.label, replica, raft, group, shadow)
         member.term, member.voted_for = raft.term, raft.voted_for
         member.accepted = ballots.accepted_of(raft)
-        self._members[process.number] = member
+        self._members[seat.number] = member
         self._look(member, _key(member))
 
     def ended(self, process: Process, how: str) -> None:
@@ -76,9 +76,9 @@ class Invariants(Watch):
             if member.shadow.pending:
                 self.marks.hit(catalogue.DURABLE_BEFORE_SENT.sometimes)
 
-    def asked(self, process: Process, write: Write) -> None:
+    def asked(self, process: Process, write: GroupWrite) -> None:
         """Remember what is on its way to the disk."""
-        self.facts.shadow(process.node).pending.append(write)
+        self.facts.shadow(process.node).pending.append(write.write)
 
     def durable(self, process: Process, writes: Sequence[GroupWrite]) -> None:
         """What was asked first is durable first."""
@@ -95,9 +95,9 @@ class Invariants(Watch):
         if key != member.key:
             self._look(member, key)
 
-    def sending(self, process: Process, outbound: Outbound) -> None:
+    def sending(self, seat: Seat, outbound: Outbound) -> None:
         """Judge a message, by the state of its sender as it leaves."""
-        member = self._members.get(process.number)
+        member = self._members.get(seat.number)
         if member is None:
             return
         if member.raft.commit_index != member.commit:
@@ -105,9 +105,9 @@ class Invariants(Watch):
             self._look(member, _key(member))
         durability.sending(self.facts, member, outbound.to, outbound.message)
 
-    def touched(self, process: Process) -> None:
+    def touched(self, seat: Seat) -> None:
         """Look at what the event changed, and now and then at everything."""
-        member = self._members.get(process.number)
+        member = self._members.get(seat.number)
         if member is None:
             return
         key = _key(member)

@@ -14,7 +14,6 @@ from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.invariants.shadow import Shadow
-from pnyx.lab.process import Process
 from pnyx.machine.group import Group
 from pnyx.replica.replica import Replica
 
@@ -58,7 +57,8 @@ class Facts:
 class Member:
     """One life of one node, and what was last seen of it."""
 
-    process: Process
+    life: int
+    """Of its process."""
     node: NodeId
     name: str
     replica: Replica

@@ -26,7 +26,7 @@ def write_logs(stage: WorldStage, logs: Sequence[Sequence[int]]) -> None:
         wal.append([GroupWrite(GROUP, write)], formed)
         wal.close()
         watches = stage.world.watches
-        watches.asked(process, write)
+        watches.asked(process, GroupWrite(GROUP, write))
         watches.durable(process, [GroupWrite(GROUP, write)])
 
 

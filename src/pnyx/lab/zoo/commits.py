@@ -21,7 +21,8 @@ from pnyx.consensus.raft.progress import Flow, Progress
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
-from pnyx.lab.process import Process
+from pnyx.lab.hands import Hands
+from pnyx.lab.seat import Seat
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine.results import OK
 from pnyx.replica.effects import Outbound
@@ -117,17 +118,17 @@ def _commits_up_to_own_end() -> Patches:
     ),
 )
 def _acknowledgement_of_earlier_term() -> Patches:
-    was = Process._send
+    was = Hands.send
 
-    def _send(process: Process, outbounds: Sequence[Outbound]) -> None:
-        was(process, [_stamped_anew(process, outbound) for outbound in outbounds])
+    def send(hands: Hands, seat: Seat, outbounds: Sequence[Outbound]) -> None:
+        was(hands, seat, [_stamped_anew(seat, outbound) for outbound in outbounds])
 
-    return [Patch(Process, "_send", _send)]
+    return [Patch(Hands, "send", send)]
 
 
-def _stamped_anew(process: Process, outbound: Outbound) -> Outbound:
-    message, replica = outbound.message, process.replica
-    if not isinstance(message, AppendEntriesReply) or replica is None:
+def _stamped_anew(seat: Seat, outbound: Outbound) -> Outbound:
+    message, replica = outbound.message, seat.replica
+    if not isinstance(message, AppendEntriesReply):
         return outbound
     leader, term = replica.consensus.leader, replica.consensus.term
     if leader is None or message.term >= term:
