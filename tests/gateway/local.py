@@ -21,13 +21,15 @@ from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.machine.commands import AnyCommand, Batch, Tick
 from pnyx.machine.group import Group
 from pnyx.machine.results import Result
+from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.node.settings import LimitsTable, NodeAddress, Settings
-from pnyx.node.status import LogPosition, Member, Topology
+from pnyx.node.status import GroupStatus, LogPosition, Member, Topology
 from pnyx.replica.requests import Answer, Done, Elsewhere, Request
 from pnyx.storage.memory import MemorySpace
 
 ME = NodeId(0x1234)
 OTHER = NodeId(0x5678)
+GROUP = GroupId(1)
 
 
 def free_port() -> int:
@@ -60,7 +62,7 @@ class LocalStore:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.boot = secrets.randbits(64)
-        self._group = Group(MemorySpace(), GroupId(1))
+        self._group = Group(MemorySpace(), GROUP)
         self._queue: list[Request] = []
         self.submitted: list[Request] = []
         self.keeps_submitted = False
@@ -76,7 +78,8 @@ class LocalStore:
     def settings(self) -> Settings:
         return self._settings
 
-    def submit(self, request: Request) -> None:
+    def submit(self, group: GroupId, request: Request) -> None:
+        assert group == GROUP
         if self.keeps_submitted:
             self.submitted.append(request)
         if not self._queue and not self.is_held:
@@ -96,24 +99,35 @@ class LocalStore:
         mine, other = self._settings.nodes["n1"], self._settings.nodes["n2"]
         return Topology(
             me=ME,
-            leader=self.leader,
-            term=Term(3),
-            quorum=self.quorum,
             members=(
                 _member(ME, "n1", mine),
                 replace(_member(OTHER, "n2", other), voter=self.other_votes),
             ),
+            groups=(
+                GroupStatus(
+                    GROUP,
+                    leader=self.leader,
+                    term=Term(3),
+                    quorum=self.quorum,
+                    voters=(ME, OTHER) if self.other_votes else (ME,),
+                    learners=() if self.other_votes else (OTHER,),
+                ),
+            ),
+            owners=(GROUP,) * SHARDS_DEFAULT,
         )
 
-    def position(self) -> LogPosition:
+    def group_of_slot(self, _slot: int) -> GroupId:
+        return GROUP
+
+    def position(self, _group: GroupId) -> LogPosition:
         applied = self._group.applied.index
         return LogPosition(Term(3), applied, applied, followers_at_commit=1)
 
     def clock_ms(self) -> int:
         return int(time.time() * 1000)
 
-    def can_lead_here(self) -> bool:
-        return self.leader == ME
+    def leads(self, group: GroupId) -> bool:
+        return group == GROUP and self.leader == ME
 
     def disk_bytes(self) -> int:
         return 0

@@ -12,13 +12,13 @@ import pytest
 
 from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, SettingsWrong
-from pnyx.ids import Index, NodeId, Term
+from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.node import control
 from pnyx.node.http import Page
 from pnyx.node.members import Told, Verb, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import NodeAddress, Settings
-from pnyx.node.status import LogPosition, Member, Topology
+from pnyx.node.status import GroupStatus, LogPosition, Member, Topology
 from pnyx.transport.counts import Counts
 
 HOST = "127.0.0.1"
@@ -50,9 +50,11 @@ class Observed:
 
     def topology(self) -> Topology:
         member = Member(NodeId(1), "n1", HOST, 1, 2, 3, 4, reachable=True)
-        return Topology(NodeId(1), self.leader, Term(3), self.leader is not None, (member,))
+        quorum = self.leader is not None
+        group = GroupStatus(GroupId(1), self.leader, Term(3), quorum=quorum, voters=(NodeId(1),))
+        return Topology(NodeId(1), (member,), (group,), (GroupId(1),) * 4, number=7)
 
-    def position(self) -> LogPosition:
+    def position(self, _group: GroupId) -> LogPosition:
         return LogPosition(3, Index(9), Index(8), 1)
 
     def disk_bytes(self) -> int:

@@ -1,17 +1,15 @@
-"""The rows of CLUSTER: the members of the group in Redis Cluster's words.
-
-A process has one role: it is a master if it leads, else a replica of the leader it follows.
-During an election the last known leader stays a master, for clients need all 16384 slots.
-"""
+"""The rows of CLUSTER: nodes and groups in Redis Cluster's words (roles.py says who is what)."""
 
 from collections.abc import Callable
 from functools import wraps
+from operator import itemgetter
 from typing import Final
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.greeting import NO_CLUSTER
 from pnyx.gateway.keyspace import help_text
 from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.roles import Master, master_of, masters, slots_of
 from pnyx.gateway.rows import Ask, Local, LocalReply, Row, container
 from pnyx.gateway.words import integer, text_of
 from pnyx.ids import SLOT_COUNT, NodeId
@@ -37,27 +35,23 @@ def _in_cluster(local: Local) -> Local:
     return checked
 
 
-def _master(topology: Topology) -> Member | None:
-    return None if topology.leader is None else topology.member(topology.leader)
-
-
-def _replicas(topology: Topology) -> list[Member]:
-    return [member for member in topology.placed if member.node != topology.leader]
-
-
 def _info(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     topology = lobby.store.topology()
-    served = SLOT_COUNT if topology.quorum else 0
+    leading = masters(topology)
+    quorate = {group.group for group in topology.groups if group.quorum}
+    served = sum(last - first + 1 for first, last in slots_of(quorate, topology.owners))
+    mine = [master.epoch for master in leading if master.member.node == topology.me]
+    epoch = max((group.term for group in topology.groups), default=0)
     lines = (
-        f"cluster_state:{'ok' if topology.quorum else 'fail'}",
-        f"cluster_slots_assigned:{SLOT_COUNT if topology.leader is not None else 0}",
+        f"cluster_state:{'ok' if served == SLOT_COUNT else 'fail'}",
+        f"cluster_slots_assigned:{sum(master.slot_count for master in leading)}",
         f"cluster_slots_ok:{served}",
         "cluster_slots_pfail:0",
         f"cluster_slots_fail:{SLOT_COUNT - served}",
         f"cluster_known_nodes:{len(topology.placed)}",
-        f"cluster_size:{1 if topology.leader is not None else 0}",
-        f"cluster_current_epoch:{topology.term}",
-        f"cluster_my_epoch:{topology.term}",
+        f"cluster_size:{len(leading)}",
+        f"cluster_current_epoch:{epoch}",
+        f"cluster_my_epoch:{mine[0] if mine else epoch}",
         "cluster_stats_messages_sent:0",
         "cluster_stats_messages_received:0",
         "total_cluster_links_buffer_limit_exceeded:0",
@@ -65,11 +59,11 @@ def _info(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     return Verbatim("".join(f"{line}\r\n" for line in lines).encode())
 
 
-def _node_line(topology: Topology, member: Member) -> str:
-    master = _master(topology)
-    leads = master is not None and member.node == master.node
+def _node_line(topology: Topology, member: Member, master: Master | None) -> str:
+    """Describe a member; `master` is what it is, or whose replica it is."""
+    follows = master is not None and master.member.node != member.node
     flags = "myself," if member.node == topology.me else ""
-    flags += "master" if leads or master is None else "slave"
+    flags += "slave" if follows else "master"
     if not member.voter:
         # Redis' word for a replica that never becomes a master.
         flags += ",nofailover"
@@ -79,21 +73,26 @@ def _node_line(topology: Topology, member: Member) -> str:
         node_name(member.node),
         f"{member.host}:{member.cluster_port}@{member.peer_port}",
         flags,
-        "-" if leads or master is None else node_name(master.node),
+        node_name(master.member.node) if follows and master is not None else "-",
         "0",
         "0",
-        str(topology.term),
+        "0" if master is None else str(master.epoch),
         "connected" if member.reachable else "disconnected",
     ]
-    if leads:
-        fields.append(f"0-{SLOT_COUNT - 1}")
+    if master is not None and not follows:
+        fields += [f"{first}-{last}" for first, last in master.slots]
     return " ".join(fields) + "\n"
 
 
 def _nodes(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     topology = lobby.store.topology()
-    text = "".join(_node_line(topology, member) for member in topology.placed)
-    return Verbatim(text.encode())
+    role = {
+        one.node: master
+        for master in masters(topology)
+        for one in (master.member, *master.replicas)
+    }
+    lines = [_node_line(topology, member, role.get(member.node)) for member in topology.placed]
+    return Verbatim("".join(lines).encode())
 
 
 def _slots_entry(member: Member) -> Reply:
@@ -103,25 +102,26 @@ def _slots_entry(member: Member) -> Reply:
 
 def _slots(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     topology = lobby.store.topology()
-    master = _master(topology)
-    if master is None:
-        return Values(())
-    # A learner may be far behind: nobody is sent there to read.
-    followers = [member for member in _replicas(topology) if member.voter]
-    nodes = [_slots_entry(member) for member in (master, *followers)]
-    return Rows((Rows((0, SLOT_COUNT - 1, *nodes)),))
+    runs: list[tuple[int, Reply]] = []
+    for master in masters(topology):
+        for group in master.groups:
+            # A learner may be far behind: nobody is sent there to read.
+            replicas = [one for one in master.replicas if one.node in group.voters]
+            nodes = [_slots_entry(one) for one in (master.member, *replicas)]
+            for first, last in slots_of({group.group}, topology.owners):
+                runs.append((first, Rows((first, last, *nodes))))
+    return Rows(tuple(run for _, run in sorted(runs, key=itemgetter(0))))
 
 
-def _shards_entry(lobby: Lobby, topology: Topology, member: Member) -> Reply:
-    position = lobby.store.position()
+def _shards_entry(member: Member, role: bytes, offset: int) -> Reply:
     return Map(
         (
             (b"id", node_name(member.node).encode()),
             (b"port", member.cluster_port),
             (b"ip", member.host.encode()),
             (b"endpoint", member.host.encode()),
-            (b"role", b"master" if member.node == topology.leader else b"replica"),
-            (b"replication-offset", position.applied),
+            (b"role", role),
+            (b"replication-offset", offset),
             (b"health", _health(member)),
         )
     )
@@ -134,19 +134,14 @@ def _health(member: Member) -> bytes:
 
 
 def _shards(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
-    topology = lobby.store.topology()
-    master = _master(topology)
-    ordered = ((master,) if master is not None else ()) + tuple(_replicas(topology))
-    return Rows(
-        (
-            Map(
-                (
-                    (b"slots", Values((0, SLOT_COUNT - 1) if master is not None else ())),
-                    (b"nodes", Rows(tuple(_shards_entry(lobby, topology, one) for one in ordered))),
-                )
-            ),
-        )
-    )
+    shards: list[Reply] = []
+    for master in masters(lobby.store.topology()):
+        offset = lobby.store.position(master.groups[0].group).applied
+        nodes = [_shards_entry(master.member, b"master", offset)]
+        nodes += [_shards_entry(one, b"replica", offset) for one in master.replicas]
+        slots = Values(tuple(slot for run in master.slots for slot in run))
+        shards.append(Map(((b"slots", slots), (b"nodes", Rows(tuple(nodes))))))
+    return Rows(tuple(shards))
 
 
 def _keyslot(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
@@ -157,9 +152,10 @@ def _myid(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     return node_name(lobby.store.topology().me).encode()
 
 
-def _myshardid(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
-    # There is one group, and with it one shard of all slots.
-    return b"%040x" % 1
+def _myshardid(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
+    topology = lobby.store.topology()
+    master = master_of(topology, topology.me)
+    return node_name(topology.me).encode() if master is None else master.name
 
 
 def _slot(word: bytes) -> int | None:
@@ -192,13 +188,13 @@ def _as_is(result: Reply) -> Reply:
 
 def _replicas_of(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
     topology = lobby.store.topology()
-    named = [one for one in topology.placed if node_name(one.node).encode() == words[2]]
-    if not named:
+    if not any(node_name(one.node).encode() == words[2] for one in topology.placed):
         return Refusal(f"ERR Unknown node {text_of(words[2])}")
-    if named[0].node != topology.leader:
-        return Refusal("ERR The specified node is not a master")
-    lines = [_node_line(topology, member).encode().rstrip() for member in _replicas(topology)]
-    return Values(tuple(lines))
+    for master in masters(topology):
+        if node_name(master.member.node).encode() == words[2]:
+            lines = [_node_line(topology, one, master) for one in master.replicas]
+            return Values(tuple(line.encode().rstrip() for line in lines))
+    return Refusal("ERR The specified node is not a master")
 
 
 def _links(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:

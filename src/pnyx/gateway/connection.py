@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final, cast
 
 from pnyx.gateway.client import Client
-from pnyx.gateway.dialogue import Dialogue, Run
+from pnyx.gateway.dialogue import Dialogue
 from pnyx.gateway.framing import Framing
 from pnyx.gateway.limits import (
     PENDING_BYTES_MAX,
@@ -16,6 +16,7 @@ from pnyx.gateway.limits import (
 )
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.rows import Pause
+from pnyx.gateway.run import Run
 from pnyx.replica.requests import Answer, Request
 from pnyx.transport.resp import BEFORE_AUTH, encode_error, encode_reply
 
@@ -160,7 +161,8 @@ class Connection(asyncio.Protocol):
         self._lobby.counters.commands += 1
         self._run = self._dialogue.lone_run
         self._started = monotonic()
-        self._store.submit(Request(self, (command,), command.writes, self._forward))
+        group = self._store.group_of_slot(0)
+        self._store.submit(group, Request(self, (command,), command.writes, self._forward))
 
     def answered(self, answer: Answer) -> None:
         """Say what the store answered, then go on."""
@@ -204,7 +206,8 @@ class Connection(asyncio.Protocol):
                 self._run = run
                 self._started = monotonic()
                 self._store.submit(
-                    Request(self, run.commands, run.by_log, self._forward, run.stale_role_ok)
+                    self._store.group_of_slot(0),
+                    Request(self, run.commands, run.by_log, self._forward, run.stale_role_ok),
                 )
                 return
             self._write(run, self._dialogue.replies(run, None))

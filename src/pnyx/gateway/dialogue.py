@@ -8,7 +8,7 @@ becomes one `Request`; local commands in it are answered at their place.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from pnyx.gateway import transactions
 from pnyx.gateway.client import Client, Mute, Prefix, Queued
@@ -33,6 +33,7 @@ from pnyx.gateway.rows import (
     unknown_subcommand,
     wrong_arity,
 )
+from pnyx.gateway.run import Place, Run
 from pnyx.gateway.sessions import prefix_of, sequenced
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.machine.commands import AnyCommand
@@ -56,51 +57,6 @@ _NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
 _OK_REPLY: Final = encode_reply(OK, 2)
 _SPEAKING: Final = Mute.SPEAKING
 SEQUENCE: Final = TABLE[b"PNYX.SEQ"]
-
-Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
-"""A command that waits for its result."""
-
-
-class Run:
-    """Commands to answer together, in order."""
-
-    __slots__ = (
-        "by_log",
-        "commands",
-        "drops",
-        "is_full",
-        "is_last",
-        "last_words",
-        "muted",
-        "pause",
-        "plan",
-        "stale_role_ok",
-    )
-
-    def __init__(self) -> None:
-        self.plan: list[bytes | Place] = []
-        """Finished replies, and places for results in the order of `commands`."""
-        self.commands: list[AnyCommand] = []
-        self.by_log = False
-        self.stale_role_ok = False
-        self.muted: frozenset[int] | None = None
-        """Places in the plan whose reply the client does not want."""
-        self.pause: Pause | None = None
-        """What follows the plan, later."""
-        self.is_last = False
-        """Hang up after it."""
-        self.drops = False
-        """Hang up now, say nothing more."""
-        self.is_full = False
-        self.last_words: list[bytes] = []
-        """Of the last command in it, at most two."""
-
-    def add(self, place: Place, command: AnyCommand) -> None:
-        """Add a command for the machine."""
-        self.plan.append(place)
-        self.commands.append(command)
-        if command.writes:
-            self.by_log = True
 
 
 class Dialogue:
@@ -270,7 +226,7 @@ class Dialogue:
             return False, False
         if not client.speaks_cluster:
             return True, True
-        return self._lobby.store.can_lead_here(), False
+        return self._leads, False
 
     def _say(self, run: Run, reply: Reply) -> None:
         if isinstance(reply, Refusal):
@@ -325,7 +281,7 @@ class Dialogue:
         """May this local command need a request of another kind (READONLY reads)?"""
         if row.parse is not None or not self._client.speaks_cluster:
             return False
-        return not self._lobby.store.can_lead_here()
+        return not self._leads
 
     def _row(self, words: list[bytes]) -> Row | Refusal:
         row = TABLE.get(words[0].upper())
@@ -364,12 +320,18 @@ class Dialogue:
 
     def _other_leader(self) -> Member | None:
         store = self._lobby.store
-        if store.can_lead_here():
+        if self._leads:
             return None
         topology = store.topology()
-        if topology.leader is None or not topology.quorum or topology.leader == topology.me:
+        group = topology.group(store.group_of_slot(0))
+        if group is None or not group.quorum or group.leader == topology.me:
             return None
-        return topology.member(topology.leader)
+        return topology.member(group.leader)
+
+    @property
+    def _leads(self) -> bool:
+        store = self._lobby.store
+        return store.leads(store.group_of_slot(0))
 
     def _obey(self, run: Run, row: Row, words: list[bytes]) -> bool:
         client = self._client
@@ -405,7 +367,7 @@ class Dialogue:
             self._client.speaks_cluster
             and not command.writes
             and (self._client.reads_here or not row.keys_of(words))
-            and not self._lobby.store.can_lead_here()
+            and not self._leads
         )
         if run.commands and stale != run.stale_role_ok:
             return False

@@ -43,7 +43,7 @@ def role_of(lobby: Lobby, client: Client) -> str:
     if not client.speaks_cluster:
         return "master"
     topology = lobby.store.topology()
-    return "master" if topology.leader == topology.me else "replica"
+    return "master" if topology.led_by(topology.me) else "replica"
 
 
 def _judged(

@@ -14,6 +14,7 @@ from pnyx.gateway.client import Client
 from pnyx.gateway.cluster import node_name
 from pnyx.gateway.greeting import REDIS_VERSION, role_of
 from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.roles import followers_of, master_of
 from pnyx.gateway.rows import Ask, LocalReply, Row
 from pnyx.machine.commands import KeyspaceStats
 from pnyx.machine.results import Result, Values
@@ -126,32 +127,34 @@ def _stats(lobby: Lobby, _client: Client) -> Fields:
 
 
 def _replication(lobby: Lobby, client: Client) -> Fields:
-    topology, position = lobby.store.topology(), lobby.store.position()
+    topology = lobby.store.topology()
     is_master = role_of(lobby, client) == "master"
     fields: Fields = [("role", "master" if is_master else "slave")]
-    others = [member for member in topology.placed if member.node != topology.me]
-    leader = None if topology.leader is None else topology.member(topology.leader)
-    if not is_master and leader is not None:
+    master = master_of(topology, topology.me)
+    groups = () if master is None else master.groups
+    positions = [lobby.store.position(group.group) for group in groups]
+    if not is_master and master is not None:
         fields += [
-            ("master_host", leader.host),
-            ("master_port", leader.cluster_port),
-            ("master_link_status", "up" if topology.quorum else "down"),
+            ("master_host", master.member.host),
+            ("master_port", master.member.cluster_port),
+            ("master_link_status", "up" if all(group.quorum for group in groups) else "down"),
             ("master_last_io_seconds_ago", 0),
             ("master_sync_in_progress", 0),
-            ("slave_repl_offset", position.applied),
+            ("slave_repl_offset", sum(position.applied for position in positions)),
             ("slave_priority", 100),
             ("slave_read_only", 1),
         ]
-    replicas = [member for member in others if member.reachable] if is_master else []
+    replicas = followers_of(topology) if is_master else []
+    offset = sum(position.commit for position in positions)
     fields.append(("connected_slaves", len(replicas)))
     for at, member in enumerate(replicas):
         state = "online" if member.voter else "wait_bgsave"
         line = f"ip={member.host},port={member.cluster_port},state={state},"
-        fields.append((f"slave{at}", f"{line}offset={position.commit},lag=0"))
+        fields.append((f"slave{at}", f"{line}offset={offset},lag=0"))
     fields += [
         ("master_failover_state", "no-failover"),
         ("master_replid", f"{lobby.store.settings.cluster_id:0>40}"),
-        ("master_repl_offset", position.commit),
+        ("master_repl_offset", offset),
         ("second_repl_offset", -1),
         ("repl_backlog_active", 0),
     ]
@@ -176,24 +179,34 @@ def _cluster(_lobby: Lobby, client: Client) -> Fields:
 
 
 def _pnyx(lobby: Lobby, _client: Client) -> Fields:
-    topology, position = lobby.store.topology(), lobby.store.position()
-    leader = None if topology.leader is None else topology.member(topology.leader)
-    return [
+    topology = lobby.store.topology()
+    positions = {group.group: lobby.store.position(group.group) for group in topology.groups}
+    fields: Fields = [
         ("pnyx_version", __version__),
         ("pnyx_node", lobby.store.settings.name),
         ("pnyx_node_id", node_name(topology.me)),
         ("pnyx_cluster_id", lobby.store.settings.cluster_id),
-        ("pnyx_leader", "" if leader is None else leader.label),
-        ("pnyx_quorum", int(topology.quorum)),
         ("pnyx_members", len(topology.members)),
-        ("pnyx_voters", len(topology.voters)),
+        ("pnyx_voters", sum(member.voter for member in topology.members)),
         ("pnyx_members_reachable", sum(member.reachable for member in topology.members)),
-        ("pnyx_term", position.term),
-        ("pnyx_commit_index", position.commit),
-        ("pnyx_applied_index", position.applied),
+        ("pnyx_configuration", topology.number),
+        ("pnyx_shards", len(topology.owners)),
+        ("pnyx_groups", len(topology.groups)),
+        ("pnyx_commit_index", sum(position.commit for position in positions.values())),
+        ("pnyx_applied_index", sum(position.applied for position in positions.values())),
         ("pnyx_disk_bytes", lobby.store.disk_bytes()),
         ("pnyx_protocol_faults", lobby.counters.protocol_faults),
     ]
+    for group in topology.groups:
+        leader = topology.leader(group.group)
+        position = positions[group.group]
+        line = (
+            f"leader={'' if leader is None else leader.label},quorum={int(group.quorum)},"
+            f"term={group.term},commit={position.commit},applied={position.applied},"
+            f"shards={topology.owners.count(group.group)}"
+        )
+        fields.append((f"pnyx_group{group.group}", line))
+    return fields
 
 
 _SECTIONS: Final[dict[str, Callable[[Lobby, Client], Fields]]] = {

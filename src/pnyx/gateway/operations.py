@@ -8,6 +8,7 @@ from pnyx.gateway.greeting import role_of
 from pnyx.gateway.information import held_bytes, resident_bytes
 from pnyx.gateway.keyspace import MEMORY_USAGE, help_text
 from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.roles import followers_of, master_of
 from pnyx.gateway.rows import LocalReply, Pause, Row, container, wrong_subcommand
 from pnyx.gateway.words import NOT_INTEGER, integer
 from pnyx.machine.results import OK, Refusal, Values
@@ -23,19 +24,22 @@ def _time(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
 
 
 def _role(lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
-    topology, position = lobby.store.topology(), lobby.store.position()
+    topology = lobby.store.topology()
+    master = master_of(topology, topology.me)
+    groups = [group.group for group in (() if master is None else master.groups)]
+    offset = sum(lobby.store.position(group).commit for group in groups)
     if role_of(lobby, client) == "master":
         replicas = [
-            Values((member.host.encode(), b"%d" % member.cluster_port, b"%d" % position.commit))
-            for member in topology.placed
-            if member.node != topology.leader and member.reachable
+            Values((member.host.encode(), b"%d" % member.cluster_port, b"%d" % offset))
+            for member in followers_of(topology)
         ]
-        return Rows((b"master", position.commit, Values(tuple(replicas))))
-    leader = None if topology.leader is None else topology.member(topology.leader)
-    if leader is None:
-        return Values((b"slave", b"", 0, b"connect", position.applied))
-    state = b"connected" if topology.quorum else b"connect"
-    return Values((b"slave", leader.host.encode(), leader.cluster_port, state, position.applied))
+        return Rows((b"master", offset, Values(tuple(replicas))))
+    if master is None:
+        return Values((b"slave", b"", 0, b"connect", offset))
+    state = b"connected" if all(group.quorum for group in master.groups) else b"connect"
+    return Values(
+        (b"slave", master.member.host.encode(), master.member.cluster_port, state, offset)
+    )
 
 
 def _wait(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
@@ -73,8 +77,12 @@ def _waitaof(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
 
 def _durable_followers(lobby: Lobby) -> int:
     """Return how many nodes besides one surely have every answered write on disk."""
-    majority = len(lobby.store.topology().voters) // 2
-    return max(lobby.store.position().followers_at_commit, majority)
+    store = lobby.store
+    counts = [
+        max(store.position(group.group).followers_at_commit, len(group.voters) // 2)
+        for group in store.topology().groups
+    ]
+    return min(counts, default=0)
 
 
 def _lastsave(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:

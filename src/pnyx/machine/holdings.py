@@ -43,7 +43,7 @@ from pnyx.machine.rows import (
     PREFIX_BYTES,
     encode_row,
 )
-from pnyx.machine.shards import shard_of_slot
+from pnyx.machine.shards import first_slot, shard_of_slot
 from pnyx.machine.slots import slot_of
 from pnyx.machine.space import Space
 
@@ -203,9 +203,8 @@ class Holdings:
     def data_range(self, shard: int) -> tuple[bytes, bytes]:
         """Return the bounds of the rows of a shard's keys."""
         head = self._prefix + KIND_DATA
-        # The first slot of a shard is the least one that the division gives to it.
-        first, last = (-(-each * (1 << 14) // self.count) for each in (shard, shard + 1))
-        return head + first.to_bytes(2, "big"), head + last.to_bytes(2, "big")
+        first, end = (first_slot(each, self.count) for each in (shard, shard + 1))
+        return head + first.to_bytes(2, "big"), head + end.to_bytes(2, "big")
 
     def session_range(self, shard: int) -> tuple[bytes, bytes]:
         """Return the bounds of the rows of a shard's sessions."""

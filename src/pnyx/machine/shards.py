@@ -10,3 +10,8 @@ SHARDS_DEFAULT: Final = 256
 def shard_of_slot(slot: int, count: int) -> int:
     """Return the shard of `slot` when the slots are cut into `count` (1 to 16384) shards."""
     return slot * count // SLOT_COUNT
+
+
+def first_slot(shard: int, count: int) -> int:
+    """Return the least slot of `shard`; of `count` itself the number of slots."""
+    return -(-shard * SLOT_COUNT // count)

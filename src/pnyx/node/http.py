@@ -28,11 +28,12 @@ from prometheus_client.registry import Collector
 from pnyx import __version__
 from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, PnyxError, SettingsWrong
+from pnyx.ids import GroupId, Term
 from pnyx.node.control import Control
 from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings, is_loopback
-from pnyx.node.status import LogPosition, Topology
+from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
 from pnyx.transport.handshake import PROTOCOL
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -61,7 +62,7 @@ class Observed(Protocol):
 
     def topology(self) -> Topology: ...
 
-    def position(self) -> LogPosition: ...
+    def position(self, group: GroupId) -> LogPosition: ...
 
     def disk_bytes(self) -> int: ...
 
@@ -153,7 +154,8 @@ class Page:
 
 def document(node: Observed) -> dict[str, Any]:
     """Return what /v1/status says."""
-    settings, topology, position = node.settings, node.topology(), node.position()
+    settings, topology = node.settings, node.topology()
+    group, position = _headline(node, topology)
     ready, why = node.ready()
     return {
         "label": settings.name,
@@ -164,16 +166,26 @@ def document(node: Observed) -> dict[str, Any]:
         "ready": ready,
         "why_not_ready": "" if ready else why,
         "me": topology.me,
-        "leader": topology.leader,
-        "term": topology.term,
-        "quorum": topology.quorum,
+        "leader": group.leader,
+        "term": group.term,
+        "quorum": group.quorum,
         "members": [asdict(member) for member in topology.members],
         "membership": _membership(node.membership()),
         "commit_index": position.commit,
         "applied_index": position.applied,
         "followers_at_commit": position.followers_at_commit,
         "disk_bytes": node.disk_bytes(),
+        "configuration": topology.number,
+        "owners": topology.owners,
+        "groups": [asdict(one) | asdict(node.position(one.group)) for one in topology.groups],
     }
+
+
+def _headline(node: Observed, topology: Topology) -> tuple[GroupStatus, LogPosition]:
+    """Return the first group and its position: what is said where only one is expected."""
+    if topology.groups:
+        return topology.groups[0], node.position(topology.groups[0].group)
+    return GroupStatus(GroupId(0), None, Term(0), quorum=False, voters=()), NOWHERE
 
 
 def _membership(membership: Membership | None) -> dict[str, Any] | None:
@@ -218,17 +230,18 @@ class _Exposition(Collector):
 
 
 def _own_gauges(node: Observed) -> Iterator[Metric]:
-    topology, position = node.topology(), node.position()
+    topology = node.topology()
+    group, position = _headline(node, topology)
     reachable = sum(member.reachable for member in topology.members)
-    leads = topology.quorum and topology.leader == topology.me
+    leads = group.quorum and group.leader == topology.me
     for name, text, value in (
         ("ready", "1 if this node serves.", node.ready()[0]),
-        ("quorum", "1 if a leader is known now.", topology.quorum),
+        ("quorum", "1 if a leader is known now.", group.quorum),
         ("leads", "1 if it is this node.", leads),
-        ("term", "Newest term heard of.", topology.term),
+        ("term", "Newest term heard of.", group.term),
         ("commit_index", "Newest entry known to be committed.", position.commit),
         ("applied_index", "Newest entry applied here.", position.applied),
-        ("voters", "Nodes that count in a quorum.", len(topology.voters)),
+        ("voters", "Nodes that count in a quorum.", len(group.voters)),
         ("nodes_reachable", "Nodes with both links up, this one included.", reachable),
         ("disk_bytes", "Bytes in the data directory.", node.disk_bytes()),
     ):

@@ -15,7 +15,8 @@ from pnyx.consensus import engines
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
 from pnyx.errors import NodeRetired
-from pnyx.ids import Index, NodeId, Term
+from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.node import members
 from pnyx.node.batching import Batcher
 from pnyx.node.disk import GROUP, Disk
@@ -24,7 +25,7 @@ from pnyx.node.forming import Forming
 from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings
-from pnyx.node.status import LogPosition, Topology
+from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
 from pnyx.prng import Prng
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
@@ -115,8 +116,9 @@ class Node:
 
     # What the gateway asks.
 
-    def submit(self, request: Request) -> None:
-        """Hand over a request; its ticket is answered exactly once, within seconds."""
+    def submit(self, group: GroupId, request: Request) -> None:
+        """Hand over a request for a group; its ticket is answered exactly once, within seconds."""
+        assert group == GROUP, "there is one group"
         if self._driver is not None:
             self._driver.submit(request)
         elif len(self._early) < EARLY_COUNT_MAX:
@@ -124,20 +126,34 @@ class Node:
         else:
             self._loop.call_soon(request.ticket.answered, NotDone(Reason.OVERLOADED))
 
+    def group_of_slot(self, _slot: int) -> GroupId:
+        """Return who serves the slot: the one group there is."""
+        return GROUP
+
     def topology(self) -> Topology:
-        """Return the members with their addresses, and who leads."""
+        """Return the nodes with their addresses, the groups, and who serves which shard."""
         settings, driver = self.settings, self._driver
         if driver is None:
             known = members.configured(settings, self.me, self._peers, self._disk.formed)
+            membership = Membership(tuple(one.node for one in known))
         else:
             known = members.members(settings, self.me, self._peers, driver.replica)
+            membership = driver.replica.consensus.membership
         leader = self.leader
-        return Topology(self.me, leader or self._last_leader, self.term, leader is not None, known)
+        group = GroupStatus(
+            GROUP,
+            leader or self._last_leader,
+            self.term,
+            quorum=leader is not None,
+            voters=membership.voters,
+            learners=membership.learners,
+        )
+        return Topology(self.me, known, (group,), (GROUP,) * SHARDS_DEFAULT)
 
-    def position(self) -> LogPosition:
-        """Return where this node's replica is."""
-        if self._driver is None:
-            return LogPosition(0, Index(0), Index(0), 0)
+    def position(self, group: GroupId) -> LogPosition:
+        """Return where this node's replica of the group is."""
+        if self._driver is None or group != GROUP:
+            return NOWHERE
         replica = self._driver.replica
         commit = replica.consensus.commit_index
         voters = replica.consensus.membership.voters
@@ -149,9 +165,9 @@ class Node:
         """Return this node's wall clock, ms since 1970."""
         return now().wall_ms
 
-    def can_lead_here(self) -> bool:
-        """Is this node the leader, as far as it knows?"""
-        return self._driver is not None and self._driver.replica.leads
+    def leads(self, group: GroupId) -> bool:
+        """Does this node lead the group, as far as it knows?"""
+        return group == GROUP and self._driver is not None and self._driver.replica.leads
 
     def disk_bytes(self) -> int:
         """Return what the data directory holds."""

@@ -1,8 +1,9 @@
 """What a node knows of its cluster, as data for the gateway, the http page and the command line."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from pnyx.ids import Index, NodeId, Term
+from pnyx.ids import GroupId, Index, NodeId, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,45 +22,74 @@ class Member:
     reachable: bool
     """Both links are up (always true of this node itself)."""
     voter: bool = True
-    """Does it count in a quorum? A learner only receives."""
+    """Does it count in a quorum of any group? A learner only receives."""
     match: Index | None = None
-    """On the leader: up to which entry the node surely has the log; None elsewhere."""
+    """On the leader of the only group: up to which entry the node surely has its log; else None."""
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
-    """The members of the one group that serves all slots, and who leads it."""
+class GroupStatus:
+    """One group of keys, as this node knows it."""
 
-    me: NodeId
+    group: GroupId
     leader: NodeId | None
     """The last known leader: kept during an election, for clients need all 16384 slots."""
     term: Term
     quorum: bool
     """Is there a leader now that this node has heard of within the last election timeouts?"""
+    voters: tuple[NodeId, ...]
+    learners: tuple[NodeId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The nodes, the groups of keys on them, and which group serves which shard."""
+
+    me: NodeId
     members: tuple[Member, ...]
-    """Sorted by label. Until the cluster has formed, those configured that are known by NodeId."""
+    """All nodes, sorted by label. Until the cluster has formed, those configured that are known by
+    NodeId."""
+    groups: tuple[GroupStatus, ...]
+    """Ascending; the controller is none of them. Empty while none is known."""
+    owners: tuple[GroupId, ...]
+    """By shard, who serves it now; 0: nobody does. Empty while that is not known."""
+    number: int = 0
+    """Of the newest configuration that is known here."""
 
     @property
     def placed(self) -> tuple[Member, ...]:
         """The members whose addresses are known."""
         return tuple(member for member in self.members if member.host)
 
-    @property
-    def voters(self) -> tuple[Member, ...]:
-        """Those that count."""
-        return tuple(member for member in self.members if member.voter)
-
-    def member(self, node: NodeId) -> Member | None:
+    def member(self, node: NodeId | None) -> Member | None:
         """Return the member with this id, if its addresses are known."""
         return next((member for member in self.placed if member.node == node), None)
+
+    def group(self, group: GroupId) -> GroupStatus | None:
+        """Return what is known of a group."""
+        return next((one for one in self.groups if one.group == group), None)
+
+    def leader(self, group: GroupId) -> Member | None:
+        """Return the last known leader of a group, if its addresses are known."""
+        status = self.group(group)
+        return None if status is None else self.member(status.leader)
+
+    def led_by(self, node: NodeId) -> tuple[GroupStatus, ...]:
+        """Return the groups that have shards and that `node` leads, as far as known here."""
+        owning = set(self.owners)
+        return tuple(one for one in self.groups if one.leader == node and one.group in owning)
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """Where this node's replica is, for INFO, ROLE and WAIT."""
+    """Where this node's replica of a group is, for INFO, ROLE and WAIT."""
 
     term: int
     commit: Index
     applied: Index
     followers_at_commit: int
     """On the leader: how many other voters hold everything committed. Elsewhere 0."""
+
+
+NOWHERE: Final = LogPosition(0, Index(0), Index(0), 0)
+"""Of a group without a replica here."""
