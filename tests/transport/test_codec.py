@@ -12,8 +12,9 @@ from pnyx.consensus.multipaxos import messages as paxos
 from pnyx.consensus.raft import messages as raft
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.errors import LimitExceeded
-from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.ids import Epoch, GroupId, Index, NodeId, Term
 from pnyx.machine.commands import Get, Set
+from pnyx.machine.configuration import Configuration, Directory, Member, Placement, Serving
 from pnyx.machine.results import OK, Values
 from pnyx.replica import messages as replica
 from pnyx.replica.requests import Done, NotDone, Reason
@@ -33,6 +34,7 @@ from pnyx.transport.codec import (
 
 TERM, INDEX = Term(3), Index(9)
 NODES = (("n1", NodeId(2**63 - 1)), ("n2", NodeId(2)))
+PLACEMENT = Placement(GroupId(1), (Member("n1", "localhost:7101", NodeId(2**63 - 1)),))
 ENTRY = Entry(INDEX, TERM, EntryKind.COMMANDS, b"\x00\xff" * 50)
 MESSAGES: list[Any] = [
     raft.AppendEntries(TERM, INDEX, TERM, (ENTRY, ENTRY), INDEX),
@@ -67,6 +69,12 @@ MESSAGES: list[Any] = [
     replica.SpaceReport(),
     replica.Join("n2"),
     replica.Retired(NODES),
+    replica.Subscribe(-1, 0),
+    replica.News(
+        Configuration(1, (GroupId(1), GroupId(2)), (PLACEMENT,)),
+        Directory((Serving(Epoch(1), GroupId(1), GroupId(2)), Serving()), (PLACEMENT,)),
+        (NodeId(1),),
+    ),
     Propose(NODES),
     Report(NODES, complete=True),
     Ask(),

@@ -63,6 +63,12 @@ class Group:
         """Of the last MEMBERSHIP entry applied; before one, what the group's founder puts here."""
         self._take_over(meta)
 
+    def found(self, membership: Membership) -> None:
+        """Begin a group on this node with its first membership; durable after the next flush."""
+        assert self.membership is None, "a group is founded once"
+        self.membership = membership
+        self.space.write({self._meta_key: encode_row(self._meta())})
+
     @property
     def clock_ms(self) -> int:
         """The committed clock, ms since 1970; 0 before the first batch."""

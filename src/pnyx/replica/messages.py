@@ -1,4 +1,4 @@
-"""What replicas of one group say to each other besides consensus."""
+"""What replicas of one group, and nodes about groups, say to each other besides consensus."""
 
 from typing import TypeAlias
 
@@ -8,6 +8,7 @@ from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark
 from pnyx.ids import NodeId
 from pnyx.machine.commands import AnyCommand
+from pnyx.machine.configuration import Configuration, Directory
 from pnyx.replica.requests import Answer
 
 
@@ -79,6 +80,35 @@ class Retired(msgspec.Struct, frozen=True, array_like=True, tag="retired"):
     """Who holds which label now, sorted by label."""
 
 
+class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag="subscribe", gc=False):
+    """To a member of the controller, about once a second: tell me what you know beyond this.
+
+    It sends `News` at once if it knows more, and from then on with each change, for a few seconds.
+    """
+
+    number: int
+    """The newest configuration known."""
+    moved: int
+    """How far the shards have come; see `Atlas`."""
+
+
+class News(msgspec.Struct, frozen=True, array_like=True, tag="news"):
+    """The controller's maps, as one of its members has applied them."""
+
+    configuration: Configuration
+    directory: Directory
+    members: tuple[NodeId, ...]
+    """Who the controller's members are now."""
+
+
 ReplicaMessage: TypeAlias = (
-    Forward | ForwardReply | SnapshotChunk | SnapshotReply | SpaceReport | Join | Retired
+    Forward
+    | ForwardReply
+    | SnapshotChunk
+    | SnapshotReply
+    | SpaceReport
+    | Join
+    | Retired
+    | Subscribe
+    | News
 )

@@ -1,0 +1,410 @@
+"""All replicas of one node, and everything that follows from the controller's maps for it.
+
+A node's driver and a process of the Lab turn the same roster and decide nothing. How an owner turns
+it:
+
+1. `add` a replica for each group that is on disk, the controller's first; `replica.met` and the
+   like are called by the roster alone.
+2. Call what happens: `submit`, `heard` and then `step` for each packet of a parcel, `met`,
+   `link_lost`, `unsent`, `persisted`, `flushed`; `tick` when `deadline_ms` has come.
+3. Then call `effects` until it returns nothing (or break off and go on in the next turn: nothing is
+   lost). Each pair is one group's turn, carried out in the order of replica/effects.py; the writes
+   of all pairs may share one sync, the messages to one node one parcel.
+4. Then take `missing`: for each group in it write the membership into the group's meta row
+   (`Group.found`), flush the space, start a replica from it, and `add` that. And take `doomed`: the
+   replica is out of the roster already; destroy its log and its rows.
+
+Only groups with something to do are visited in a turn: those that something happened to, and those
+whose deadline has come, which lie in a heap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from pnyx.consensus.engines import EngineName
+from pnyx.consensus.membership import Membership
+from pnyx.consensus.raft.messages import TimeoutNow
+from pnyx.ids import GroupId, NodeId
+from pnyx.machine.configuration import NOBODY, Placement
+from pnyx.replica.atlas import Atlas
+from pnyx.replica.effects import NEVER, Effects, Now, Outbound
+from pnyx.replica.envoy import Envoy
+from pnyx.replica.founding import Founding, membership_of
+from pnyx.replica.homing import Homing
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.messages import (
+    Forward,
+    ForwardReply,
+    News,
+    ReplicaMessage,
+    SpaceReport,
+    Subscribe,
+)
+from pnyx.replica.newsroom import Newsroom
+from pnyx.replica.replica import Replica
+from pnyx.replica.requests import NotDone, Reason, Request
+
+CONTROL: Final = NOBODY
+"""The controller's group."""
+TEND_MS: Final = 1_000
+"""How often the roster looks after what no event tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A group that is to have a replica here and has none."""
+
+    group: GroupId
+    membership: Membership
+    """The one that the group was founded with."""
+    engine: EngineName
+    shards: int
+    """Into how many the slots are cut."""
+    campaigns: bool
+    """Is this the node that is to lead it first? Then nobody need wait for a timeout."""
+
+
+class Roster:
+    """One node's replicas, envoys and atlas: every public method from one task."""
+
+    def __init__(
+        self,
+        *,
+        me: NodeId,
+        boot: int,
+        limits: ReplicaLimits,
+        controllers: Sequence[NodeId],
+        newcomer: bool = False,
+        founding: Founding | None = None,
+    ) -> None:
+        """Start without replicas.
+
+        Args:
+            me: this node.
+            boot: random, another one at each start.
+            limits: of each replica and envoy.
+            controllers: members of the controller, as far as known.
+            newcomer: was the cluster formed without this node? Then it wants its place in every
+                group; each of its replicas is to be started with `joins`.
+            founding: what to begin with if nothing was founded yet; None: leave that to others.
+        """
+        self.me = me
+        self.atlas = Atlas()
+        self.replicas: dict[GroupId, Replica] = {}
+        self._boot = boot
+        self._limits = limits
+        self._newcomer = newcomer
+        self._envoys: dict[GroupId, Envoy] = {}
+        self._newsroom = Newsroom(self.atlas, founding, tuple(controllers))
+        self._homing = Homing(me)
+        self._linked: dict[NodeId, None] = {}
+        self._walls: dict[NodeId, int] = {}
+        self._dirty: dict[GroupId, None] = {}
+        self._due: dict[GroupId, int] = {}
+        """When a group is looked at again: of its entries in the heap only this one counts."""
+        self._heap: list[tuple[int, GroupId]] = []
+        self._tend_ms = 0
+        self._version = 0
+        """Of the atlas, when what follows from it was done."""
+        self._left: list[tuple[GroupId, Effects]] = []
+        """To be handed out with the next effects."""
+        self._missing: list[Missing] = []
+        self._asked: set[GroupId] = set()
+        """Groups that were missing once: told already, or here."""
+        self._doomed: list[GroupId] = []
+
+    # What the outside says.
+
+    def add(self, group: GroupId, replica: Replica, now: Now) -> None:
+        """`group` has a replica here from now on."""
+        assert group not in self.replicas, "a node has one replica of a group"
+        self.replicas[group] = replica
+        self._asked.add(group)
+        for node in self._linked:
+            replica.met(node)
+        envoy = self._envoys.get(group)
+        if envoy is not None:
+            replica.submit(envoy.give_up(), now)
+            self._collect(group, envoy.effects(now))
+        self._dirty[group] = None
+
+    def submit(self, group: GroupId, requests: Sequence[Request], now: Now) -> None:
+        """Take in requests to `group`, which is here or elsewhere; each is answered once."""
+        self._desk(group).submit(requests, now)
+        self._dirty[group] = None
+
+    def heard(self, sender: NodeId, wall_ms: int) -> None:
+        """A parcel of `sender`, whose packets come next, said what its wall clock shows."""
+        self._walls[sender] = wall_ms
+
+    def step(self, group: GroupId, sender: NodeId, message: Any, now: Now) -> None:
+        """Take in a message of another node about `group`."""
+        kind = type(message)
+        if kind is Subscribe or kind is News:
+            self._newsroom.step(sender, message, now.mono_ms)
+            return
+        replica = self.replicas.get(group)
+        envoy = self._envoys.get(group)
+        if kind is ForwardReply and envoy is not None and message.boot == envoy.boot:
+            envoy.step(sender, message, now)
+        elif replica is None:
+            self._turn_away(group, sender, message)
+            return
+        else:
+            if kind is TimeoutNow:
+                self._homing.handed(group, now.mono_ms)
+            elif kind is SpaceReport:
+                self._homing.space_low(sender, now.mono_ms)
+            replica.heard(sender, self._walls[sender], now)
+            replica.step(sender, message, now)
+        self._dirty[group] = None
+
+    def met(self, node: NodeId, now: Now) -> None:
+        """A link to `node`, member of anything or not, is up."""
+        self._linked[node] = None
+        self._homing.met(node, now.mono_ms)
+        self._newsroom.linked = self._linked
+        for group, desk in self._desks():
+            desk.met(node)
+            self._dirty[group] = None
+        self._tend_ms = 0
+
+    def link_lost(self, node: NodeId) -> None:
+        """A link to `node` broke."""
+        self._linked.pop(node, None)
+        self._homing.lost(node)
+        for group, desk in self._desks():
+            desk.link_lost(node)
+            self._dirty[group] = None
+        self._tend_ms = 0
+
+    def unsent(self, group: GroupId, to: NodeId, message: Any) -> None:
+        """`message` about `group` was given up before a byte of it left this node."""
+        envoy = self._envoys.get(group)
+        if isinstance(message, Forward) and envoy is not None and message.boot == envoy.boot:
+            envoy.unsent(to, message)
+        elif group in self.replicas:
+            self.replicas[group].unsent(to, message)
+        self._dirty[group] = None
+
+    def tick(self, now: Now) -> None:
+        """`deadline_ms` has passed; calling earlier does nothing."""
+        now_ms = now.mono_ms
+        while self._heap and self._heap[0][0] <= now_ms:
+            due_ms, group = heappop(self._heap)
+            if self._due.get(group) != due_ms:
+                continue
+            del self._due[group]
+            # The deadline may have moved away since it was noted.
+            if any(desk.deadline_ms <= now_ms for desk in self._at(group)):
+                self._dirty[group] = None
+                for desk in self._at(group):
+                    desk.tick(now)
+            else:
+                self._note(group)
+        if now_ms >= self._tend_ms:
+            self._tend_ms = now_ms + TEND_MS
+            self._tend(now)
+
+    def persisted(self, group: GroupId, write_id: int, now: Now) -> None:
+        """That write of `group`, and all before it, is durable."""
+        replica = self.replicas.get(group)
+        if replica is not None:
+            replica.persisted(write_id, now)
+            self._dirty[group] = None
+
+    def flushed(self, group: GroupId, number: int, now: Now) -> None:
+        """The flush that `group` asked for under that number is durable."""
+        replica = self.replicas.get(group)
+        if replica is not None:
+            replica.flushed(number, now)
+            self._dirty[group] = None
+
+    def tend_disk(self, *, low: bool, behind: bool, urgent: Sequence[GroupId]) -> None:
+        """Say how the disk is, once a second or so.
+
+        Args:
+            low: it is nearly full.
+            behind: the space cannot keep up.
+            urgent: groups whose log takes room that is needed, tail included.
+        """
+        for group, replica in self.replicas.items():
+            replica.space_low(low)
+            replica.hold_writes(behind)
+            replica.release_log(urgent=low or group in urgent)
+            if low or behind or group in urgent or not replica.idle:
+                self._dirty[group] = None
+
+    def touched(self, group: GroupId) -> None:
+        """The owner called a method of that group's replica itself: it is to be visited."""
+        self._dirty[group] = None
+
+    def stop(self) -> None:
+        """The node stops: whoever still waits is told what can be told."""
+        for group, desk in self._desks():
+            desk.stop()
+            self._dirty[group] = None
+
+    # What the outside asks.
+
+    @property
+    def deadline_ms(self) -> int:
+        """When `tick` is wanted next, on the monotone clock."""
+        heap = self._heap
+        while heap and self._due.get(heap[0][1]) != heap[0][0]:
+            heappop(heap)
+        return min(heap[0][0], self._tend_ms) if heap else self._tend_ms
+
+    @property
+    def busy(self) -> bool:
+        """Is there a group to visit?"""
+        return bool(self._dirty or self._left)
+
+    @property
+    def idle(self) -> bool:
+        """Does nobody wait for a proposal of ours?"""
+        return all(replica.idle for replica in self.replicas.values())
+
+    def leader(self, group: GroupId) -> NodeId | None:
+        """Return who leads `group` as far as known here."""
+        replica = self.replicas.get(group)
+        if replica is not None and not replica.retired:
+            return replica.consensus.leader
+        envoy = self._envoys.get(group)
+        return None if envoy is None else envoy.leader
+
+    def effects(self, now: Now) -> list[tuple[GroupId, Effects]]:
+        """Return one turn's work of each group that has any; nothing when there is none."""
+        found, self._left = self._left, []
+        for group in list(self._dirty):
+            del self._dirty[group]
+            for desk in self._at(group):
+                effects = desk.effects(now)
+                if effects is not None:
+                    if effects.more:
+                        self._dirty[group] = None
+                    self._newsroom.sift(effects)
+                    found.append((group, effects))
+            self._note(group)
+        if CONTROL in self.replicas:
+            self._newsroom.look(self.replicas[CONTROL])
+        self._run_errands(now)
+        if self.atlas.version != self._version:
+            self._version = self.atlas.version
+            self._follow_atlas(now)
+        news = self._newsroom.take_outbox()
+        if news:
+            found.append((CONTROL, Effects(send=news)))
+        return found
+
+    def missing(self) -> list[Missing]:
+        """Return the groups that are to have a replica here; each is told once."""
+        missing, self._missing = self._missing, []
+        return missing
+
+    def doomed(self) -> list[GroupId]:
+        """Return the groups whose replica here is to be destroyed; each is told once."""
+        doomed, self._doomed = self._doomed, []
+        return doomed
+
+    # Inside.
+
+    def _desk(self, group: GroupId) -> Replica | Envoy:
+        replica = self.replicas.get(group)
+        return self._envoy(group) if replica is None or replica.retired else replica
+
+    def _envoy(self, group: GroupId) -> Envoy:
+        envoy = self._envoys.get(group)
+        if envoy is None:
+            # Another boot than the replicas': both number their forwards from 1.
+            envoy = Envoy(self.me, self._boot ^ 1, self._members(group), self._limits)
+            self._envoys[group] = envoy
+            for node in self._linked:
+                envoy.met(node)
+        return envoy
+
+    def _members(self, group: GroupId) -> tuple[NodeId, ...]:
+        if group == CONTROL:
+            return self._newsroom.controllers
+        placement = self.atlas.placements.get(group)
+        return () if placement is None else tuple([each.node for each in placement.members])
+
+    def _at(self, group: GroupId) -> list[Replica | Envoy]:
+        found: list[Replica | Envoy] = []
+        if group in self.replicas:
+            found.append(self.replicas[group])
+        if group in self._envoys:
+            found.append(self._envoys[group])
+        return found
+
+    def _desks(self) -> list[tuple[GroupId, Replica | Envoy]]:
+        return [*self.replicas.items(), *self._envoys.items()]
+
+    def _note(self, group: GroupId) -> None:
+        """Note when a group is wanted next; a later time is found out when the noted one comes."""
+        due_ms = min([desk.deadline_ms for desk in self._at(group)], default=NEVER)
+        if due_ms < self._due.get(group, NEVER):
+            self._due[group] = due_ms
+            heappush(self._heap, (due_ms, group))
+
+    def _collect(self, group: GroupId, effects: Effects | None) -> None:
+        if effects is not None:
+            self._newsroom.sift(effects)
+            self._left.append((group, effects))
+
+    def _turn_away(self, group: GroupId, sender: NodeId, message: Any) -> None:
+        """Somebody speaks to a replica that is not here."""
+        if isinstance(message, Forward):
+            answer = ForwardReply(message.boot, message.number, NotDone(Reason.NO_QUORUM))
+            self._left.append((group, Effects(send=[Outbound(sender, answer)])))
+        elif isinstance(message, ReplicaMessage) or group in self._asked:
+            return
+        elif group in self.atlas.placements:
+            # Consensus speaks to members alone: somebody counts this node in.
+            self._want(self.atlas.placements[group], campaigns=False)
+
+    def _tend(self, now: Now) -> None:
+        is_member = CONTROL in self.replicas and self.replicas[CONTROL].consensus.membership.has(
+            self.me
+        )
+        self._newsroom.tend(now.mono_ms, is_member=is_member)
+        for group, node in self._homing.due(self.replicas, self.atlas.placements, now.mono_ms):
+            self.replicas[group].transfer_leadership(node, now)
+            self._dirty[group] = None
+
+    def _run_errands(self, now: Now) -> None:
+        for errand, commands in self._newsroom.take_errands():
+            writes = any(command.writes for command in commands)
+            self.submit(CONTROL, (Request(errand, commands, writes, forward=True),), now)
+
+    def _follow_atlas(self, now: Now) -> None:
+        atlas = self.atlas
+        for group, placement in sorted(atlas.placements.items()):
+            listed = [member.node for member in placement.members]
+            if group not in self._asked and (self._newcomer or self.me in listed):
+                self._want(placement, campaigns=listed[0] == self.me)
+        for group, envoy in self._envoys.items():
+            envoy.know(self._members(group))
+            self._dirty[group] = None
+        for group in sorted(atlas.retired & self.replicas.keys()):
+            replica = self.replicas.pop(group)
+            replica.stop()
+            # What it still wants to write and flush has nowhere to go any more.
+            effects = replica.effects(now)
+            if effects is not None:
+                self._collect(group, Effects(send=effects.send, answers=effects.answers))
+            self._doomed.append(group)
+
+    def _want(self, placement: Placement, *, campaigns: bool) -> None:
+        self._asked.add(placement.group)
+        self._missing.append(
+            Missing(
+                placement.group,
+                membership_of(placement.members),
+                placement.engine,
+                self.atlas.shards,
+                campaigns,
+            )
+        )
