@@ -38,7 +38,7 @@ from pnyx.machine.moves import (
     decode_frozen,
 )
 from pnyx.machine.moving import ACTIVATED, NOT_YET, REJECTED, VOID
-from pnyx.machine.results import OK, Values
+from pnyx.machine.results import OK, Result, Values
 from pnyx.machine.slots import slot_of
 from pnyx.machine.transactions import COMMANDS
 
@@ -382,3 +382,63 @@ def test_a_read_that_wants_no_bytes_gets_a_row_all_the_same() -> None:
     chunk = copying.source.group.chunk(SHARD, FIRST, b"", 0)
     assert chunk is not None
     assert len(chunk.rows) == 1
+
+
+# Many keys at once.
+
+HERE = ((0, 4095),)
+"""The slots of shard 0, which does not move."""
+BOTH = ((0, 8191),)
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        (c.DbSize(BOTH), 5),
+        (c.DbSize(HERE), 1),
+        (c.KeyspaceStats(BOTH), Values((5, 0))),
+        (c.Keys(b"*", HERE), Values((key_in(0),))),
+        (c.Scan(0, last=4095), Values((b"%d" % (4096 << 48), Values((key_in(0),))))),
+    ],
+)
+def test_of_ranges_that_are_served_exactly_their_keys_are_told(
+    command: c.AnyCommand, result: Result
+) -> None:
+    copying = begun(keys=4)
+    copying.source.tell(c.Set(key_in(0), b"v"))
+    assert copying.source.read(command) == result
+    copying.copy_all()
+    copying.freeze()
+    hidden = WRONG_SHARD if command not in (c.DbSize(HERE), c.Keys(b"*", HERE)) else result
+    hidden = result if command == c.Scan(0, last=4095) else hidden
+    assert copying.source.read(command) == hidden
+
+
+def test_a_flush_of_ranges_does_nothing_unless_all_of_them_are_served() -> None:
+    copying = begun(keys=4)
+    copying.source.tell(c.Set(key_in(0), b"v"))
+    copying.copy_all()
+    copying.freeze()
+    assert copying.source.tell(c.FlushAll(BOTH)) == WRONG_SHARD
+    assert copying.source.read(c.DbSize(HERE)) == 1
+    assert copying.source.tell(c.FlushAll(HERE)) == OK
+    assert copying.source.read(c.DbSize(HERE)) == 0
+    assert copying.activate() == ACTIVATED
+    assert copying.destination.read(c.DbSize(((4096, 8191),))) == 4
+
+
+def test_a_flush_in_a_transaction_clears_shard_by_shard() -> None:
+    copying = begun(keys=4)
+    done = copying.source.tell(c.Transaction((c.Set(key_in(0), b"v"), c.FlushAll(), c.DbSize())))
+    assert done == Values((OK, OK, 0))
+    copying.source.tell(c.Set(key_in(SHARD, 9), b"after"))
+    copying.copy_all()
+    assert copying.activate() == ACTIVATED
+    assert copying.destination.read(c.DbSize()) == 1
+
+
+def test_a_scan_from_behind_its_last_slot_is_over() -> None:
+    _, side = sides()
+    end = b"%d" % (4096 << 48)
+    assert side.read(c.Scan(5000 << 48, last=4095)) == Values((end, Values(())))
+    assert side.read(c.Scan(2**64 - 1)) == Values((b"0", Values(())))

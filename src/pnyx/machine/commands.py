@@ -249,6 +249,10 @@ class BitFieldRead(Command, frozen=True, array_like=True, tag="bitfield_ro", gc=
 
 # Keyspace.
 
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""First and last slot of each run. A group that does not serve all of them does nothing. Empty:
+whatever the group serves, however little that is."""
+
 
 class Del(Write, frozen=True, array_like=True, tag="del", gc=False):
     """How many of `keys` existed."""
@@ -324,6 +328,7 @@ class Keys(Command, frozen=True, array_like=True, tag="keys", gc=False):
     """Values of all keys that match the glob `pattern`; refused above KEYS_COUNT_MAX keys."""
 
     pattern: bytes
+    ranges: Ranges = ()
 
 
 class Scan(Command, frozen=True, array_like=True, tag="scan", gc=False):
@@ -333,6 +338,8 @@ class Scan(Command, frozen=True, array_like=True, tag="scan", gc=False):
     pattern: bytes | None = None
     count: int = 10
     type_name: bytes | None = None
+    last: int | None = None
+    """The last slot: behind it the cursor is ``(last + 1) << 48``, of the last slot of all 0."""
 
 
 class RandomKey(Command, frozen=True, array_like=True, tag="randomkey", gc=False):
@@ -343,6 +350,8 @@ class RandomKey(Command, frozen=True, array_like=True, tag="randomkey", gc=False
 
 class DbSize(Command, frozen=True, array_like=True, tag="dbsize", gc=False):
     """How many keys there are, due ones that were not swept yet included."""
+
+    ranges: Ranges = ()
 
 
 class SlotCount(Command, frozen=True, array_like=True, tag="slot_count", gc=False):
@@ -361,9 +370,13 @@ class SlotKeys(Command, frozen=True, array_like=True, tag="slot_keys", gc=False)
 class FlushAll(Write, frozen=True, array_like=True, tag="flushall", gc=False):
     """OK; every key is gone."""
 
+    ranges: Ranges = ()
+
 
 class KeyspaceStats(Command, frozen=True, array_like=True, tag="keyspace_stats", gc=False):
     """Values(keys, keys with an expiry)."""
+
+    ranges: Ranges = ()
 
 
 # Transactions and time.

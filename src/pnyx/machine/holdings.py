@@ -27,6 +27,8 @@ from pnyx.machine.commands import (
     AnyCommand,
     Command,
     MSet,
+    Ranges,
+    Scan,
     Sequenced,
     SlotCount,
     SlotKeys,
@@ -44,7 +46,7 @@ from pnyx.machine.rows import (
     encode_row,
 )
 from pnyx.machine.shards import first_slot, shard_of_slot
-from pnyx.machine.slots import slot_of
+from pnyx.machine.slots import EVERY_SLOT, SLOT_SHIFT, slot_of
 from pnyx.machine.space import Space
 
 LAG_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -196,9 +198,18 @@ class Holdings:
         if type(command) in _ONE_KEY:
             slot = slot_of(command.key)  # type: ignore[union-attr]
             return not self.shards[shard_of_slot(slot, self.count)].served
+        ranges = ranges_of(command)
+        if ranges and not all(self.shards[shard].served for shard in self.in_ranges(ranges)):
+            return True
         return any(
             not self.shards[shard_of_slot(slot, self.count)].served for slot in slots_of(command)
         )
+
+    def in_ranges(self, ranges: Ranges) -> Iterable[ShardId]:
+        """Yield the shards of all slots in `ranges`; of none, all shards there are."""
+        for first, last in ranges or EVERY_SLOT:
+            lower, upper = (shard_of_slot(slot, self.count) for slot in (first, last))
+            yield from map(ShardId, range(lower, upper + 1))
 
     def data_range(self, shard: int) -> tuple[bytes, bytes]:
         """Return the bounds of the rows of a shard's keys."""
@@ -313,6 +324,14 @@ def slots_of(command: AnyCommand) -> list[int]:
         named = getattr(command, name)
         slots += map(slot_of, (named,) if isinstance(named, bytes) else named)
     return slots
+
+
+def ranges_of(command: AnyCommand) -> Ranges:
+    """Return the runs of slots of which a command asks for all keys, whatever they are."""
+    if isinstance(command, Scan):
+        first = command.cursor >> SLOT_SHIFT
+        return () if command.last is None or first > command.last else ((first, command.last),)
+    return getattr(command, "ranges", ())
 
 
 def _hash(key: bytes, row: bytes | None) -> int:

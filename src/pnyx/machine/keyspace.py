@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from pnyx.ids import Revision
+from pnyx.ids import Revision, ShardId
 from pnyx.machine import rows as layout
 from pnyx.machine.holdings import Changed, Holdings
 from pnyx.machine.overlay import Remaining, overlaid
@@ -325,6 +325,13 @@ class Keyspace:
         for rows in (self.rows, self.sessions.rows):
             for row_key in [each for each in rows if lower <= each < upper]:
                 del rows[row_key]
+
+    def clear(self, shard: ShardId) -> None:
+        """Delete all keys of a shard; `keys` and `expiring` are the caller's."""
+        assert self.holdings is not None, "only a divided keyspace has shards"
+        self.account()
+        self.drop(*self.holdings.data_range(shard))
+        self.log(self.holdings.cleared(shard, self.revision))
 
     def account(self) -> None:
         """A command, or the sweep, is over: let the shards take note of what it did."""

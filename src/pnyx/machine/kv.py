@@ -81,17 +81,36 @@ def _copy(keyspace: Keyspace, command: c.Copy) -> Result:
     return 1
 
 
-def _flush_all(keyspace: Keyspace, _: c.FlushAll) -> Result:
-    keyspace.flush()
+def _flush_all(keyspace: Keyspace, command: c.FlushAll) -> Result:
+    if keyspace.holdings is None:
+        keyspace.flush()
+        return OK
+    # In a transaction: what it did before counts, too.
+    keyspace.account()
+    for shard in keyspace.holdings.in_ranges(command.ranges):
+        held = keyspace.holdings.shards[shard]
+        if held.served and held.keys:
+            keyspace.revision += 1
+            keyspace.keys -= held.keys
+            keyspace.expiring -= held.expiring
+            keyspace.clear(shard)
     return OK
 
 
-def _size(keyspace: Keyspace, _: c.DbSize) -> Result:
-    return keyspace.keys
+def _size(keyspace: Keyspace, command: c.DbSize) -> Result:
+    return _count(keyspace, command.ranges)[0]
 
 
-def _stats(keyspace: Keyspace, _: c.KeyspaceStats) -> Result:
-    return Values((keyspace.keys, keyspace.expiring))
+def _stats(keyspace: Keyspace, command: c.KeyspaceStats) -> Result:
+    return Values(_count(keyspace, command.ranges))
+
+
+def _count(keyspace: Keyspace, ranges: c.Ranges) -> tuple[int, int]:
+    """Return how many keys there are, and how many of them have an expiry."""
+    if keyspace.holdings is None or not ranges:
+        return keyspace.keys, keyspace.expiring
+    held = [keyspace.holdings.shards[shard] for shard in keyspace.holdings.in_ranges(ranges)]
+    return sum(each.keys for each in held), sum(each.expiring for each in held)
 
 
 def _tick(_keyspace: Keyspace, _: c.Tick) -> Result:

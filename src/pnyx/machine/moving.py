@@ -11,7 +11,7 @@ from typing import Final
 
 from pnyx.ids import Epoch, GroupId, Revision, ShardId
 from pnyx.machine import moves as m
-from pnyx.machine.commands import AnyCommand, FlushAll
+from pnyx.machine.commands import AnyCommand
 from pnyx.machine.holdings import CLEAR, COPIED, WRONG_SHARD, Phase, Shard, decode_logged
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine, Rules
@@ -278,7 +278,7 @@ def _catch_up(keyspace: Keyspace, shard: ShardId, changes: m.Changes) -> bool:
 def _do(keyspace: Keyspace, shard: ShardId, effects: Iterable[m.Effect]) -> None:
     for key, row in effects:
         if key == CLEAR:
-            clear(keyspace, shard)
+            keyspace.clear(shard)
         else:
             _put(keyspace, key, row)
     keyspace.account()
@@ -297,31 +297,12 @@ def _put(keyspace: Keyspace, key: bytes, row: bytes | None) -> None:
 
 def _empty(keyspace: Keyspace, shard: ShardId, held: Shard, floor: Epoch) -> None:
     """Delete all of a shard in this entry's own write, and know nothing of it but its floor."""
-    clear(keyspace, shard)
+    keyspace.clear(shard)
     assert keyspace.holdings is not None, "it is held"
     keyspace.drop(*keyspace.holdings.session_range(shard))
     held.phase, held.partner, held.cursor = Phase.AWAY, GroupId(0), b""
     held.session_sum = held.changes = held.clock_ms = 0
     held.revision, held.floor = Revision(0), floor
-
-
-def clear(keyspace: Keyspace, shard: ShardId) -> None:
-    """Delete all keys of a shard."""
-    assert keyspace.holdings is not None, "it is held"
-    keyspace.account()
-    keyspace.drop(*keyspace.holdings.data_range(shard))
-    keyspace.log(keyspace.holdings.cleared(shard, keyspace.revision))
-
-
-def _flush_all(keyspace: Keyspace, _: FlushAll) -> Result:
-    assert keyspace.holdings is not None, "it is divided"
-    for number, held in enumerate(keyspace.holdings.shards):
-        if held.served and held.keys:
-            keyspace.revision += 1
-            keyspace.keys -= held.keys
-            keyspace.expiring -= held.expiring
-            clear(keyspace, ShardId(number))
-    return OK
 
 
 # What others copy.
@@ -384,7 +365,6 @@ SHARDS: Final = Machine(
     Rules(
         COMMANDS,
         {
-            FlushAll: _flush_all,
             m.FoundShards: _found_shards,
             m.MoveBegin: _begin,
             m.MoveForget: _forget,

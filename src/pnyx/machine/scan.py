@@ -6,7 +6,7 @@ position are never split over two pages, for a cursor could not name the second 
 """
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from pnyx.machine import commands as c
@@ -14,6 +14,7 @@ from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.results import Refusal, Result, Values
 from pnyx.machine.rows import POSITION_BYTES, POSITION_END, expiry_of
+from pnyx.machine.slots import EVERY_SLOT, SLOT_SHIFT
 
 SCAN_COUNT_MAX: Final = 5_000
 """Keys visited by one SCAN, whatever its COUNT says: a page must not hold the loop."""
@@ -36,8 +37,9 @@ def _scan(keyspace: Keyspace, command: c.Scan) -> Result:
         return PATTERN_REFUSED
     count = min(max(command.count, 1), SCAN_COUNT_MAX)
     page: list[tuple[bytes, bytes]] = []
-    cursor = b"0"
-    for suffix, row in keyspace.positions(min(command.cursor, POSITION_END), POSITION_END):
+    end = POSITION_END if command.last is None else (command.last + 1) << SLOT_SHIFT
+    cursor = b"%d" % end if end < POSITION_END else b"0"
+    for suffix, row in keyspace.positions(min(command.cursor, end), end):
         if len(page) >= count and suffix[:POSITION_BYTES] != page[-1][0][:POSITION_BYTES]:
             cursor = b"%d" % int.from_bytes(suffix[:POSITION_BYTES], "big")
             break
@@ -52,7 +54,11 @@ def _keys(keyspace: Keyspace, command: c.Keys) -> Result:
         return PATTERN_REFUSED
     if keyspace.keys > KEYS_COUNT_MAX:
         return KEYS_REFUSED
-    return Values(tuple(_living(keyspace, keyspace.positions(0, POSITION_END), command.pattern)))
+    rows = chain.from_iterable(
+        keyspace.positions(first << SLOT_SHIFT, (last + 1) << SLOT_SHIFT)
+        for first, last in command.ranges or EVERY_SLOT
+    )
+    return Values(tuple(_living(keyspace, rows, command.pattern)))
 
 
 def _random_key(keyspace: Keyspace, command: c.RandomKey) -> Result:
@@ -79,7 +85,7 @@ def _slot_keys(keyspace: Keyspace, command: c.SlotKeys) -> Result:
 
 
 def _slot(keyspace: Keyspace, slot: int) -> Iterator[tuple[bytes, bytes]]:
-    return keyspace.positions(slot << 48, (slot + 1) << 48)
+    return keyspace.positions(slot << SLOT_SHIFT, (slot + 1) << SLOT_SHIFT)
 
 
 def _living(

@@ -9,6 +9,11 @@ from typing import Final
 from pnyx.ids import SLOT_COUNT, Slot
 
 _SLOTS: Final = tuple(map(Slot, range(SLOT_COUNT)))
+SLOT_SHIFT: Final = 48
+"""Bits of a key's position below its slot (machine/rows.py)."""
+EVERY_SLOT: Final = ((0, SLOT_COUNT - 1),)
+"""As one run, first and last."""
+
 _SLOT_MASK: Final = SLOT_COUNT - 1
 assert SLOT_COUNT & _SLOT_MASK == 0, "a mask takes the remainder"
 
