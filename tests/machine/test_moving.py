@@ -419,7 +419,12 @@ def test_a_flush_of_ranges_does_nothing_unless_all_of_them_are_served() -> None:
     copying.source.tell(c.Set(key_in(0), b"v"))
     copying.copy_all()
     copying.freeze()
-    assert copying.source.tell(c.FlushAll(BOTH)) == WRONG_SHARD
+    for all_or_nothing in (
+        c.FlushAll(BOTH),
+        c.Transaction((c.FlushAll(BOTH),)),
+        c.Clock(slot_of(key_in(SHARD))),
+    ):
+        assert copying.source.tell(all_or_nothing) == WRONG_SHARD
     assert copying.source.read(c.DbSize(HERE)) == 1
     assert copying.source.tell(c.FlushAll(HERE)) == OK
     assert copying.source.read(c.DbSize(HERE)) == 0

@@ -418,6 +418,9 @@ class Tick(Write, frozen=True, array_like=True, tag="tick", gc=False):
 class Clock(Command, frozen=True, array_like=True, tag="clock", gc=False):
     """The group's time in ms since 1970: the committed clock in the log, else an estimate of it."""
 
+    slot: int | None = None
+    """Whose time is meant, if that matters."""
+
 
 # Sessions.
 

@@ -25,6 +25,7 @@ from xxhash import xxh3_64_intdigest
 from pnyx.ids import Epoch, GroupId, Revision, ShardId
 from pnyx.machine.commands import (
     AnyCommand,
+    Clock,
     Command,
     MSet,
     Ranges,
@@ -317,6 +318,8 @@ def slots_of(command: AnyCommand) -> list[int]:
             return [slot_of(key) for key, _ in command.pairs]
         case SlotCount() | SlotKeys():
             return [command.slot]
+        case Clock(slot) if slot is not None:
+            return [slot]
         case _:
             pass
     slots: list[int] = []
@@ -328,10 +331,17 @@ def slots_of(command: AnyCommand) -> list[int]:
 
 def ranges_of(command: AnyCommand) -> Ranges:
     """Return the runs of slots of which a command asks for all keys, whatever they are."""
-    if isinstance(command, Scan):
-        first = command.cursor >> SLOT_SHIFT
-        return () if command.last is None or first > command.last else ((first, command.last),)
-    return getattr(command, "ranges", ())
+    match command:
+        case Scan(cursor, last=int(last)):
+            first = cursor >> SLOT_SHIFT
+            return ((first, last),) if first <= last else ()
+        case Transaction():
+            return tuple([run for each in command.commands for run in ranges_of(each)])
+        case Sequenced():
+            return ranges_of(command.command)
+        case _:
+            ranges: Ranges = getattr(command, "ranges", ())
+            return ranges
 
 
 def _hash(key: bytes, row: bytes | None) -> int:
