@@ -12,7 +12,7 @@ from pnyx.consensus.ready import Entry
 from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine.commands import AnyCommand, Batch, Sequenced
 from pnyx.machine.group import Group
-from pnyx.machine.holdings import COPIED, Holdings, Shard, _hash
+from pnyx.machine.holdings import COPIED, Holdings, Shard, hash_of
 from pnyx.machine.moves import (
     Chunk,
     FoundShards,
@@ -84,7 +84,7 @@ def counted(group: Group, shard: int) -> tuple[int, int]:
         for row_key, row in group.space.scan(*bounds):
             key = row_key[PREFIX_BYTES:]
             keys += key[:1] == KIND_DATA
-            content += _hash(key, row)
+            content += hash_of(key, row)
     return keys, content & (2**64 - 1)
 
 

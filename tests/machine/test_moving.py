@@ -10,6 +10,7 @@ from machine.moving import (
     FIRST,
     SHARD,
     Copying,
+    counted,
     key_in,
     rows_of,
     sequenced,
@@ -19,7 +20,7 @@ from machine.moving import (
 from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine import commands as c, holdings as holdings_module
 from pnyx.machine.commands import Expiry
-from pnyx.machine.holdings import WRONG_SHARD, Phase, slots_of
+from pnyx.machine.holdings import RECENT_COUNT_MAX, WRONG_SHARD, Phase, slots_of
 from pnyx.machine.machine import ELSEWHERE
 from pnyx.machine.moves import (
     FoundShards,
@@ -29,6 +30,7 @@ from pnyx.machine.moves import (
     MoveBegin,
     MoveDone,
     MoveForget,
+    MoveFreeze,
     MoveRejected,
     MoveResolve,
     ReadChanges,
@@ -434,7 +436,9 @@ def test_a_flush_of_ranges_does_nothing_unless_all_of_them_are_served() -> None:
 
 def test_a_flush_in_a_transaction_clears_shard_by_shard() -> None:
     copying = begun(keys=4)
-    done = copying.source.tell(c.Transaction((c.Set(key_in(0), b"v"), c.FlushAll(), c.DbSize())))
+    done = copying.source.tell(
+        c.Transaction((c.Set(key_in(0), b"v"), c.FlushAll(), c.DbSize(BOTH)))
+    )
     assert done == Values((OK, OK, 0))
     copying.source.tell(c.Set(key_in(SHARD, 9), b"after"))
     copying.copy_all()
@@ -447,3 +451,37 @@ def test_a_scan_from_behind_its_last_slot_is_over() -> None:
     end = b"%d" % (4096 << 48)
     assert side.read(c.Scan(5000 << 48, last=4095)) == Values((end, Values(())))
     assert side.read(c.Scan(2**64 - 1)) == Values((b"0", Values(())))
+
+
+# What a group keeps of its shards.
+
+
+def test_what_is_kept_of_shards_is_in_the_rows_after_every_entry() -> None:
+    side, _ = sides()
+    for number in range(3 * RECENT_COUNT_MAX):
+        side.tell(c.Set(key_in(SHARD, number % 5), b"%d" % number), c.IncrBy(key_in(OTHER), 1))
+        for shard in (SHARD, OTHER):
+            held = side.shard(shard)
+            assert (held.keys, held.content) == counted(side.group, shard)
+            assert held == side.group.shard(shard)
+
+
+def test_an_entry_is_one_change_of_each_shard_that_it_changed() -> None:
+    copying = begun()
+    key = key_in(SHARD, 7)
+    copying.source.tell(c.Set(key, b"1"), c.Get(key), c.IncrBy(key, 1), c.Del((key_in(SHARD),)))
+    copying.source.tell(c.Get(key), c.Set(key_in(OTHER), b"elsewhere"))
+    changes = copying.source.group.changes(SHARD, FIRST, 0, 1 << 20)
+    assert changes is not None
+    assert [len(effects) for effects in changes.effects] == [2]
+
+
+def test_what_an_entry_did_before_the_freeze_is_frozen_and_the_rest_is_refused() -> None:
+    copying = begun()
+    copying.copy_all()
+    key = key_in(SHARD, 7)
+    copying.source.tell(c.Set(key, b"in"), MoveFreeze(SHARD, FIRST), c.Set(key, b"late"))
+    wanted = rows_of(copying.source.group, SHARD)
+    assert copying.activate() == ACTIVATED
+    assert rows_of(copying.destination.group, SHARD) == wanted
+    assert copying.destination.read(c.Get(key)) == b"in"

@@ -18,11 +18,11 @@ from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine.commands import AnyCommand, Batch
-from pnyx.machine.holdings import WRONG_SHARD, Shard
+from pnyx.machine.holdings import Shard
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine
 from pnyx.machine.moves import Changes, Chunk
-from pnyx.machine.moving import changes_of, chunk_of, done_where_held
+from pnyx.machine.moving import changes_of, chunk_of, done_where_held, told_where_held
 from pnyx.machine.results import Result
 from pnyx.machine.rows import KIND_META, Meta, Totals, decode_meta, encode_row, group_prefix
 from pnyx.machine.shards import SHARDS_DEFAULT
@@ -115,13 +115,10 @@ class Group:
         keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
         keyspace.met_due = False
         keyspace.told_bytes = 0
-        held = keyspace.holdings
-        results = [
-            WRONG_SHARD
-            if held is not None and held.is_elsewhere(each)
-            else rules[type(each)](keyspace, each)
-            for each in commands
-        ]
+        if keyspace.holdings is None:
+            results = [rules[type(each)](keyspace, each) for each in commands]
+        else:
+            results = [told_where_held(keyspace, rules, each) for each in commands]
         return None if keyspace.met_due else results
 
     def next_expiry_ms(self) -> int | None:

@@ -1,12 +1,12 @@
 """Which shards a group has, what is in them, and what changes while one is on its way out.
 
-A group of a divided keyspace keeps a row for each shard there is. Rule by rule:
+A group of a divided keyspace keeps a row for each shard there is (machine/rows.py). Rule by rule:
 
 1. A command is checked when it is applied: a key of a shard that is not served here gets
    `WRONG_SHARD` and no effect, however long its entry was on its way.
-2. The number of keys and the sum of the rows' hashes are kept with every change, so that comparing
+2. The number of keys and the sum of the rows' hashes are kept with every entry, so that comparing
    two copies of a shard costs nothing at the moment when nobody may wait.
-3. While a shard is exported, each command's changes of it are written down as rows: absolute, in
+3. While a shard is exported, what each entry changes of it is written down as a row: absolute, in
    order, deletions and expiries too.
 4. `floor` only grows: what belongs to an attempt below it does nothing any more.
 
@@ -15,14 +15,14 @@ are found to mean nothing when their time comes: to look for them would take as 
 is large.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any, Final, get_args
+from typing import Final, TypeAlias, get_args
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from pnyx.ids import Epoch, GroupId, Revision, ShardId
+from pnyx.ids import SLOT_COUNT, Epoch, GroupId, Revision, ShardId
 from pnyx.machine.commands import (
     AnyCommand,
     Clock,
@@ -35,12 +35,15 @@ from pnyx.machine.commands import (
     SlotKeys,
     Transaction,
 )
+from pnyx.machine.directives import Directive
 from pnyx.machine.moves import Effect, Frozen
 from pnyx.machine.results import Refusal
 from pnyx.machine.rows import (
     EXPIRING,
     KIND_CHANGE,
     KIND_DATA,
+    KIND_END,
+    KIND_RECENT,
     KIND_SESSION,
     KIND_SHARD,
     PREFIX_BYTES,
@@ -50,6 +53,8 @@ from pnyx.machine.shards import first_slot, shard_of_slot
 from pnyx.machine.slots import EVERY_SLOT, SLOT_SHIFT, slot_of
 from pnyx.machine.space import Space
 
+RECENT_COUNT_MAX: Final = 127
+"""Entries whose shards are written together: a row each would be as much again as their keys."""
 LAG_BYTES_MAX: Final = 256 * 1024 * 1024
 """Of changes that the destination has not committed: above it the attempt is given up."""
 
@@ -62,8 +67,8 @@ COPIED: Final = KIND_SHARD
 """The cursor above all rows of a shard."""
 
 _MASK: Final = (1 << 64) - 1
-_DATA: Final = KIND_DATA[0]
-_SESSION: Final = KIND_SESSION[0]
+_HEAD: Final = PREFIX_BYTES + 1
+"""Where a row's key says its slot, or its shard."""
 _KEY_FIELDS: Final = ("key", "keys", "source", "destination", "first", "second")
 _NAMES: Final = {
     kind: tuple([name for name in _KEY_FIELDS if name in kind.__struct_fields__])
@@ -71,7 +76,11 @@ _NAMES: Final = {
     if issubclass(kind, Command)
 }
 """By type of command, the fields that name keys."""
-_ONE_KEY: Final = frozenset(kind for kind, names in _NAMES.items() if names == ("key",))
+ONE_KEY: Final = frozenset(kind for kind, names in _NAMES.items() if names == ("key",))
+
+
+Rows: TypeAlias = Mapping[bytes, bytes | None]
+"""Rows by key; None: there is none."""
 
 
 class Phase(IntEnum):
@@ -102,7 +111,7 @@ class Shard(msgspec.Struct, array_like=True):
     data_sum: int = 0
     session_sum: int = 0
     revision: Revision = Revision(0)
-    """Of the last change."""
+    """The group's after the last entry that changed it."""
     changes: int = 0
     """Source: how many were written down. Destination: how many were done."""
     logged_bytes: int = 0
@@ -132,8 +141,11 @@ class Shard(msgspec.Struct, array_like=True):
         return Frozen(self.revision, self.clock_ms, self.keys, self.content, self.changes)
 
 
+_SERVING: Final = Phase.SERVING
+
+
 class Logged(msgspec.Struct, frozen=True, array_like=True):
-    """One change in the change log."""
+    """What one entry changed, in the change log."""
 
     bytes_so_far: int
     """Of all changes of this attempt up to this one."""
@@ -141,40 +153,50 @@ class Logged(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decode_shard: Final = msgspec.msgpack.Decoder(Shard).decode
+_decode_recent: Final = msgspec.msgpack.Decoder(dict[int, Shard]).decode
 decode_logged: Final = msgspec.msgpack.Decoder(Logged).decode
-
-
-class Changed(dict[bytes, bytes | None]):
-    """Rows that change, and what those that count were before the command."""
-
-    def __init__(self, stored: Any) -> None:
-        super().__init__()
-        self.before: dict[bytes, bytes | None] = {}
-        self._stored = stored
-
-    def __setitem__(self, row_key: bytes, row: bytes | None) -> None:
-        kind = row_key[PREFIX_BYTES]
-        if kind in {_DATA, _SESSION} and row_key not in self.before:
-            held = self.get(row_key, b"")
-            self.before[row_key] = self._stored(row_key) if held == b"" else held
-        super().__setitem__(row_key, row)
 
 
 class Holdings:
     """The shards of one generation."""
 
-    __slots__ = ("_changed", "_dirty", "_prefix", "_space", "count", "shards")
+    __slots__ = (
+        "_changed",
+        "_dirty",
+        "_overdrawn",
+        "_prefix",
+        "_recent",
+        "_stale",
+        "_touched",
+        "count",
+        "open",
+        "shards",
+    )
 
     def __init__(self, space: Space, prefix: bytes, count: int) -> None:
-        self._space = space
         self._prefix = prefix
         self.count = count
         """How many shards there are."""
         self.shards = [Shard() for _ in range(count)]
         for row_key, row in space.scan(prefix + KIND_SHARD, prefix + KIND_CHANGE):
             self.shards[int.from_bytes(row_key[-2:], "big")] = _decode_shard(row)
-        self._dirty: dict[int, None] = {}
+        self._recent = 0
+        self._stale: dict[int, Shard] = {}
+        """Those of the RECENT rows, which are as many as that."""
+        for _, row in space.scan(prefix + KIND_RECENT, prefix + KIND_END):
+            self._recent += 1
+            self._stale.update(_decode_recent(row))
+        for shard, held in self._stale.items():
+            self.shards[shard] = held
+        self._dirty: dict[int, Shard] = {}
+        """Changed by this entry."""
+        self._touched: set[int] = set(range(count))
+        """Those that may be served no more, or again."""
         self._changed: dict[int, list[Effect]] = {}
+        self._overdrawn: set[int] = set()
+        self.open = bytearray(SLOT_COUNT)
+        """By slot: 1 if it is served here, 0 if not."""
+        self.settle()
 
     # What is here.
 
@@ -194,17 +216,14 @@ class Holdings:
         """Is a row with this suffix no client's business?"""
         return self.shards[self.shard_of(suffix)].phase is Phase.IMPORTING
 
-    def is_elsewhere(self, command: AnyCommand) -> bool:
+    def is_elsewhere(self, command: AnyCommand | Directive) -> bool:
         """Does the command ask for a key that is not served here?"""
-        if type(command) in _ONE_KEY:
-            slot = slot_of(command.key)  # type: ignore[union-attr]
-            return not self.shards[shard_of_slot(slot, self.count)].served
+        if type(command) in ONE_KEY:
+            return not self.open[slot_of(command.key)]  # type: ignore[union-attr]
         ranges = ranges_of(command)
-        if ranges and not all(self.shards[shard].served for shard in self.in_ranges(ranges)):
+        if ranges and not all(self.is_open(shard) for shard in self.in_ranges(ranges)):
             return True
-        return any(
-            not self.shards[shard_of_slot(slot, self.count)].served for slot in slots_of(command)
-        )
+        return not all(self.open[slot] for slot in slots_of(command))
 
     def in_ranges(self, ranges: Ranges) -> Iterable[ShardId]:
         """Yield the shards of all slots in `ranges`; of none, all shards there are."""
@@ -230,23 +249,70 @@ class Holdings:
     # What changes.
 
     def touch(self, shard: int) -> Shard:
-        """Return a shard that is about to be changed: its row is written with this entry."""
-        self._dirty[shard] = None
-        return self.shards[shard]
+        """Return a shard that is about to be changed: it is written with this entry."""
+        held = self._dirty[shard] = self.shards[shard]
+        self._touched.add(shard)
+        return held
 
-    def account(self, *changes: dict[bytes, bytes | None], revision: int) -> list[Effect]:
-        """Take note of what one command, or the sweep, did to rows; return the change log's rows.
+    def settle(self) -> None:
+        """Open and close the slots of those that were touched."""
+        for shard in self._touched:
+            first, end = (first_slot(each, self.count) for each in (shard, shard + 1))
+            self.open[first:end] = bytes([self.is_open(shard)]) * (end - first)
+        self._touched.clear()
 
-        Nothing may look at `Changed.before` after this.
+    def is_open(self, shard: int) -> bool:
+        """Is an entry's command of this shard done?"""
+        return self.shards[shard].served
+
+    def account(self, before: Rows, rows: Rows, revision: int) -> list[Effect]:
+        """Take note of what became of keys' rows that were `before`; return the change log's rows.
+
+        What was read and not changed may be among them.
         """
-        for rows in changes:
-            assert isinstance(rows, Changed), "rows of a divided keyspace are watched"
-            for row_key, old in rows.before.items():
-                new = rows.get(row_key)
-                if old != new:
-                    self._count(row_key, old, new, revision)
-            rows.before.clear()
-        return self._logged()
+        shards, dirty, count, now = self.shards, self._dirty, self.count, Revision(revision)
+        for row_key, old in before.items():
+            new = rows.get(row_key, old)
+            if new == old:
+                continue
+            # What shard_of_slot says: this is done for every key that is written.
+            shard = (row_key[9] << 8 | row_key[10]) * count >> 14
+            held = dirty[shard] = shards[shard]
+            key = row_key[PREFIX_BYTES:]
+            seed = xxh3_64_intdigest(key)
+            change = held.data_sum
+            if new is None:
+                held.keys -= 1
+            else:
+                change += xxh3_64_intdigest(new, seed)
+                if new[0] == EXPIRING:
+                    held.expiring += 1
+            if old is None:
+                held.keys += 1
+            else:
+                change -= xxh3_64_intdigest(old, seed)
+                if old[0] == EXPIRING:
+                    held.expiring -= 1
+            held.data_sum = change & _MASK
+            if held.phase is _SERVING:
+                held.revision = now
+            else:
+                self._follow(shard, held, (key, new), now)
+        return self._logged() if self._changed else []
+
+    def account_sessions(self, before: Rows, rows: Rows, revision: int) -> list[Effect]:
+        """Take note of what became of sessions' rows; return the change log's rows."""
+        for row_key, old in before.items():
+            new = rows.get(row_key, old)
+            if new == old:
+                continue
+            shard = int.from_bytes(row_key[_HEAD : _HEAD + 2], "big")
+            held = self._dirty[shard] = self.shards[shard]
+            key = row_key[PREFIX_BYTES:]
+            change = hash_of(key, new) - hash_of(key, old)
+            held.session_sum = (held.session_sum + change) & _MASK
+            self._follow(shard, held, (key, new), Revision(revision))
+        return self._logged() if self._changed else []
 
     def cleared(self, shard: int, revision: int) -> list[Effect]:
         """Take note that all keys of a shard were deleted; return the change log's rows."""
@@ -257,33 +323,32 @@ class Holdings:
             self._changed[shard] = [(CLEAR, None)]
         return self._logged()
 
-    def take_rows(self) -> Iterable[tuple[bytes, bytes]]:
-        """Return the rows of the shards that changed, and start with none again."""
+    def take_rows(self) -> dict[bytes, bytes | None]:
+        """Return what an entry that is over writes of the shards that it changed."""
         dirty, self._dirty = self._dirty, {}
-        return [
-            (
-                self._prefix + KIND_SHARD + shard.to_bytes(2, "big"),
-                encode_row(self.shards[shard]),
-            )
-            for shard in dirty
-        ]
+        if not dirty:
+            return {}
+        self._stale.update(dirty)
+        if self._recent < RECENT_COUNT_MAX:
+            self._recent += 1
+            return {self._recent_key(self._recent): encode_row(dirty)}
+        rows: dict[bytes, bytes | None] = {
+            self._prefix + KIND_SHARD + shard.to_bytes(2, "big"): encode_row(held)
+            for shard, held in self._stale.items()
+        }
+        for number in range(1, self._recent + 1):
+            rows[self._recent_key(number)] = None
+        self._stale, self._recent = {}, 0
+        return rows
 
-    def _count(self, row_key: bytes, old: bytes | None, new: bytes | None, revision: int) -> None:
-        key = row_key[PREFIX_BYTES:]
-        is_data = key[0] == _DATA
-        shard = self.shard_of(key[1:3]) if is_data else int.from_bytes(key[1:3], "big")
-        held = self.touch(shard)
-        change = _hash(key, new) - _hash(key, old)
-        if is_data:
-            held.data_sum = (held.data_sum + change) & _MASK
-            held.keys += (new is not None) - (old is not None)
-            held.expiring += _expires(new) - _expires(old)
-        else:
-            held.session_sum = (held.session_sum + change) & _MASK
+    def _recent_key(self, number: int) -> bytes:
+        return self._prefix + KIND_RECENT + number.to_bytes(2, "big")
+
+    def _follow(self, shard: int, held: Shard, effect: Effect, revision: Revision) -> None:
         if held.phase is not Phase.IMPORTING:
-            held.revision = Revision(revision)
+            held.revision = revision
         if held.phase is Phase.EXPORTING:
-            self._changed.setdefault(shard, []).append((key, new))
+            self._changed.setdefault(shard, []).append(effect)
 
     def _logged(self) -> list[Effect]:
         rows: list[Effect] = []
@@ -293,20 +358,22 @@ class Holdings:
             held.logged_bytes += sum(len(key) + len(row or b"") for key, row in effects)
             row = encode_row(Logged(held.logged_bytes, tuple(effects)))
             rows.append((self.change_key(shard, held.changes), row))
+            if held.logged_bytes - held.forgotten_bytes > LAG_BYTES_MAX:
+                self._overdrawn.add(shard)
         self._changed = {}
         return rows
 
-    def overdrawn(self) -> list[ShardId]:
-        """Return the shards whose destination is too far behind, ascending."""
+    def take_overdrawn(self) -> list[ShardId]:
+        """Return the shards whose destination is too far behind since this entry, ascending."""
+        if not self._overdrawn:
+            return []
+        overdrawn, self._overdrawn = sorted(self._overdrawn), set()
         return [
-            ShardId(shard)
-            for shard in sorted(self._dirty)
-            if self.shards[shard].phase is Phase.EXPORTING
-            and self.shards[shard].logged_bytes - self.shards[shard].forgotten_bytes > LAG_BYTES_MAX
+            ShardId(shard) for shard in overdrawn if self.shards[shard].phase is Phase.EXPORTING
         ]
 
 
-def slots_of(command: AnyCommand) -> list[int]:
+def slots_of(command: AnyCommand | Directive) -> list[int]:
     """Return the slots of all keys that a command names, watched ones too."""
     match command:
         case Transaction():
@@ -329,7 +396,7 @@ def slots_of(command: AnyCommand) -> list[int]:
     return slots
 
 
-def ranges_of(command: AnyCommand) -> Ranges:
+def ranges_of(command: AnyCommand | Directive) -> Ranges:
     """Return the runs of slots of which a command asks for all keys, whatever they are."""
     match command:
         case Scan(cursor, last=int(last)):
@@ -344,9 +411,6 @@ def ranges_of(command: AnyCommand) -> Ranges:
             return ranges
 
 
-def _hash(key: bytes, row: bytes | None) -> int:
+def hash_of(key: bytes, row: bytes | None) -> int:
+    """Return what a row, by its key behind the generation, adds to the sum of its shard."""
     return 0 if row is None else xxh3_64_intdigest(row, xxh3_64_intdigest(key))
-
-
-def _expires(row: bytes | None) -> bool:
-    return row is not None and row[0] == EXPIRING

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from pnyx.ids import Revision, ShardId
 from pnyx.machine import rows as layout
-from pnyx.machine.holdings import Changed, Holdings
+from pnyx.machine.holdings import Holdings
 from pnyx.machine.overlay import Remaining, overlaid
 from pnyx.machine.rows import (
     EXPIRING,
@@ -59,18 +59,22 @@ class Keyspace:
         "_remaining",
         "_space",
         "_stored",
+        "_stored_whole",
         "applying",
+        "before",
         "clock_ms",
         "estimate_ms",
         "expiring",
         "flushed",
         "holdings",
+        "key",
         "keys",
         "met_due",
         "prefix",
         "revision",
         "rows",
         "sessions",
+        "suffix",
         "told_bytes",
         "value_bytes_max",
     )
@@ -80,7 +84,7 @@ class Keyspace:
     ) -> None:
         self._remaining = Remaining(space) if divided else None
         self._space: Reader = self._remaining or space
-        self._stored = self._space.get
+        self._stored = self._stored_whole = space.get
         self.prefix = prefix
         self._data = prefix + KIND_DATA
         self._expiries = prefix + KIND_EXPIRY
@@ -88,8 +92,12 @@ class Keyspace:
         self.holdings = Holdings(space, prefix, totals.shards) if divided else None
         """Which shards are here; None if that is all there is."""
         self.sessions = Sessions(self._space, prefix, totals.shards, self.holdings)
-        self.rows: dict[bytes, bytes | None] = self._no_rows()
+        self.rows: dict[bytes, bytes | None] = {}
         """Changes by row key; None deletes."""
+        self.before: dict[bytes, bytes | None] = {}
+        """Of a divided keyspace: rows of keys as they were before the entry. Whatever is written
+        was read first."""
+        self.key, self.suffix = b"", suffix_of(b"")
         self.flushed = False
         """True if every row in the space is deleted before `rows` are put."""
         self.applying = False
@@ -129,9 +137,9 @@ class Keyspace:
         rows, drops = self.rows, [(self._data, self._expiries_end)] if self.flushed else []
         rows.update(self.sessions.take_changes())
         if self.holdings is not None and self._remaining is not None:
-            rows.update(self.holdings.take_rows())
             drops = self._remaining.take_ranges()
-        self.rows = self._no_rows()
+            self._stored = self._stored_whole
+        self.rows = {}
         self.flushed = False
         return rows, drops
 
@@ -139,7 +147,7 @@ class Keyspace:
 
     def value(self, key: bytes) -> bytes | None:
         """Return the value of `key`, None if there is none."""
-        row_key = self._data + suffix_of(key)
+        row_key = self._data + (self.suffix if key is self.key else suffix_of(key))
         # The same as `_row`, for most reads have no changes to look at.
         row = self._row(row_key) if self.applying else self._stored(row_key)
         if row is None:
@@ -151,7 +159,7 @@ class Keyspace:
 
     def record(self, key: bytes) -> Record | None:
         """Return what is known of `key`, None if there is none."""
-        suffix = suffix_of(key)
+        suffix = self.suffix if key is self.key else suffix_of(key)
         row = self._row(self._data + suffix)
         if row is None:
             return None
@@ -175,7 +183,7 @@ class Keyspace:
 
     def put(self, key: bytes, value: bytes, expire_ms: int = 0) -> None:
         """Give `key` this value and expiry (0: none), whatever was there."""
-        suffix = suffix_of(key)
+        suffix = self.suffix if key is self.key else suffix_of(key)
         row_key = self._data + suffix
         row = self._row(row_key)
         if row is None:
@@ -322,6 +330,7 @@ class Keyspace:
         """Delete a range of rows in this apply's own write."""
         assert self._remaining is not None, "only a divided keyspace loses parts"
         self._remaining.drop(lower, upper)
+        self._stored = self._remaining.get
         for rows in (self.rows, self.sessions.rows):
             for row_key in [each for each in rows if lower <= each < upper]:
                 del rows[row_key]
@@ -334,12 +343,23 @@ class Keyspace:
         self.log(self.holdings.cleared(shard, self.revision))
 
     def account(self) -> None:
-        """A command, or the sweep, is over: let the shards take note of what it did."""
+        """Let the shards take note of what was done so far."""
         assert self.holdings is not None, "only a divided keyspace has shards"
-        self.log(self.holdings.account(self.rows, self.sessions.rows, revision=self.revision))
+        if self.before:
+            self.log(self.holdings.account(self.before, self.rows, self.revision))
+            self.before.clear()
+        sessions = self.sessions
+        if sessions.before:
+            self.log(self.holdings.account_sessions(sessions.before, sessions.rows, self.revision))
+            sessions.before.clear()
+
+    def lay(self, row_key: bytes, row: bytes | None) -> None:
+        """Put or delete the row of a key as it is; totals are the caller's."""
+        self._row(row_key)
+        self.rows[row_key] = row
 
     def log(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Put rows of the change log."""
+        """Put rows that say what was done to shards."""
         self.rows.update(changes)
 
     def row(self, row_key: bytes) -> bytes | None:
@@ -354,16 +374,15 @@ class Keyspace:
         """Return the key of the row that says when a key goes."""
         return self._expiries + expire_ms.to_bytes(8, "big") + suffix
 
-    def _no_rows(self) -> dict[bytes, bytes | None]:
-        return {} if self.holdings is None else Changed(self._stored)
-
     # Rows.
 
     def _row(self, row_key: bytes) -> bytes | None:
         row = self.rows.get(row_key, _ABSENT)
-        if row != _ABSENT:
-            return row
-        return None if self.flushed else self._stored(row_key)
+        if row == _ABSENT:
+            row = None if self.flushed else self._stored(row_key)
+        if self.applying and self.holdings is not None:
+            self.before.setdefault(row_key, row)
+        return row
 
     def _delete(self, suffix: bytes, expire_ms: int) -> None:
         if expire_ms:

@@ -85,7 +85,7 @@ def _flush_all(keyspace: Keyspace, command: c.FlushAll) -> Result:
     if keyspace.holdings is None:
         keyspace.flush()
         return OK
-    # In a transaction: what it did before counts, too.
+    # What this entry did before counts, too.
     keyspace.account()
     for shard in keyspace.holdings.in_ranges(command.ranges):
         held = keyspace.holdings.shards[shard]
@@ -109,6 +109,8 @@ def _count(keyspace: Keyspace, ranges: c.Ranges) -> tuple[int, int]:
     """Return how many keys there are, and how many of them have an expiry."""
     if keyspace.holdings is None or not ranges:
         return keyspace.keys, keyspace.expiring
+    # What this entry did before counts, too.
+    keyspace.account()
     held = [keyspace.holdings.shards[shard] for shard in keyspace.holdings.in_ranges(ranges)]
     return sum(each.keys for each in held), sum(each.expiring for each in held)
 

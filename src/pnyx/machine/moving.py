@@ -12,11 +12,21 @@ from typing import Final
 from pnyx.ids import Epoch, GroupId, Revision, ShardId
 from pnyx.machine import moves as m
 from pnyx.machine.commands import AnyCommand
-from pnyx.machine.holdings import CLEAR, COPIED, WRONG_SHARD, Phase, Shard, decode_logged
+from pnyx.machine.directives import Directive, Order
+from pnyx.machine.holdings import (
+    CLEAR,
+    COPIED,
+    ONE_KEY,
+    WRONG_SHARD,
+    Phase,
+    Shard,
+    decode_logged,
+)
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine, Rules
 from pnyx.machine.results import OK, Refusal, Result, Status
-from pnyx.machine.rows import EXPIRING, KIND_DATA, PREFIX_BYTES, expiry_of
+from pnyx.machine.rows import EXPIRING, KIND_DATA, PREFIX_BYTES, expiry_of, suffix_in
+from pnyx.machine.slots import slot_of
 from pnyx.machine.transactions import COMMANDS, READS
 
 VOID: Final = Refusal("VOID this belongs to no attempt under way here: nothing was done")
@@ -31,17 +41,49 @@ def done_where_held(
     """Do the commands of one entry, each only if all its keys are served here."""
     held = keyspace.holdings
     assert held is not None, "only a divided keyspace has shards elsewhere"
-    keyspace.account()
     results: list[Result] = []
     for command in commands:
-        if held.is_elsewhere(command):
+        kind = type(command)
+        if kind in ONE_KEY:
+            key = command.key  # type: ignore[union-attr]
+            slot = slot_of(key)
+            if held.open[slot]:
+                keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
+                results.append(rules[kind](keyspace, command))
+            else:
+                results.append(WRONG_SHARD)
+        elif isinstance(command, Order):
+            # Its rule goes by what shards are, and changes what they are.
+            keyspace.account()
+            results.append(rules[kind](keyspace, command))
+            held.settle()
+        elif held.is_elsewhere(command):
             results.append(WRONG_SHARD)
         else:
-            results.append(rules[type(command)](keyspace, command))
-            keyspace.account()
-    for shard in held.overdrawn():
+            results.append(rules[kind](keyspace, command))
+    keyspace.account()
+    # Of one entry there is one change a shard, however many of its commands it was for.
+    for shard in held.take_overdrawn():
         _give_up(keyspace, shard, held.touch(shard))
+    held.settle()
+    keyspace.log(held.take_rows().items())
     return results
+
+
+def told_where_held(keyspace: Keyspace, rules: Rules, command: AnyCommand | Directive) -> Result:
+    """Return what the rule of a command says, if all its keys are served here."""
+    held = keyspace.holdings
+    assert held is not None, "only a divided keyspace has shards elsewhere"
+    kind = type(command)
+    if kind in ONE_KEY:
+        key = command.key  # type: ignore[union-attr]
+        slot = slot_of(key)
+        if not held.open[slot]:
+            return WRONG_SHARD
+        keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
+    elif held.is_elsewhere(command):
+        return WRONG_SHARD
+    return rules[kind](keyspace, command)
 
 
 def _held(keyspace: Keyspace, shard: ShardId) -> Shard | None:
@@ -292,7 +334,7 @@ def _put(keyspace: Keyspace, key: bytes, row: bytes | None) -> None:
         return
     if row is not None and row[0] == EXPIRING:
         keyspace.rows[keyspace.expiry_key(key[1:], expiry_of(row))] = b""
-    keyspace.rows[row_key] = row
+    keyspace.lay(row_key, row)
 
 
 def _empty(keyspace: Keyspace, shard: ShardId, held: Shard, floor: Epoch) -> None:
@@ -360,26 +402,23 @@ def _read_changes(keyspace: Keyspace, read: m.ReadChanges) -> Result:
     return VOID if changes is None else m.encode(changes)
 
 
-SHARDS: Final = Machine(
-    "shards",
-    Rules(
-        COMMANDS,
-        {
-            m.FoundShards: _found_shards,
-            m.MoveBegin: _begin,
-            m.MoveForget: _forget,
-            m.MoveFreeze: _freeze,
-            m.MoveDone: _done,
-            m.MoveAbort: _abort,
-            m.MoveRejected: _rejected,
-            m.MoveAccept: _accept,
-            m.MoveChunk: _chunk,
-            m.MoveChanges: _changes,
-            m.MoveActivate: _activate,
-            m.MoveResolve: _resolve,
-        },
-    ),
-    Rules(READS, {m.ReadChunk: _read_chunk, m.ReadChanges: _read_changes}),
-    divided=True,
+_MOVES: Final = Rules(
+    {
+        m.FoundShards: _found_shards,
+        m.MoveBegin: _begin,
+        m.MoveForget: _forget,
+        m.MoveFreeze: _freeze,
+        m.MoveDone: _done,
+        m.MoveAbort: _abort,
+        m.MoveRejected: _rejected,
+        m.MoveAccept: _accept,
+        m.MoveChunk: _chunk,
+        m.MoveChanges: _changes,
+        m.MoveActivate: _activate,
+        m.MoveResolve: _resolve,
+    }
 )
+_READS: Final = Rules({m.ReadChunk: _read_chunk, m.ReadChanges: _read_changes})
+
+SHARDS: Final = Machine("shards", Rules(COMMANDS, _MOVES), Rules(READS, _READS), divided=True)
 """The machine of a group that shares the keys with others."""

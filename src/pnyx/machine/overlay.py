@@ -12,8 +12,8 @@ class Remaining:
         self._space = space
         self._ranges: list[tuple[bytes, bytes]] = []
 
-    def get(self, row_key: bytes) -> bytes | None:
-        return None if self._ranges and self._is_gone(row_key) else self._space.get(row_key)
+    def get(self, key: bytes) -> bytes | None:
+        return None if self._is_gone(key) else self._space.get(key)
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         if not self._ranges:

@@ -13,9 +13,12 @@ group, a generation and a slot are each one contiguous range::
     DEADLINE group | generation | 4 | deadline_ms (8) | shard (2) | session -> nothing
     SHARD    group | generation | 5 | shard (2)                         -> Shard, msgpack
     CHANGE   group | generation | 6 | shard (2) | number (8)            -> Logged, msgpack
+    RECENT   group | generation | 7 | number (2)                        -> {shard: Shard}, msgpack
 
 A shard is ``slot * shards // 16384``, so its keys and its sessions (machine/sessions.py) are one
-range each; EXPIRY and DEADLINE follow from them.
+range each; EXPIRY and DEADLINE follow from them. What an entry changes of shards is one RECENT row,
+numbered from 1; instead of the 64th, the shards of all of them are written as SHARD rows and the
+RECENT rows deleted. So a RECENT row counts more than a SHARD row, and a later one more.
 Generation 0 holds the meta row alone, which names the generation that counts. A totals row exists
 only in a generation that is being installed. ``slot | hash48`` is the *position* of a key and the
 cursor of SCAN: it depends on the key alone, so it outlives deletions, leaders and moves.
@@ -45,7 +48,8 @@ KIND_SESSION: Final = b"\x03"
 KIND_DEADLINE: Final = b"\x04"
 KIND_SHARD: Final = b"\x05"
 KIND_CHANGE: Final = b"\x06"
-KIND_END: Final = b"\x07"
+KIND_RECENT: Final = b"\x07"
+KIND_END: Final = b"\x08"
 """Above every kind."""
 
 PREFIX_BYTES: Final = 8
@@ -108,7 +112,12 @@ def group_end(group: GroupId) -> bytes:
 
 def suffix_of(key: bytes) -> bytes:
     """Return ``slot | hash48 | key``: a data row's key behind its kind."""
-    return _SLOT_BYTES[slot_of(key)] + xxhash.xxh3_64_digest(key)[:6] + key
+    return suffix_in(slot_of(key), key)
+
+
+def suffix_in(slot: int, key: bytes) -> bytes:
+    """Return the suffix of a key whose slot is known."""
+    return _SLOT_BYTES[slot] + xxhash.xxh3_64_digest(key)[:6] + key
 
 
 def plain_row(revision: int, value: bytes) -> bytes:

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from pnyx.machine.commands import Sequenced
-from pnyx.machine.holdings import Changed, Holdings
+from pnyx.machine.holdings import Holdings
 from pnyx.machine.overlay import overlaid
 from pnyx.machine.results import OK, Refusal, Result
 from pnyx.machine.rows import KIND_DEADLINE, KIND_SESSION, KIND_SHARD, encode_row
@@ -100,6 +100,7 @@ class Sessions:
         "_holdings",
         "_records",
         "_space",
+        "before",
         "rows",
         "shards",
     )
@@ -114,15 +115,18 @@ class Sessions:
         self._end = prefix + KIND_SHARD
         self.shards = shards
         """Into how many the slots are cut."""
-        self.rows: dict[bytes, bytes | None] = self._no_rows()
+        self.rows: dict[bytes, bytes | None] = {}
         """Changes by row key; None deletes. FLUSHALL, which drops keys, leaves them alone."""
+        self.before: dict[bytes, bytes | None] = {}
+        """Of a divided keyspace: rows of records and answers as they were before the entry.
+        Whatever is written was read first."""
         # No listed deadline is earlier than the floor; whether one stands at it may be unknown.
         self._floor_ms = 0
         self._floor_is_exact = False
 
     def take_changes(self) -> dict[bytes, bytes | None]:
         """Return the rows to put, and start with none again."""
-        rows, self.rows = self.rows, self._no_rows()
+        rows, self.rows = self.rows, {}
         return rows
 
     # One record.
@@ -164,7 +168,7 @@ class Sessions:
         if len(row) > ANSWER_BYTES_MAX:
             row = encode_row(ANSWER_NOT_KEPT)
         if len(row) > INLINE_BYTES_MAX:
-            self.rows[_answer_key(place, command.sequence)] = row
+            self._put(_answer_key(place, command.sequence), row)
             row = b""
         kept: tuple[Kept, ...] = (Kept(command.sequence, command.digest, row),)
         deadline_ms = listed_ms = command.deadline_ms
@@ -184,7 +188,7 @@ class Sessions:
             if each.sequence > ack:
                 left.append(each)
             elif not each.result:
-                self.rows[_answer_key(place, each.sequence)] = None
+                self._put(_answer_key(place, each.sequence), None)
         return left
 
     # Forgetting.
@@ -266,13 +270,10 @@ class Sessions:
 
     def imported(self, row_key: bytes, row: bytes | None) -> None:
         """Put a row of a shard that comes from elsewhere, and list it if it is a record."""
-        self.rows[row_key] = row
+        self._put(row_key, row)
         if row is not None and len(row_key) == len(self._records) + _SHARD_BYTES + SESSION_BYTES:
             listed_ms = decode_record(row).listed_ms
             self.rows[self._deadline_key(row_key, listed_ms)] = b""
-
-    def _no_rows(self) -> dict[bytes, bytes | None]:
-        return {} if self._holdings is None else Changed(self._space.get)
 
     def _split(self, row_key: bytes) -> tuple[int, bytes]:
         head = len(self._deadlines)
@@ -291,9 +292,15 @@ class Sessions:
         self.rows[place[:-SESSION_BYTES]] = encode_row(left) if left else None
 
     def _row(self, row_key: bytes) -> bytes | None:
-        if row_key in self.rows:
-            return self.rows[row_key]
-        return self._space.get(row_key)
+        row = self.rows[row_key] if row_key in self.rows else self._space.get(row_key)
+        if self._holdings is not None:
+            self.before.setdefault(row_key, row)
+        return row
+
+    def _put(self, row_key: bytes, row: bytes | None) -> None:
+        if self._holdings is not None:
+            self._row(row_key)
+        self.rows[row_key] = row
 
 
 def _answer_key(place: bytes, sequence: int) -> bytes:

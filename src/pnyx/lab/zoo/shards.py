@@ -9,16 +9,14 @@ from pnyx.ids import GroupId
 from pnyx.lab.zoo import sessions
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine import group, moving, planning, rebalance
-from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import Configuration
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import Join, Leave
-from pnyx.machine.holdings import Holdings, Phase, Shard, slots_of
+from pnyx.machine.holdings import Holdings, Phase, Shard
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.moves import Chunk
 from pnyx.machine.results import Result
 from pnyx.machine.rows import KIND_DATA
-from pnyx.machine.shards import shard_of_slot
 
 _NOT_MOVING: Final = (
     "No node carries a move out yet; the rules of one have tests of their own, in which this is "
@@ -89,11 +87,10 @@ def _number_skipped() -> Patches:
     scenario="S-X1",
 )
 def _checked_when_proposed() -> Patches:
-    def is_elsewhere(held: Holdings, command: AnyCommand) -> bool:
-        shards = [held.shards[shard_of_slot(slot, held.count)] for slot in slots_of(command)]
-        return not all(each.served or each.phase is Phase.FROZEN for each in shards)
+    def is_open(held: Holdings, shard: int) -> bool:
+        return held.shards[shard].served or held.shards[shard].phase is Phase.FROZEN
 
-    return [Patch(Holdings, "is_elsewhere", is_elsewhere)]
+    return [Patch(Holdings, "is_open", is_open)]
 
 
 @mutant(
