@@ -1,35 +1,33 @@
-"""One simulated pnyx process: a replica on its disk, links and clocks, that can be hurt.
+"""One simulated pnyx process: replicas on its disk, links and clocks, that can be hurt.
 
-It does for its replica what node/driver.py and node/batching.py do on asyncio, and decides as
-little: take in what arrived, carry out effects, keep the order that safety needs. Everything it
-knows beyond its disk is lost in a crash.
+It does for them what node/driver.py and node/batching.py do on asyncio, and decides as little: take
+in what arrived, carry out effects, keep the order that safety needs. Everything it knows beyond its
+disk is lost in a crash.
 """
 
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from pnyx.consensus import engines
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
 from pnyx.errors import PnyxError
 from pnyx.ids import GroupId, NodeId
+from pnyx.lab.alone import Alone
+from pnyx.lab.boarding import Board
 from pnyx.lab.clock import Clock
 from pnyx.lab.disk import Disk, GroupCommit, PowerCut
 from pnyx.lab.hands import Hands
+from pnyx.lab.layout import CONTROL
 from pnyx.lab.seat import Seat
 from pnyx.lab.surroundings import CLUSTER, GROUP, Condition, Counts, Surroundings
 from pnyx.lab.wiring import Wiring, parcels_in
-from pnyx.machine.group import Group
-from pnyx.prng import Prng
 from pnyx.replica.changes import Change
 from pnyx.replica.effects import Now
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
-from pnyx.storage.agreement import agreed
+from pnyx.replica.roster import Roster
 from pnyx.storage.owner import Identity
-from pnyx.storage.recovery import RecoveredGroup
-from pnyx.storage.wal import Wal
 from pnyx.transport.codec import FORMATION, BadParcel, Packet, Parcel
 from pnyx.transport.frames import BadFrame
 from pnyx.transport.lane import Lane
@@ -72,7 +70,7 @@ class Process:
     @property
     def replica(self) -> Replica | None:
         """The replica of the one group of a world that has no other."""
-        return self._replica
+        return None if self.crew is None else self.crew.replicas.get(GROUP)
 
     @property
     def linked(self) -> dict[int, tuple[int, NodeId]]:
@@ -136,11 +134,12 @@ class Process:
     def stop(self) -> None:
         """Answer whoever waits, and end in order."""
         if self.condition is Condition.UP:
-            for seat in self.seats.values():
-                seat.replica.stop()
-                while (effects := seat.replica.effects(self.now())) is not None:
-                    self._hands.answer(effects)
-                    self._hands.send(seat, effects.send)
+            if self.crew is not None:
+                self.crew.stop()
+                while turns := self.crew.effects(self.now()):
+                    for group, effects in turns:
+                        self._hands.answer(effects)
+                        self._hands.send(group, effects.send)
             self.disk.space.flush()
         self.disk.lose_process()
         self._end(Condition.DOWN, "stop")
@@ -170,11 +169,11 @@ class Process:
 
     # What arrives.
 
-    def submit(self, request: Request) -> bool:
-        """A client's request arrives; False: nobody listens here."""
+    def submit(self, request: Request, group: GroupId = GROUP) -> bool:
+        """A client's request to a group arrives; False: nobody listens here."""
         if not self.running:
             return False
-        self._run(self._submit, request)
+        self._run(self._submit, request, group)
         return True
 
     def link_up(self, peer: "Process") -> None:
@@ -193,10 +192,12 @@ class Process:
         if self._commits is not None:
             self._commits.resume()
 
-    def transfer(self, to: NodeId | None) -> None:
+    def transfer(self, to: NodeId | None, group: GroupId = GROUP) -> None:
         """Ask the leader here to hand over."""
-        if self.replica is not None and self.condition is Condition.UP:
-            self.replica.transfer_leadership(to, self.now())
+        seat = self.seats.get(group)
+        if seat is not None and self.crew is not None and self.condition is Condition.UP:
+            seat.replica.transfer_leadership(to, self.now())
+            self.crew.touched(group)
             self._run(self._nothing)
 
     def change(self, change: Change, ticket: Any) -> None:
@@ -230,9 +231,9 @@ class Process:
 
     def _forget(self) -> None:
         self.seats = {}
-        self._replica: Replica | None = None
-        self._group: Group | None = None
-        self._log: RecoveredGroup | None = None
+        self.crew: Alone | Roster | None = None
+        """Who turns here; nobody before the cluster has formed."""
+        self._board = Board(self)
         self._formation: Formation | None = None
         self._recording: Formed | None = None
         self._commits: GroupCommit | None = None
@@ -250,25 +251,15 @@ class Process:
 
     def _open(self) -> None:
         world = self.world
-        group = Group(self.disk.space, GROUP, world.machine)
-        nonces = iter(range(1 << 30))
-        wal, recovered = Wal.open(
-            self.disk.files,
-            self.identity,
-            self.disk.segments,
-            {GROUP: group.applied.index},
-            lambda: world.chance.draw("nonce", self.number, self.life, next(nonces)),
-        )
+        wal, formed = self._board.open()
         self.identity = Identity(CLUSTER, self.label, self.node, started=True)
-        self._log = agreed(recovered, group, wal, GROUP)
-        self._group = group
         self._commits = GroupCommit(self.disk, wal, world.timeline, self._synced_event)
         self._hands.commits = self._commits
+        if world.layout is not None and self.number not in world.layout.controllers:
+            self._man(world.founders(), newcomer=False)
+            return
         self._formation = Formation(
-            self.label,
-            self.node,
-            tuple(sorted({*world.labels, self.label})),
-            recorded=recovered.formed,
+            self.label, self.node, tuple(sorted({*world.labels, self.label})), recorded=formed
         )
         self._tend_formation()
 
@@ -286,43 +277,54 @@ class Process:
             commits.start()
         if formation.stopped:
             self.fail(formation.stopped)
-        elif formation.complete and formation.recorded is not None and self.replica is None:
+        elif formation.complete and formation.recorded is not None and self.crew is None:
             self._found(formation.recorded, joins=formation.joins)
 
     def _found(self, formed: Formed, *, joins: bool) -> None:
-        group, log = self._group, self._log
-        assert group is not None, "a running process has opened its space"
-        assert log is not None, "a running process has opened its log"
-        if group.membership is None:
-            group.membership = formed.membership()
-        boot = self.world.chance.seed("boot", self.number, self.life)
-        consensus = engines.start(
-            self.world.consensus,
-            me=self.node,
-            membership=group.membership,
-            settings=self.world.raft,
-            prng=Prng(self.world.chance.seed("prng", self.number, self.life)),
-            now_ms=self.now().mono_ms,
-            boot=boot,
-            hard_state=log.hard_state,
-            accepted=log.accepted,
-            entries=log.entries,
-            compacted=log.compacted,
-            applied=group.applied.index,
-        )
-        replica = Replica(
-            me=self.node,
-            boot=boot,
-            consensus=consensus,
-            group=group,
-            limits=self.world.limits,
-            joins=self.label if joins else "",
-        )
-        seat = Seat(self, GROUP, replica, self.number, self.label, self.node, self.life)
-        self.seats[GROUP], self._replica = seat, replica
-        for _, peer in self.linked.values():
-            replica.met(peer)
+        founder = self._board.groups[GROUP if self.world.layout is None else CONTROL]
+        if founder.membership is None:
+            founder.membership = formed.membership()
+        self._man(formed.membership().voters, newcomer=joins)
+
+    def _man(self, controllers: tuple[NodeId, ...], *, newcomer: bool) -> None:
+        """Let those who are on the disk begin; `controllers` are the founders."""
+        world = self.world
+        if world.layout is None:
+            self.crew = Alone(self.now)
+        else:
+            self.crew = Roster(
+                me=self.node,
+                boot=world.chance.seed("boot", self.number, self.life),
+                limits=world.limits,
+                controllers=controllers,
+                newcomer=newcomer,
+            )
+            for _, peer in self.linked.values():
+                self.crew.met(peer, self.now())
+        for group in sorted(self._board.groups):
+            self._seat(
+                self.crew, group, self._board.replica(group, world.consensus, joins=newcomer)
+            )
+
+    def _seat(self, crew: Alone | Roster, group: GroupId, replica: Replica) -> None:
+        seat = Seat(self, group, replica, self.number, self.label, self.node, self.life)
+        self.seats[group] = seat
+        crew.add(group, replica, self.now())
+        if self.world.layout is None:
+            for _, peer in self.linked.values():
+                replica.met(peer)
         self.world.watch.started(seat)
+
+    def _take_aboard(self, crew: Alone | Roster) -> bool:
+        """Start the replicas that are wanted here; return whether there were any."""
+        wanted = crew.missing()
+        for missing in wanted:
+            self._board.found(missing)
+            replica = self._board.replica(
+                missing.group, missing.engine, campaigns=missing.campaigns
+            )
+            self._seat(crew, missing.group, replica)
+        return bool(wanted)
 
     # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.
 
@@ -345,13 +347,13 @@ class Process:
     def _nothing(self) -> None:
         """Only turn the crank."""
 
-    def _submit(self, request: Request) -> None:
+    def _submit(self, request: Request, group: GroupId) -> None:
         self.world.watch.submitted(self, request)
-        if self.replica is None:
+        if self.crew is None:
             # A node lets such requests wait for a while; here the client waits and asks again.
             self.world.watch.answered(self, request.ticket, NotDone(Reason.NO_QUORUM))
         else:
-            self.replica.submit((request,), self.now())
+            self.crew.submit(group, (request,), self.now())
 
     def _change(self, change: Change, ticket: Any) -> None:
         if self.replica is None:
@@ -360,16 +362,16 @@ class Process:
             self.replica.change_members(change, ticket, self.now())
 
     def _connected(self, label: str, node: NodeId) -> None:
-        assert self._formation is not None, "a running process has one"
-        if label in self._formation.labels:
+        if self._formation is not None and label in self._formation.labels:
             self._formation.connected(label, node)
-        if self.replica is not None:
-            self.replica.met(node)
-        self._tend_formation()
+        if self.crew is not None:
+            self.crew.met(node, self.now())
+        if self._formation is not None:
+            self._tend_formation()
 
     def _disconnected(self, node: NodeId) -> None:
-        if self.replica is not None:
-            self.replica.link_lost(node)
+        if self.crew is not None:
+            self.crew.link_lost(node)
 
     def _receive(self, source: int, content: bytes) -> None:
         if self.wiring.is_ours(source, content):
@@ -388,15 +390,15 @@ class Process:
         if parcel.to != self.identity.node:
             return
         now, sender = self.now(), parcel.sender
-        if self.replica is not None:
-            self.replica.heard(sender, parcel.wall_ms, now)
+        if self.crew is not None:
+            self.crew.heard(sender, parcel.wall_ms)
         for packet in parcel.packets:
             if packet.group == FORMATION:
-                assert self._formation is not None, "a running process has one"
-                self._formation.step(sender, packet.message)  # type: ignore[arg-type]
-                self._tend_formation()
-            elif self.replica is not None:
-                self.replica.step(sender, packet.message, now)
+                if self._formation is not None:
+                    self._formation.step(sender, packet.message)  # type: ignore[arg-type]
+                    self._tend_formation()
+            elif self.crew is not None:
+                self.crew.step(packet.group, sender, packet.message, now)
 
     def _synced_event(self, commits: GroupCommit, number: int) -> None:
         if commits is self._commits:
@@ -413,53 +415,55 @@ class Process:
             self._formation.recorded_durably(formed)
             self._tend_formation()
         for group, write_id in {each.group: each.write.write_id for each in writes}.items():
-            self._hands.persisted(self.seats[group], write_id)
+            self._hands.persisted(group, write_id)
         commits.start()
         commits.tend_segments()
 
-    def flush_in(self, delay_us: int, seat: Seat, number: int) -> None:
+    def flush_in(self, delay_us: int, group: GroupId, number: int) -> None:
         """Flush the space for a replica, after so long."""
-        timeline = self.world.timeline
-        timeline.after_us(delay_us, "flushed", self.number, self._flushed, seat, number)
+        timeline, place = self.world.timeline, self.number
+        timeline.after_us(delay_us, "flushed", place, self._flushed, self.life, group, number)
 
-    def _flushed(self, seat: Seat, number: int) -> None:
-        if seat.life == self.life and self.running:
-            self._run(self._end_flush, seat, number)
+    def _flushed(self, life: int, group: GroupId, number: int) -> None:
+        if life == self.life and self.running:
+            self._run(self._end_flush, group, number)
 
-    def _end_flush(self, seat: Seat, number: int) -> None:
+    def _end_flush(self, group: GroupId, number: int) -> None:
+        assert self.crew is not None, "only a replica asks for flushes"
         self.disk.space.flush()
-        seat.replica.flushed(number, self.now())
+        self.crew.flushed(group, number, self.now())
 
     # Inside: the crank, as in node/driver.py.
 
     def _turn(self) -> None:
-        seat = self.seats.get(GROUP)
-        if seat is None:
+        crew = self.crew
+        if crew is None:
             return
-        now, replica = self.now(), seat.replica
+        now = self.now()
         if self.world.timeline.now_us >= self._timer_us:
-            replica.tick(now)
+            crew.tick(now)
         if now.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
             self._space_checked_ms = now.mono_ms
-            self._check_space(replica)
-        while (effects := replica.effects(now)) is not None:
-            self._hands.carry_out(seat, effects)
-            if not effects.more:
-                break
-        if replica.retired:
-            self.fail(replica.retired)
-            return
-        self._arm(replica, now)
+            self._check_space(crew)
+        is_busy = True
+        while is_busy:
+            turns = crew.effects(now)
+            for group, effects in turns:
+                self._hands.carry_out(group, effects)
+            is_busy = self._take_aboard(crew) or bool(turns)
+        for seat in self.seats.values():
+            if seat.replica.retired:
+                self.fail(seat.replica.retired)
+                return
+        self._arm(crew, now)
 
-    def _check_space(self, replica: Replica) -> None:
+    def _check_space(self, crew: Alone | Roster) -> None:
         assert self._commits is not None, "a replica has a log"
         wal = self._commits.wal
-        low = wal.low_space()
-        replica.space_low(low)
-        replica.release_log(urgent=low or bool(wal.lagging(SEGMENT_COUNT_MAX)))
+        crew.tend_disk(low=wal.low_space(), behind=False, urgent=wal.lagging(SEGMENT_COUNT_MAX))
 
-    def _arm(self, replica: Replica, now: Now) -> None:
-        due_us = self.clock.when_us(max(replica.deadline_ms, now.mono_ms + 1))
+    def _arm(self, crew: Alone | Roster, now: Now) -> None:
+        due_us = self.clock.when_us(max(crew.deadline_ms, now.mono_ms + 1))
         timeline = self.world.timeline
         if timeline.now_us < self._timer_us <= due_us:
             return

@@ -81,7 +81,7 @@ class Retries(Watch):
     def started(self, seat: Seat) -> None:
         """The first one knows whom the group was formed of."""
         replica = seat.replica
-        self._record.begin(raft_of(replica).log.membership, replica.group.machine)
+        self._record.begin(raft_of(replica).log.membership, replica.group)
 
     def touched(self, seat: Seat) -> None:
         """Follow the log, and compare what was applied there since."""

@@ -30,6 +30,7 @@ from pnyx.machine.commands import (
     Ttl,
 )
 from pnyx.machine.results import Result, Status, Values
+from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.transactions import KEYS
 
 _OK: Final = Status(b"OK")
@@ -107,7 +108,9 @@ class Sequential:
             try:
                 return [self._do(command, batch.value_bytes_max) for command in batch.commands]
             except Unmodelled:
-                self._machine = Reference(self._record.membership_at(Index(0)), KEYS)
+                self._machine = Reference(
+                    self._record.membership_at(Index(0)), KEYS, SHARDS_DEFAULT
+                )
         return self._replay(self._machine, index, batch.commands)
 
     def find(self, seen: Sequence[Seen], low: int, high: int) -> int | None:

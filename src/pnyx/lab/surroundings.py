@@ -22,6 +22,7 @@ from pnyx.consensus.raft.messages import (
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.ids import GroupId, NodeId
 from pnyx.lab.chance import Chance
+from pnyx.lab.layout import Layout
 from pnyx.lab.network import Network
 from pnyx.lab.timeline import Timeline
 from pnyx.lab.watch import Watch
@@ -79,8 +80,12 @@ class Surroundings:
     """What the one group runs."""
     labels: tuple[str, ...]
     """Of the founders, in order of their numbers: the first is number 1."""
+    layout: Layout | None
+    """Where many groups live; None: there is one group, everywhere."""
     number_of: dict[NodeId, int]
     """Where each NodeId lives or lived."""
+    founders: Callable[[], tuple[NodeId, ...]]
+    """Return who formed the cluster: the controller's first members."""
     broken: Callable[[int, int], None]
     """The connection between two nodes broke: bytes on it were wrong."""
 

@@ -103,7 +103,7 @@ class Witness(Watch):
     def started(self, seat: Seat) -> None:
         """The first one knows whom the group was formed of."""
         replica = seat.replica
-        self._record.begin(replica.consensus.membership, replica.group.machine)
+        self._record.begin(replica.consensus.membership, replica.group)
 
     def submitted(self, process: Process, request: Request) -> None:
         """Remember what is asked, and what everybody had been told by then."""

@@ -12,11 +12,13 @@ from typing import Final
 
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.ids import GroupId, NodeId
 from pnyx.lab.chance import Chance
 from pnyx.lab.disk import Disk, DiskTimes
+from pnyx.lab.layout import Layout
 from pnyx.lab.network import RELIABLE, Network, Profile
 from pnyx.lab.process import Process
-from pnyx.lab.surroundings import Surroundings
+from pnyx.lab.surroundings import GROUP, Surroundings
 from pnyx.lab.timeline import NOWHERE, Timeline
 from pnyx.lab.watch import Violation, Watch, Watches
 from pnyx.machine.machine import Machine
@@ -40,7 +42,10 @@ class WorldSettings:
     raft: RaftSettings = field(default_factory=RaftSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     machine: Machine = KEYS
+    """What its one group runs."""
     consensus: EngineName = EngineName.RAFT
+    layout: Layout | None = None
+    """Where the controller and many groups live, instead."""
     sync_us: int = 300
     sync_jitter_us: int = 200
 
@@ -61,7 +66,9 @@ class World:
         self.violation: Violation | None = None
         self.frozen = False
         """Faults that have begun stay as they are: the liveness phase."""
-        labels = tuple(f"n{number}" for number in range(1, self.settings.nodes + 1))
+        layout = self.settings.layout
+        numbers = range(1, (self.settings.nodes if layout is None else layout.nodes) + 1)
+        founders = numbers if layout is None else layout.controllers
         self._surroundings = Surroundings(
             self.timeline,
             self.chance,
@@ -71,12 +78,14 @@ class World:
             self.settings.raft,
             self.settings.limits,
             self.settings.machine,
-            labels,
+            tuple(f"n{number}" for number in founders),
+            layout,
             {},
+            self._founders,
             self._plan_again,
         )
         self.processes: dict[int, Process] = {}
-        for number in range(1, len(labels) + 1):
+        for number in numbers:
             self._make(number)
         self._cuts: dict[tuple[int, int], int] = {}
 
@@ -106,18 +115,18 @@ class World:
         """Return the processes that exist, by number."""
         return [process for process in self.processes.values() if process.running]
 
-    def leaders(self) -> list[Process]:
-        """Return who believes to lead, by number."""
+    def leaders(self, group: GroupId = GROUP) -> list[Process]:
+        """Return who believes to lead a group, by number."""
         return [
             process
             for process in self.processes.values()
-            if process.replica is not None and process.replica.leads
+            if group in process.seats and process.seats[group].replica.leads
         ]
 
-    def leader(self) -> Process | None:
-        """Return who leads in the highest term, or None."""
-        leaders = self.leaders()
-        return max(leaders, key=_term, default=None)
+    def leader(self, group: GroupId = GROUP) -> Process | None:
+        """Return who leads a group in the highest term, or None."""
+        leaders = self.leaders(group)
+        return max(leaders, key=lambda each: each.seats[group].replica.consensus.term, default=None)
 
     # Processes.
 
@@ -237,6 +246,11 @@ class World:
 
     # Inside: connections.
 
+    def _founders(self) -> tuple[NodeId, ...]:
+        layout = self.settings.layout
+        numbers = self.processes if layout is None else layout.controllers
+        return tuple([self.processes[number].node for number in numbers])
+
     def _make(self, number: int) -> Process:
         times = DiskTimes(self.settings.sync_us, self.settings.sync_jitter_us)
         disk = Disk(number, self.chance, times)
@@ -278,10 +292,6 @@ def broken_assertion(error: AssertionError) -> Violation:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{frame.filename.rsplit('/pnyx/', 1)[-1]}:{frame.name}"
     return Violation("assertion", f"{str(error) or frame.line} ({where})")
-
-
-def _term(process: Process) -> int:
-    return process.replica.consensus.term if process.replica is not None else 0
 
 
 def _is_linked(one: Process, other: Process) -> bool:

@@ -70,6 +70,11 @@ class Group:
         self.space.write({self._meta_key: encode_row(self._meta())})
 
     @property
+    def shards(self) -> int:
+        """Into how many the slots are cut."""
+        return self._keyspace.totals.shards
+
+    @property
     def clock_ms(self) -> int:
         """The committed clock, ms since 1970; 0 before the first batch."""
         return self._keyspace.clock_ms

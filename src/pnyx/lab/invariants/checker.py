@@ -56,7 +56,7 @@ class Invariants(Watch):
         if self._labels.setdefault(seat.label, seat.node) != seat.node:
             self._labels[seat.label] = seat.node
             self.marks.hit(catalogue.NODE_WIPED)
-        self.record.begin(raft.log.membership, group.machine)
+        self.record.begin(raft.log.membership, group)
         durability.check_recovery(self.facts, seat.label, shadow, raft, group)
         if group.applied.index < self._applied.get(seat.node, 0):
             self.marks.hit(catalogue.STATE_MACHINE_SAFETY.sometimes)

@@ -11,7 +11,7 @@ from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.ids import Index, Term
 from pnyx.lab.invariants.reference import Reference
-from pnyx.machine.machine import Machine
+from pnyx.machine.group import Group
 
 
 @dataclass(slots=True)
@@ -31,14 +31,14 @@ class Record:
         """The newest index that is agreed on."""
         return len(self.entries)
 
-    def begin(self, membership: Membership, machine: Machine) -> None:
-        """The group, which runs `machine`, was formed with `membership`; said once.
+    def begin(self, membership: Membership, group: Group) -> None:
+        """The group, one of whose replicas has that state, was formed with `membership`; said once.
 
         Later calls change nothing.
         """
         if self.reference is None:
             self.memberships.append((Index(0), membership))
-            self.reference = Reference(membership, machine)
+            self.reference = Reference(membership, group.machine, group.shards)
 
     def learn(self, raft: RaftState | MultiPaxosState) -> list[Entry]:
         """Take over what `raft` knows to be committed and nobody told yet; return it."""

@@ -47,10 +47,10 @@ class _SummedSpace(MemorySpace):
 class Reference:
     """One replay."""
 
-    def __init__(self, membership: Membership, machine: Machine) -> None:
-        """Start empty, with the group's first membership."""
+    def __init__(self, membership: Membership, machine: Machine, shards: int) -> None:
+        """Start empty, with the group's first membership; the slots are cut into `shards`."""
         self._space = _SummedSpace()
-        self._group = Group(self._space, GroupId(1), machine)
+        self._group = Group(self._space, GroupId(1), machine, shards=shards)
         self._group.membership = membership
         self._totals: list[bytes] = [totals_of(self._group)]
         self._sums: list[int] = [0]

@@ -20,7 +20,7 @@ from pnyx.consensus.raft.messages import (
 from pnyx.consensus.raft.progress import Flow, Progress
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, Role
-from pnyx.ids import Index, NodeId, Term
+from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.lab.hands import Hands
 from pnyx.lab.seat import Seat
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
@@ -120,8 +120,9 @@ def _commits_up_to_own_end() -> Patches:
 def _acknowledgement_of_earlier_term() -> Patches:
     was = Hands.send
 
-    def send(hands: Hands, seat: Seat, outbounds: Sequence[Outbound]) -> None:
-        was(hands, seat, [_stamped_anew(seat, outbound) for outbound in outbounds])
+    def send(hands: Hands, group: GroupId, outbounds: Sequence[Outbound]) -> None:
+        seat = hands._process.seats[group]
+        was(hands, group, [_stamped_anew(seat, outbound) for outbound in outbounds])
 
     return [Patch(Hands, "send", send)]
 

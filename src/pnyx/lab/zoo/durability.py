@@ -25,7 +25,7 @@ from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import HardState, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.lab import process
+from pnyx.lab import boarding
 from pnyx.lab.surroundings import GROUP
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine.group import Group
@@ -120,7 +120,7 @@ def _reading_back(change: Any) -> Patches:
     def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredGroup:
         return change(as_agreed(recovered, state, log, group), state)  # type: ignore[no-any-return]
 
-    return [Patch(process, "agreed", agreed)]
+    return [Patch(boarding, "agreed", agreed)]
 
 
 @mutant(
@@ -303,7 +303,7 @@ def _state_behind_its_log() -> Patches:
     return [
         Patch(Upkeep, "applied", applied),
         Patch(Wal, "open", staticmethod(opened)),
-        Patch(process, "agreed", agreed),
+        Patch(boarding, "agreed", agreed),
     ]
 
 

@@ -18,7 +18,7 @@ from pnyx.consensus.raft.progress import Progress
 from pnyx.consensus.raft.state import RaftState
 from pnyx.errors import PnyxError
 from pnyx.ids import GroupId, NodeId
-from pnyx.lab import process
+from pnyx.lab import boarding
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine.commands import Append
 from pnyx.machine.group import Group
@@ -143,7 +143,7 @@ def _lost_tail_accepted() -> Patches:
             return replace(found, entries=found.entries[:-1])
         return found
 
-    return [Patch(process, "agreed", agreed)]
+    return [Patch(boarding, "agreed", agreed)]
 
 
 @mutant(

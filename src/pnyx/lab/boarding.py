@@ -1,0 +1,132 @@
+"""How replicas come aboard a simulated process: from its disk, or because they are wanted there."""
+
+from typing import TYPE_CHECKING, Final
+
+from pnyx.consensus import engines
+from pnyx.consensus.engines import EngineName
+from pnyx.consensus.formation import Formed
+from pnyx.consensus.ready import HardState, Mark
+from pnyx.ids import GroupId
+from pnyx.lab.layout import CONTROL
+from pnyx.lab.surroundings import GROUP
+from pnyx.machine.controller import CONTROLLER
+from pnyx.machine.group import Group
+from pnyx.machine.moving import SHARDS
+from pnyx.machine.rows import KIND_META, group_prefix
+from pnyx.machine.space import Space
+from pnyx.prng import Prng
+from pnyx.replica.replica import Replica
+from pnyx.replica.roster import Missing
+from pnyx.storage.agreement import agreed
+from pnyx.storage.recovery import RecoveredGroup
+from pnyx.storage.wal import Wal
+
+if TYPE_CHECKING:
+    from pnyx.lab.process import Process
+
+_GROUPS_END: Final = 1 << 32
+
+
+class Board:
+    """Of one life: what was opened of the disk."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+        self.groups: dict[GroupId, Group] = {}
+        """Those that the disk holds, and those that came aboard since."""
+        self._logs: dict[GroupId, RecoveredGroup] = {}
+
+    def open(self) -> tuple[Wal, Formed | None]:
+        """Open space and log; return the log, and the formation that is recorded in it.
+
+        Raises:
+            LostDisk: they are not what this node wrote.
+            PowerCut: as planned.
+        """
+        process, world, space = self._process, self._process.world, self._process.disk.space
+        layout = world.layout
+        if layout is None:
+            self.groups[GROUP] = Group(space, GROUP, world.machine)
+        else:
+            found = groups_in(space)
+            founded = [CONTROL] if process.number in layout.controllers else []
+            for group in sorted({*found, *founded}):
+                self._take_up(group, layout.shards)
+        nonces = iter(range(1 << 30))
+        wal, recovered = Wal.open(
+            process.disk.files,
+            process.identity,
+            process.disk.segments,
+            {group: state.applied.index for group, state in self.groups.items()},
+            lambda: world.chance.draw("nonce", process.number, process.life, next(nonces)),
+        )
+        for group, state in self.groups.items():
+            self._logs[group] = agreed(recovered, state, wal, group)
+        return wal, recovered.formed
+
+    def found(self, missing: Missing) -> None:
+        """Make a group's state, which holds nothing but its first membership, durable.
+
+        Raises:
+            PowerCut: as planned.
+        """
+        self._take_up(missing.group, missing.shards).found(missing.membership)
+        self._process.disk.space.flush()
+
+    def replica(
+        self, group: GroupId, engine: EngineName, *, joins: bool = False, campaigns: bool = False
+    ) -> Replica:
+        """Start the replica of a group that is on board."""
+        process, world = self._process, self._process.world
+        state = self.groups[group]
+        log = self._logs.get(group) or RecoveredGroup(HardState(), Mark(), [])
+        assert state.membership is not None, "a group on board was founded"
+        where = (process.number, process.life, *((group,) if world.layout is not None else ()))
+        boot = world.chance.seed("boot", process.number, process.life)
+        now_ms = process.now().mono_ms
+        consensus = engines.start(
+            engine,
+            me=process.node,
+            membership=state.membership,
+            settings=world.raft,
+            prng=Prng(world.chance.seed("prng", *where)),
+            now_ms=now_ms,
+            boot=boot,
+            hard_state=log.hard_state,
+            accepted=log.accepted,
+            entries=log.entries,
+            compacted=log.compacted,
+            applied=state.applied.index,
+        )
+        if campaigns:
+            consensus.campaign(now_ms)
+        return Replica(
+            me=process.node,
+            boot=boot,
+            consensus=consensus,
+            group=state,
+            limits=world.limits,
+            joins=process.label if joins else "",
+        )
+
+    def _take_up(self, group: GroupId, shards: int) -> Group:
+        machine = CONTROLLER if group == CONTROL else SHARDS
+        state = Group(self._process.disk.space, group, machine, shards=shards)
+        self.groups[group] = state
+        return state
+
+
+def groups_in(space: Space) -> list[GroupId]:
+    """Return the groups that have a meta row, ascending."""
+    found: list[GroupId] = []
+    group = 0
+    while group < _GROUPS_END:
+        start = group.to_bytes(4, "big")
+        row_key = next((key for key, _ in space.scan(start, b"\xff" * 9)), None)
+        if row_key is None:
+            break
+        group = int.from_bytes(row_key[:4], "big")
+        if space.get(group_prefix(GroupId(group), 0) + KIND_META) is not None:
+            found.append(GroupId(group))
+        group += 1
+    return found
