@@ -27,7 +27,7 @@ demo: $(READY)
 	@exec $(BIN)/pnyx demo $(ARGS)
 
 test: $(READY)
-	@$(BIN)/pytest -q -m "not slow" $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow" $(ARGS)
 
 test-slow: $(READY)
 	@$(BIN)/pytest -q -m slow $(ARGS)
