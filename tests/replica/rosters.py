@@ -12,12 +12,14 @@ from pnyx.consensus.engines import EngineName
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import HardState, Mark
-from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.ids import GroupId, Index, NodeId, ShardId, Term
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import Member
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.group import Group
 from pnyx.machine.moving import SHARDS
+from pnyx.machine.shards import shard_of_slot
+from pnyx.machine.slots import slot_of
 from pnyx.prng import Prng
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.founding import Founding
@@ -122,6 +124,9 @@ class Nodes:
         if missing.campaigns:
             consensus.campaign(self.mono_ms)
         one.roster.add(missing.group, replica, self.now)
+
+    def shard_of(self, key: bytes) -> ShardId:
+        return ShardId(shard_of_slot(slot_of(key), self.founding.shards))
 
     def roster(self, number: int) -> Roster:
         return self.nodes[number].roster

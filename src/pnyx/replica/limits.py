@@ -33,3 +33,34 @@ class ReplicaLimits:
     """How long a promotion waits for that."""
     replace_silent_ms: int = 30_000
     """A node whose label another node claims is replaced once it was silent for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationLimits:
+    """How fast shards come to one group, and how patient both ends are."""
+
+    moves: int = 4
+    """How many shards are copied at a time; those that wait for somebody are not counted."""
+    rate_bytes_s: int = 0
+    """Of rows copied to one group, all its moves together; 0: as fast as it goes."""
+    chunk_bytes: int = 256 * 1024
+    """So few that reading, packing or putting a chunk takes a few ms."""
+    under_way_bytes: int = 1024 * 1024
+    """Of chunks and changes of one move that are proposed and not yet committed."""
+    chunks_a_look: int = 4
+    """Rows are copied so many chunks at a time; between them the change log is looked at."""
+    freeze_bytes: int = 32 * 1024
+    """A shard is frozen when no more changes than these are left."""
+    forget_bytes: int = 16 * 1024 * 1024
+    """The source may drop its change log each time that so much of it is committed here."""
+    patience_ms: int = 10_000
+    """A request that has no answer after this is made again; answers come sooner than that."""
+    retry_ms: int = 50
+    """The first pause after something did not go well; it doubles up to the next one."""
+    retry_ms_max: int = 2_000
+    look_ms: int = 100
+    """How often the shards under way are looked at if nothing happens."""
+    frozen_ms: int = 3_000
+    """After this a source asks the destination's log what became of a frozen shard."""
+    unwanted_ms: int = 5_000
+    """A move to a group that is no longer the shard's target is aborted if it takes longer."""

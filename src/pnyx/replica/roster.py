@@ -33,7 +33,7 @@ from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.envoy import Envoy
 from pnyx.replica.founding import Founding, membership_of
 from pnyx.replica.homing import Homing
-from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.messages import (
     Forward,
     ForwardReply,
@@ -42,6 +42,7 @@ from pnyx.replica.messages import (
     SpaceReport,
     Subscribe,
 )
+from pnyx.replica.migrations import Migrations
 from pnyx.replica.newsroom import Newsroom
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
@@ -78,6 +79,7 @@ class Roster:
         controllers: Sequence[NodeId],
         newcomer: bool = False,
         founding: Founding | None = None,
+        migration: MigrationLimits | None = None,
     ) -> None:
         """Start without replicas.
 
@@ -89,6 +91,7 @@ class Roster:
             newcomer: was the cluster formed without this node? Then it wants its place in every
                 group; each of its replicas is to be started with `joins`.
             founding: what to begin with if nothing was founded yet; None: leave that to others.
+            migration: how fast shards come to the groups that lead here.
         """
         self.me = me
         self.atlas = Atlas()
@@ -99,6 +102,7 @@ class Roster:
         self._envoys: dict[GroupId, Envoy] = {}
         self._newsroom = Newsroom(self.atlas, founding, tuple(controllers))
         self._homing = Homing(me)
+        self._migrations = Migrations(self.atlas, migration or MigrationLimits())
         self._linked: dict[NodeId, None] = {}
         self._walls: dict[NodeId, int] = {}
         self._dirty: dict[GroupId, None] = {}
@@ -127,7 +131,7 @@ class Roster:
         envoy = self._envoys.get(group)
         if envoy is not None:
             replica.submit(envoy.give_up(), now)
-            self._collect(group, envoy.effects(now))
+            self._collect(group, envoy.effects(now), now)
         self._dirty[group] = None
 
     def submit(self, group: GroupId, requests: Sequence[Request], now: Now) -> None:
@@ -204,6 +208,7 @@ class Roster:
                     desk.tick(now)
             else:
                 self._note(group)
+        self._migrations.tick(now_ms)
         if now_ms >= self._tend_ms:
             self._tend_ms = now_ms + TEND_MS
             self._tend(now)
@@ -255,12 +260,13 @@ class Roster:
         heap = self._heap
         while heap and self._due.get(heap[0][1]) != heap[0][0]:
             heappop(heap)
-        return min(heap[0][0], self._tend_ms) if heap else self._tend_ms
+        due_ms = min(self._migrations.deadline_ms, self._tend_ms)
+        return min(heap[0][0], due_ms) if heap else due_ms
 
     @property
     def busy(self) -> bool:
         """Is there a group to visit?"""
-        return bool(self._dirty or self._left)
+        return bool(self._dirty or self._left or self._migrations.is_woken)
 
     @property
     def idle(self) -> bool:
@@ -277,6 +283,13 @@ class Roster:
 
     def effects(self, now: Now) -> list[tuple[GroupId, Effects]]:
         """Return one turn's work of each group that has any; nothing when there is none."""
+        # First what follows from the turn before: it may give groups something to do.
+        if CONTROL in self.replicas:
+            self._newsroom.look(self.replicas[CONTROL])
+        if self.atlas.version != self._version:
+            self._version = self.atlas.version
+            self._follow_atlas(now)
+        self._run_errands(now)
         found, self._left = self._left, []
         for group in list(self._dirty):
             del self._dirty[group]
@@ -285,15 +298,10 @@ class Roster:
                 if effects is not None:
                     if effects.more:
                         self._dirty[group] = None
-                    self._newsroom.sift(effects)
+                    self._sift(effects, now)
                     found.append((group, effects))
+            self._migrations.look(group, self.replicas.get(group))
             self._note(group)
-        if CONTROL in self.replicas:
-            self._newsroom.look(self.replicas[CONTROL])
-        self._run_errands(now)
-        if self.atlas.version != self._version:
-            self._version = self.atlas.version
-            self._follow_atlas(now)
         news = self._newsroom.take_outbox()
         if news:
             found.append((CONTROL, Effects(send=news)))
@@ -349,9 +357,13 @@ class Roster:
             self._due[group] = due_ms
             heappush(self._heap, (due_ms, group))
 
-    def _collect(self, group: GroupId, effects: Effects | None) -> None:
+    def _sift(self, effects: Effects, now: Now) -> None:
+        self._newsroom.sift(effects)
+        self._migrations.sift(effects, now.mono_ms)
+
+    def _collect(self, group: GroupId, effects: Effects | None, now: Now) -> None:
         if effects is not None:
-            self._newsroom.sift(effects)
+            self._sift(effects, now)
             self._left.append((group, effects))
 
     def _turn_away(self, group: GroupId, sender: NodeId, message: Any) -> None:
@@ -378,6 +390,10 @@ class Roster:
         for errand, commands in self._newsroom.take_errands():
             writes = any(command.writes for command in commands)
             self.submit(CONTROL, (Request(errand, commands, writes, forward=True),), now)
+        if self._migrations.is_woken:
+            for ask in self._migrations.take_asks(now.mono_ms):
+                request = Request(ask, ask.commands, ask.by_log, forward=True, stale=ask.stale)
+                self.submit(ask.group, (request,), now)
 
     def _follow_atlas(self, now: Now) -> None:
         atlas = self.atlas
@@ -394,7 +410,9 @@ class Roster:
             # What it still wants to write and flush has nowhere to go any more.
             effects = replica.effects(now)
             if effects is not None:
-                self._collect(group, Effects(send=effects.send, answers=effects.answers))
+                told = Effects(send=effects.send, answers=effects.answers)
+                self._collect(group, told, now)
+            self._migrations.look(group, None)
             self._doomed.append(group)
 
     def _want(self, placement: Placement, *, campaigns: bool) -> None:
