@@ -12,6 +12,7 @@ from pnyx.machine.group import Group
 from pnyx.machine.results import NULL_ARRAY, Refusal
 from pnyx.machine.shards import shard_of_slot
 from pnyx.machine.slots import slot_of
+from pnyx.prng import Prng
 
 PREFIX = rows.group_prefix(GROUP, 1)
 
@@ -213,3 +214,22 @@ def test_the_clock_in_the_log_is_the_committed_one_and_a_reader_s_its_estimate()
     assert driver.one(c.Clock()) == START_MS
     assert driver.read(c.Clock(), now_ms=START_MS + 7) == [START_MS + 7]
     assert driver.read(c.Clock(), now_ms=START_MS - 7) == [START_MS]
+
+
+def test_what_is_kept_decoded_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "KNOWN_COUNT_MAX", 3)
+    lasting, restarted = Driver(), Driver()
+    draw = Prng(7)
+    for _ in range(400):
+        number = draw.below(5)
+        write = once(
+            1 + draw.below(20),
+            c.Append(b"k", b"%d" % number * draw.below(120)),
+            ack=draw.below(6),
+            session=bytes([number]) * 16,
+            deadline_ms=lasting.now_ms + draw.below(40),
+        )
+        restarted = Driver(restarted.space)
+        restarted.now_ms = lasting.now_ms = lasting.now_ms + draw.below(8)
+        assert lasting.run(write) == restarted.run(write)
+    assert dump(lasting.space) == dump(restarted.space)

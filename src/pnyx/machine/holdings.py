@@ -306,11 +306,16 @@ class Holdings:
             new = rows.get(row_key, old)
             if new == old:
                 continue
-            shard = int.from_bytes(row_key[_HEAD : _HEAD + 2], "big")
+            shard = row_key[_HEAD] << 8 | row_key[_HEAD + 1]
             held = self._dirty[shard] = self.shards[shard]
             key = row_key[PREFIX_BYTES:]
-            change = hash_of(key, new) - hash_of(key, old)
-            held.session_sum = (held.session_sum + change) & _MASK
+            seed = xxh3_64_intdigest(key)
+            change = held.session_sum
+            if new is not None:
+                change += xxh3_64_intdigest(new, seed)
+            if old is not None:
+                change -= xxh3_64_intdigest(old, seed)
+            held.session_sum = change & _MASK
             self._follow(shard, held, (key, new), Revision(revision))
         return self._logged() if self._changed else []
 

@@ -11,13 +11,14 @@ from typing import Final
 
 from pnyx.ids import Epoch, GroupId, Revision, ShardId
 from pnyx.machine import moves as m
-from pnyx.machine.commands import AnyCommand
+from pnyx.machine.commands import AnyCommand, Sequenced
 from pnyx.machine.directives import Directive, Order
 from pnyx.machine.holdings import (
     CLEAR,
     COPIED,
     ONE_KEY,
     WRONG_SHARD,
+    Holdings,
     Phase,
     Shard,
     decode_logged,
@@ -52,6 +53,8 @@ def done_where_held(
                 results.append(rules[kind](keyspace, command))
             else:
                 results.append(WRONG_SHARD)
+        elif kind is Sequenced and type(command.command) in ONE_KEY:  # type: ignore[union-attr]
+            results.append(_told_once(keyspace, held, rules, command))  # type: ignore[arg-type]
         elif isinstance(command, Order):
             # Its rule goes by what shards are, and changes what they are.
             keyspace.account()
@@ -68,6 +71,15 @@ def done_where_held(
     held.settle()
     keyspace.log(held.take_rows().items())
     return results
+
+
+def _told_once(keyspace: Keyspace, held: Holdings, rules: Rules, command: Sequenced) -> Result:
+    key = command.command.key  # type: ignore[union-attr]
+    slot = slot_of(key)
+    if not held.open[slot] or not held.open[command.slot]:
+        return WRONG_SHARD
+    keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
+    return rules[Sequenced](keyspace, command)
 
 
 def told_where_held(keyspace: Keyspace, rules: Rules, command: AnyCommand | Directive) -> Result:

@@ -13,7 +13,7 @@ class Remaining:
         self._ranges: list[tuple[bytes, bytes]] = []
 
     def get(self, key: bytes) -> bytes | None:
-        return None if self._is_gone(key) else self._space.get(key)
+        return None if self._ranges and self._is_gone(key) else self._space.get(key)
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         if not self._ranges:

@@ -40,6 +40,8 @@ INLINE_BYTES_MAX: Final = 128
 """An encoded answer above this has a row of its own, for the record is written again each time."""
 SWEEP_COUNT_MAX: Final = 64
 """Listed records looked at an entry, besides one for each of its commands."""
+KNOWN_COUNT_MAX: Final = 16_384
+"""Records kept decoded, some 500 bytes each: a session that is used is used again soon."""
 SESSION_BYTES: Final = 16
 _SHARD_BYTES: Final = 2
 
@@ -98,6 +100,7 @@ class Sessions:
         "_floor_is_exact",
         "_floor_ms",
         "_holdings",
+        "_known",
         "_records",
         "_space",
         "before",
@@ -120,6 +123,8 @@ class Sessions:
         self.before: dict[bytes, bytes | None] = {}
         """Of a divided keyspace: rows of records and answers as they were before the entry.
         Whatever is written was read first."""
+        self._known: dict[bytes, tuple[bytes, Record]] = {}
+        """Some records, by their places, as they are written and will be."""
         # No listed deadline is earlier than the floor; whether one stands at it may be unknown.
         self._floor_ms = 0
         self._floor_is_exact = False
@@ -137,10 +142,16 @@ class Sessions:
 
     def record(self, place: bytes, clock_ms: int) -> Record | None:
         """Return the record there, None if there is none or its time has come."""
-        row = self._row(place)
-        if row is None:
-            return None
-        record = decode_record(row)
+        known = self._known.get(place)
+        if known is None:
+            row = self._row(place)
+            if row is None:
+                return None
+            record = decode_record(row)
+        else:
+            row, record = known
+            if self._holdings is not None:
+                self.before.setdefault(place, row)
         if record.deadline_ms > clock_ms:
             return record
         self._forget(place, record)
@@ -180,7 +191,11 @@ class Sessions:
                 kept = (*self._unacknowledged(place, record, ack), *kept)
             deadline_ms = max(record.deadline_ms, deadline_ms)
             listed_ms = record.listed_ms
-        self.rows[place] = encode_row(Record(command.user, ack, deadline_ms, listed_ms, kept))
+        record = Record(command.user, ack, deadline_ms, listed_ms, kept)
+        self.rows[place] = row = encode_row(record)
+        if len(self._known) >= KNOWN_COUNT_MAX:
+            self._known.clear()
+        self._known[place] = row, record
 
     def _unacknowledged(self, place: bytes, record: Record, ack: int) -> list[Kept]:
         left: list[Kept] = []
@@ -230,11 +245,11 @@ class Sessions:
             return
         self._unlist(place, record.listed_ms)
         self._list(place, record.deadline_ms)
-        self.rows[place] = encode_row(msgspec.structs.replace(record, listed_ms=record.deadline_ms))
+        self._put(place, encode_row(msgspec.structs.replace(record, listed_ms=record.deadline_ms)))
 
     def _forget(self, place: bytes, record: Record) -> None:
         self._unacknowledged(place, record, max((each.sequence for each in record.kept), default=0))
-        self.rows[place] = None
+        self._put(place, None)
         self._unlist(place, record.listed_ms)
         self._count(place, record.user, -1)
 
@@ -300,7 +315,15 @@ class Sessions:
     def _put(self, row_key: bytes, row: bytes | None) -> None:
         if self._holdings is not None:
             self._row(row_key)
+        self._known.pop(row_key, None)
         self.rows[row_key] = row
+
+    def drop(self, lower: bytes, upper: bytes) -> None:
+        """A range of rows is deleted: forget what was to be written there."""
+        for row_key in [each for each in self.rows if lower <= each < upper]:
+            del self.rows[row_key]
+        if lower < self._deadlines and upper > self._records:
+            self._known.clear()
 
 
 def _answer_key(place: bytes, sequence: int) -> bytes:
