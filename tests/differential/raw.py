@@ -1,6 +1,7 @@
 """A connection that gives replies as the bytes they came in, for comparing two servers."""
 
 import socket
+from collections.abc import Sequence
 
 
 class RawConnection:
@@ -16,10 +17,13 @@ class RawConnection:
         self.send(*words)
         return self.reply()
 
+    def ask_all(self, commands: Sequence[tuple[bytes, ...]]) -> list[bytes]:
+        """Send commands at once, and return their raw replies."""
+        self.send_raw(b"".join([_request(words) for words in commands]))
+        return [self.reply() for _ in commands]
+
     def send(self, *words: bytes) -> None:
-        pieces = [b"*%d\r\n" % len(words)]
-        pieces += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
-        self.send_raw(b"".join(pieces))
+        self.send_raw(_request(words))
 
     def send_raw(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -78,6 +82,11 @@ class RawConnection:
             return after
         assert kind in {b"+", b"-", b":", b"_", b"#", b",", b"("}, self._buffer[at : at + 80]
         return after
+
+
+def _request(words: tuple[bytes, ...]) -> bytes:
+    pieces = [b"*%d\r\n" % len(words)]
+    return b"".join(pieces + [b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
 def parsed(raw: bytes) -> object:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
 from typing import Final, cast
 
 from pnyx.gateway.client import Client
+from pnyx.gateway.delivery import Delivery, Outcome
 from pnyx.gateway.dialogue import Dialogue
 from pnyx.gateway.framing import Framing
 from pnyx.gateway.limits import (
@@ -17,7 +19,6 @@ from pnyx.gateway.limits import (
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.rows import Pause
 from pnyx.gateway.run import Run
-from pnyx.replica.requests import Answer, Request
 from pnyx.transport.resp import BEFORE_AUTH, encode_error, encode_reply
 
 SETTLE_BYTES: Final = 4096
@@ -27,13 +28,11 @@ FULL: Final = b"-ERR max number of clients reached\r\n"
 
 
 class Connection(asyncio.Protocol):
-    """The protocol of both ports, and the `Waiter` of its requests."""
+    """The protocol of both ports."""
 
     def __init__(self, lobby: Lobby, *, speaks_cluster: bool) -> None:
         self._lobby = lobby
-        self._store = lobby.store
         self._speaks_cluster = speaks_cluster
-        self._forward = not speaks_cluster
         self._pending: deque[list[bytes]] = deque()
         self._pending_bytes = 0
         self._run: Run | None = None
@@ -81,6 +80,7 @@ class Connection(asyncio.Protocol):
             lobby.limits.requests() if self._client.is_authenticated else BEFORE_AUTH
         )
         self._dialogue = Dialogue(lobby, self._client)
+        self._delivery = Delivery(lobby, self._client, self._answered)
         self._is_known = self._client.is_authenticated
         """For whom the framing's limits are now: who logged in, or a stranger."""
         lobby.counters.connections += 1
@@ -92,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._pending.clear()
         if not hasattr(self, "_client"):
             return
+        self._delivery.stop()
         lobby = self._lobby
         lobby.held_bytes -= self._held_in + self._held_out
         self._held_in = self._held_out = 0
@@ -151,8 +152,7 @@ class Connection(asyncio.Protocol):
 
     def _ask(self, words: list[bytes]) -> None:
         """Submit the only thing a quiet client wants, if that needs no further look."""
-        command = self._dialogue.lone_command(words)
-        if command is None:
+        if not self._dialogue.take_lone(words):
             self._is_quiet = False
             self._pending.append(words)
             self._pump()
@@ -161,13 +161,12 @@ class Connection(asyncio.Protocol):
         self._lobby.counters.commands += 1
         self._run = self._dialogue.lone_run
         self._started = monotonic()
-        group = self._store.group_of_slot(0)
-        self._store.submit(group, Request(self, (command,), command.writes, self._forward))
+        self._delivery.start(self._run, self._started)
 
-    def answered(self, answer: Answer) -> None:
-        """Say what the store answered, then go on."""
+    def _answered(self, outcomes: Sequence[Outcome]) -> None:
+        """Say what became of the run, then go on."""
         run = self._run
-        assert run is not None, "an answer belongs to a request"
+        assert run is not None, "outcomes belong to a run"
         self._run = None
         if self._is_over:
             return
@@ -175,9 +174,9 @@ class Connection(asyncio.Protocol):
         if micros > self._lobby.slow_log.slower_than_micros >= 0:
             self._note_slow(run, int(micros))
         if self._is_quiet:
-            self._send(self._dialogue.lone_reply(answer))
+            self._send(self._dialogue.lone_reply(outcomes[0]))
             return
-        self._write(run, self._dialogue.replies(run, answer))
+        self._write(run, self._dialogue.replies(run, outcomes))
         if not self._is_over:
             self._pump()
 
@@ -205,12 +204,9 @@ class Connection(asyncio.Protocol):
             if run.commands:
                 self._run = run
                 self._started = monotonic()
-                self._store.submit(
-                    self._store.group_of_slot(0),
-                    Request(self, run.commands, run.by_log, self._forward, run.stale_role_ok),
-                )
+                self._delivery.start(run, self._started)
                 return
-            self._write(run, self._dialogue.replies(run, None))
+            self._write(run, self._dialogue.replies(run, ()))
 
     def _find_more(self) -> bool:
         """Put what the parser still holds into `pending`; False if there is nothing to do."""

@@ -6,12 +6,15 @@ becomes one `Request`; local commands in it are answered at their place.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from pnyx.gateway import transactions
 from pnyx.gateway.client import Client, Mute, Prefix, Queued
+from pnyx.gateway.delivery import Outcome
+from pnyx.gateway.domain import NOBODY
+from pnyx.gateway.fan import is_of_many
 from pnyx.gateway.limits import RUN_BYTES_MAX, RUN_COMMANDS_MAX
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.outcomes import (
@@ -37,10 +40,10 @@ from pnyx.gateway.run import Place, Run
 from pnyx.gateway.sessions import prefix_of, sequenced
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.machine.commands import AnyCommand
+from pnyx.machine.holdings import slots_of
 from pnyx.machine.results import OK, Refusal, Status
 from pnyx.machine.slots import slot_of
-from pnyx.node.status import Member
-from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone
+from pnyx.replica.requests import Elsewhere, NotDone, Unknown
 from pnyx.transport.resp import Reply, encode_error, encode_reply
 
 RUN_COMMANDS_FIRST: Final = 4
@@ -56,6 +59,7 @@ _NOAUTH: Final = Refusal("NOAUTH Authentication required.")
 _NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
 _OK_REPLY: Final = encode_reply(OK, 2)
 _SPEAKING: Final = Mute.SPEAKING
+_UNDONE: Final = frozenset({Elsewhere, NotDone, Unknown})
 SEQUENCE: Final = TABLE[b"PNYX.SEQ"]
 
 
@@ -70,49 +74,54 @@ class Dialogue:
         """The run of a command that came alone. There is one at a time, so one does for all; it
         keeps the words, which are few bytes, until the next."""
 
-    def lone_command(self, words: list[bytes]) -> AnyCommand | None:
-        """Return what `words` ask of the machine and put it into `lone_run`.
+    def take_lone(self, words: list[bytes]) -> bool:
+        """Put what `words` ask of the machine into `lone_run`.
 
-        None, and nothing is done, if they need the further look of `next_run`. This is its hot
+        False, and nothing is done, if they need the further look of `next_run`. This is its hot
         path for the client that waits for each answer: all cost would be in what surrounds one
         command there.
         """
         row = QUICK.get(words[0])
-        if row is None or row.parse is None or self._client.prefix is not None:
-            return None
-        if not row.least <= len(words) <= row.most:
-            return None
-        is_plain, any_key = self._hot_path()
-        if not is_plain or not (any_key or row.has_one_key):
-            return None
+        if row is None or not row.has_one_key or row.parse is None:
+            return False
+        client, store = self._client, self._lobby.store
+        if client.prefix is not None or not row.least <= len(words) <= row.most:
+            return False
+        group = store.group_of_slot(slot_of(words[row.keys[0]]))
+        if not self._is_plain() or (client.speaks_cluster and not store.leads(group)):
+            return False
         command = row.parse(words)
         if isinstance(command, Refusal):
-            return None
-        self.lone_run.plan = [(row, words, None)]
-        return command
+            return False
+        run = self.lone_run
+        run.plan = [(row, words, None)]
+        run.commands = [command]
+        run.groups = [group]
+        run.by_log = command.writes
+        return True
 
-    def lone_reply(self, answer: Answer) -> bytes:
+    def lone_reply(self, outcome: Outcome) -> bytes:
         """Return what `replies` would for `lone_run`."""
-        if isinstance(answer, Done):
-            result = answer.results[0]
-            if result is OK:
-                return _OK_REPLY
-            is_value = isinstance(result, bytes) and len(result) < REPLY_BYTES_SMALL
-            # Refusals are counted, and large values make the next runs smaller: not here.
-            if is_value or result is None or isinstance(result, int):
-                return encode_reply(result, self._client.protocol)
-        return self.replies(self.lone_run, answer)[0]
+        if outcome is OK:
+            return _OK_REPLY
+        is_value = isinstance(outcome, bytes) and len(outcome) < REPLY_BYTES_SMALL
+        # Refusals are counted, and large values make the next runs smaller: not here.
+        if is_value or outcome is None or isinstance(outcome, int):
+            plain: Any = outcome
+            return encode_reply(plain, self._client.protocol)
+        return self.replies(self.lone_run, (outcome,))[0]
 
     def next_run(self, pending: deque[list[bytes]], *, is_small: bool) -> Run:
         """Take the next run off `pending`; `is_small` if all of it is below the byte limit."""
         run = Run()
-        plan, commands = run.plan, run.commands
-        spelled = QUICK.get
+        plan, commands, groups = run.plan, run.commands, run.groups
+        store, spelled = self._lobby.store, QUICK.get
         room = self._commands_max
         size = 0
-        is_plain, any_key = self._hot_path()
+        is_plain = self._is_plain()
         words: list[bytes] = []
         client = self._client
+        redirects = client.speaks_cluster
         while pending and room and not run.is_full:
             words = pending.popleft()
             if not is_small:
@@ -131,9 +140,11 @@ class Dialogue:
             if (
                 is_plain
                 and row is not None
+                and row.has_one_key
                 and row.parse is not None
                 and row.least <= len(words) <= row.most
-                and (any_key or row.has_one_key)
+                and (group := store.group_of_slot(slot_of(words[row.keys[0]])))
+                and not (redirects and not store.leads(group))
             ):
                 command = (
                     row.parse(words)
@@ -145,41 +156,32 @@ class Dialogue:
                     continue
                 plan.append((row, words, None))
                 commands.append(command)
+                groups.append(group)
                 if command.writes:
                     run.by_log = True
                 continue
             if not self._take(run, words):
                 pending.appendleft(words)
                 break
-            is_plain, any_key = self._hot_path()
+            is_plain = self._is_plain()
         run.last_words = words[:2]
         return run
 
-    def replies(self, run: Run, answer: Answer | None) -> list[bytes]:
-        """Return the bytes of all replies of a run; `answer` is None if nothing was submitted."""
-        if isinstance(answer, Done):
-            said = self._done(run, answer)
-        else:
-            said = [
-                item if isinstance(item, bytes) else self._undone(item, answer) for item in run.plan
-            ]
-        muted = run.muted
-        if muted is not None:
-            said = [reply for at, reply in enumerate(said) if at not in muted]
-        return said
-
-    def _done(self, run: Run, answer: Done) -> list[bytes]:
+    def replies(self, run: Run, outcomes: Sequence[Outcome]) -> list[bytes]:
+        """Return the bytes of all replies of a run, given the outcomes of its commands."""
         protocol = self._client.protocol
-        results = iter(answer.results)
+        results = iter(outcomes)
         said: list[bytes] = []
         size = 0
         for item in run.plan:
             if isinstance(item, bytes):
                 said.append(item)
                 continue
-            result = next(results)
-            ask = item[2]
-            shaped: Reply = result if ask is None else ask.shape(result)
+            result: Any = next(results)
+            if type(result) in _UNDONE:
+                said.append(self._undone(item, result))
+                continue
+            shaped: Reply = result if item[2] is None else item[2].reply(result)
             if isinstance(shaped, Status) and shaped.text == b"OK":
                 said.append(_OK_REPLY)
                 continue
@@ -192,21 +194,24 @@ class Dialogue:
             self._commands_max = max(RUN_COMMANDS_FIRST, self._commands_max // 4)
         elif len(run.plan) == self._commands_max < RUN_COMMANDS_MAX:
             self._commands_max *= 4
+        muted = run.muted
+        if muted is not None:
+            said = [reply for at, reply in enumerate(said) if at not in muted]
         return said
 
-    def _undone(self, place: Place, answer: Answer | None) -> bytes:
+    def _undone(self, place: Place, outcome: Outcome) -> bytes:
         row, words, ask = place
         if ask is not None and ask.otherwise is not None:
             return encode_reply(ask.otherwise(), self._client.protocol)
-        refusal = self._reason(row, words, answer)
+        refusal = self._reason(row, words, outcome)
         self._lobby.count_error(refusal.text)
         return encode_error(refusal.text)
 
-    def _reason(self, row: Row, words: list[bytes], answer: Answer | None) -> Refusal:
-        if isinstance(answer, NotDone):
-            return NOT_DONE[answer.reason]
-        if isinstance(answer, Elsewhere):
-            leader = self._lobby.store.topology().member(answer.leader)
+    def _reason(self, row: Row, words: list[bytes], outcome: Outcome) -> Refusal:
+        if isinstance(outcome, NotDone):
+            return NOT_DONE[outcome.reason]
+        if isinstance(outcome, Elsewhere):
+            leader = self._lobby.store.topology().member(outcome.leader)
             if not self._client.speaks_cluster or leader is None:
                 return LEADER_CHANGED
             keys = row.keys_of(words)
@@ -215,18 +220,10 @@ class Dialogue:
             return moved(slot_of(keys[0]), leader.host, leader.cluster_port)
         return UNKNOWN
 
-    def _hot_path(self) -> tuple[bool, bool]:
-        """Return whether most rows need no further look, and whether they may have any keys."""
+    def _is_plain(self) -> bool:
+        """Do commands with one key need no look beyond their row?"""
         client = self._client
-        if (
-            not client.is_authenticated
-            or client.transaction is not None
-            or client.mute is not _SPEAKING
-        ):
-            return False, False
-        if not client.speaks_cluster:
-            return True, True
-        return self._leads, False
+        return client.is_authenticated and client.transaction is None and client.mute is _SPEAKING
 
     def _say(self, run: Run, reply: Reply) -> None:
         if isinstance(reply, Refusal):
@@ -241,7 +238,7 @@ class Dialogue:
             if words[0].upper() in _CROSS_PROTOCOL:
                 run.drops = run.is_full = True
                 return True
-        elif run.commands and (row.waits or self._may_part(row)):
+        elif run.commands and (row.waits or self._may_be_alone(row)):
             return False
         before = len(run.plan)
         wrong = row if isinstance(row, Refusal) else self._wrong(row, words)
@@ -277,12 +274,6 @@ class Dialogue:
             client.transaction.is_broken = True
         return wrong
 
-    def _may_part(self, row: Row) -> bool:
-        """May this local command need a request of another kind (READONLY reads)?"""
-        if row.parse is not None or not self._client.speaks_cluster:
-            return False
-        return not self._leads
-
     def _row(self, words: list[bytes]) -> Row | Refusal:
         row = TABLE.get(words[0].upper())
         if row is None:
@@ -305,33 +296,47 @@ class Dialogue:
             return self._misrouted(row.keys_of(words), row)
         return None
 
+    def _may_be_alone(self, row: Row) -> bool:
+        """May what this row's `local` asks of the store not be in a run with other commands?"""
+        if row.name != "exec":
+            return row.asks or row.name == "watch"
+        # EXEC takes what is queued, so it is known before whether it will be alone.
+        client = self._client
+        queued = client.transaction.queued if client.transaction is not None else []
+        keys = [*self._queued_keys(queued), *client.watched]
+        return len({slot_of(key) for key in keys}) != 1 or any(
+            member.command is None or not self._queued_keys([member]) for member in queued
+        )
+
     def _misrouted(self, keys: list[bytes], row: Row) -> Refusal | None:
         """Return why the cluster port does not do this here."""
-        leader = self._other_leader()
+        store = self._lobby.store
         if not keys:
-            writes = row.is_write and row.parse is not None
-            return READONLY if writes and leader is not None else None
+            return self._forbidden(row)
         slots = {slot_of(key) for key in keys}
         if len(slots) > 1:
             return CROSSSLOT
-        if leader is None or (self._client.reads_here and not row.is_write):
-            return None
-        return moved(slots.pop(), leader.host, leader.cluster_port)
-
-    def _other_leader(self) -> Member | None:
-        store = self._lobby.store
-        if self._leads:
+        slot = slots.pop()
+        group = store.group_of_slot(slot)
+        if store.leads(group):
             return None
         topology = store.topology()
-        group = topology.group(store.group_of_slot(0))
-        if group is None or not group.quorum or group.leader == topology.me:
+        status = topology.group(group)
+        # Without a leader it is parked below, and so is what nobody serves right now.
+        if status is None or not status.quorum or status.leader == topology.me:
             return None
-        return topology.member(group.leader)
+        if self._client.reads_here and not row.is_write and status.has(topology.me):
+            return None
+        leader = topology.member(status.leader)
+        return None if leader is None else moved(slot, leader.host, leader.cluster_port)
 
-    @property
-    def _leads(self) -> bool:
-        store = self._lobby.store
-        return store.leads(store.group_of_slot(0))
+    def _forbidden(self, row: Row) -> Refusal | None:
+        """Return why a command without keys is not done by this process."""
+        if not row.is_write or row.parse is None:
+            return None
+        topology = self._lobby.store.topology()
+        is_led = any(group.quorum for group in topology.groups)
+        return READONLY if is_led and not topology.led_by(topology.me) else None
 
     def _obey(self, run: Run, row: Row, words: list[bytes]) -> bool:
         client = self._client
@@ -357,22 +362,23 @@ class Dialogue:
 
     def _submit(self, run: Run, place: Place, command: AnyCommand) -> bool:
         row, words, _ask = place
-        if self._client.prefix is not None and row.name != "exec":
+        client = self._client
+        if client.prefix is not None and row.name != "exec":
             once = self._in_session(row, words, command)
             if isinstance(once, Refusal):
                 self._say(run, once)
                 return True
             command = once
-        stale = (
-            self._client.speaks_cluster
-            and not command.writes
-            and (self._client.reads_here or not row.keys_of(words))
-            and not self._leads
-        )
-        if run.commands and stale != run.stale_role_ok:
+        is_alone = is_of_many(command)
+        if run.commands and is_alone:
             return False
-        run.stale_role_ok = stale
-        run.add(place, command)
+        keys = row.keys_of(words)
+        if client.speaks_cluster and not command.writes and (client.reads_here or not keys):
+            run.stale_role_ok = True
+        group = NOBODY if is_alone else self._lobby.store.group_of_slot(slots_of(command)[0])
+        run.add(place, command, group)
+        run.is_alone = is_alone
+        run.is_full = run.is_full or is_alone
         return True
 
     def _parsed_in_session(self, row: Row, words: list[bytes]) -> AnyCommand | Refusal:

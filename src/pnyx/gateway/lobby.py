@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.limits import Limits
+from pnyx.gateway.parking import Parking
 from pnyx.gateway.slowlog import SlowLog
 from pnyx.gateway.store import Store
 from pnyx.gateway.throttle import Throttle
@@ -63,6 +64,9 @@ class Lobby:
         """The wall clock, about a second fine: enough for ages and idle times."""
         self.counters = Counters()
         self.slow_log = SlowLog()
+        self.parking = Parking(store.settings.limits.parked_bytes_max)
+        self.park_seconds = store.settings.limits.park_ms / 1000
+        """How long a command may wait for a group that serves its shard."""
         self.throttle = Throttle()
         self.started_at = now_seconds
         """On the monotonic clock, as all seconds of the gateway."""

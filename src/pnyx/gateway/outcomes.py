@@ -37,6 +37,15 @@ UNKNOWN: Final = Refusal(
     "it again with the same sequence"
 )
 
+NOT_SERVED: Final = Refusal(
+    "CLUSTERDOWN Hash slot not served: PX0216 its shard is on its way to another group, or was "
+    "never given to one; nothing was done, try again"
+)
+ACROSS_GROUPS: Final = Refusal(
+    "CROSSSLOT PX0217 the keys belong to several groups, and what is done to them together needs "
+    "one; nothing was done, give the keys one {tag} in braces"
+)
+
 LEADER_CHANGED: Final = Refusal(
     "CLUSTERDOWN PX0107 the leader changed while this request was on its way; "
     "nothing was done, try again"

@@ -6,7 +6,7 @@ who leads none is a replica of one leader that it follows, so that its address i
 when that leader is gone.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pnyx.ids import GroupId, NodeId
@@ -71,13 +71,13 @@ def _leaders_of(
     node: NodeId, topology: Topology, led: dict[NodeId, list[GroupStatus]]
 ) -> Iterator[NodeId]:
     for group in topology.groups:
-        if group.leader in led and (node in group.voters or node in group.learners):
+        if group.leader in led and group.has(node):
             assert group.leader is not None, "None leads nothing"
             yield group.leader
 
 
 def slots_of(
-    groups: Collection[GroupId], owners: tuple[GroupId, ...]
+    groups: Collection[GroupId], owners: Sequence[GroupId | None]
 ) -> tuple[tuple[int, int], ...]:
     """Return first and last slot of each run of shards that `groups` serve."""
     runs: list[tuple[int, int]] = []
@@ -108,5 +108,5 @@ def followers_of(topology: Topology) -> list[Member]:
         for member in topology.placed
         if member.node != topology.me
         and member.reachable
-        and any(member.node in (*group.voters, *group.learners) for group in led)
+        and any(group.has(member.node) for group in led)
     ]

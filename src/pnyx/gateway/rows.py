@@ -33,6 +33,12 @@ class Ask:
     otherwise: Callable[[], Reply] | None = None
     """The reply if the machine cannot be reached; without it Redis clients get the reason."""
 
+    def reply(self, result: Result) -> Reply:
+        """Return the reply to a result."""
+        if isinstance(result, Refusal):
+            return result if self.otherwise is None else self.otherwise()
+        return self.shape(result)
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from pnyx.gateway.rows import Ask, Pause, Row
+from pnyx.ids import GroupId
 from pnyx.machine.commands import AnyCommand
 
 Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
@@ -10,12 +11,19 @@ Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
 
 
 class Run:
-    """Commands to answer together, in order."""
+    """Commands to answer together, in order.
+
+    Either each command for the store has keys of one slot, so that whatever group serves it does
+    all of the run that belongs to that slot, or there is a single one, which is `alone`: several
+    groups may have a part in it.
+    """
 
     __slots__ = (
         "by_log",
         "commands",
         "drops",
+        "groups",
+        "is_alone",
         "is_full",
         "is_last",
         "last_words",
@@ -29,8 +37,11 @@ class Run:
         self.plan: list[bytes | Place] = []
         """Finished replies, and places for results in the order of `commands`."""
         self.commands: list[AnyCommand] = []
+        self.groups: list[GroupId] = []
+        """Who serves the slot of each command, as the run is made; 0: nobody right now."""
         self.by_log = False
         self.stale_role_ok = False
+        self.is_alone = False
         self.muted: frozenset[int] | None = None
         """Places in the plan whose reply the client does not want."""
         self.pause: Pause | None = None
@@ -43,9 +54,10 @@ class Run:
         self.last_words: list[bytes] = []
         """Of the last command in it, at most two."""
 
-    def add(self, place: Place, command: AnyCommand) -> None:
+    def add(self, place: Place, command: AnyCommand, group: GroupId) -> None:
         """Add a command for the machine."""
         self.plan.append(place)
         self.commands.append(command)
+        self.groups.append(group)
         if command.writes:
             self.by_log = True

@@ -80,8 +80,8 @@ def _session(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     return Ask(Clock(), told)
 
 
-def _clock(_words: list[bytes]) -> AnyCommand:
-    return Clock()
+def _clock(words: list[bytes]) -> AnyCommand:
+    return Clock(slot_of(words[1]))
 
 
 ROWS: Final = (

@@ -40,6 +40,10 @@ class GroupStatus:
     voters: tuple[NodeId, ...]
     learners: tuple[NodeId, ...] = ()
 
+    def has(self, node: NodeId) -> bool:
+        """Has `node` a replica of it?"""
+        return node in self.voters or node in self.learners
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
