@@ -6,8 +6,8 @@
 
 Each is a value: what it hears makes the next one, and perhaps a message. Messages may be lost,
 doubled and reordered. All of a proposer's go to every acceptor; an acceptor's `Promise` goes to
-the ballot's node, its `Accepted` to every learner. This is the lesson that `multipaxos/` builds on
-for a log; nothing in production runs it.
+the ballot's node, its `Accepted` to every learner. This is the lesson that `instances/` builds on,
+and `multipaxos/` for a log; nothing in production runs it.
 """
 
 from dataclasses import dataclass, replace
