@@ -22,6 +22,7 @@ LINES = {
     "G": (1, 5, 6, 7, 8, 9, 10, 11, 12),
     "H": (1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 13),
     "S": tuple(range(1, 17)),
+    "P": tuple(range(1, 15)),
 }
 """The lines of the list of bugs, whose numbers never change."""
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "zoo.md"

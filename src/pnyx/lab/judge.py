@@ -4,6 +4,7 @@ from pnyx.consensus.engines import EngineName
 from pnyx.lab.conduct import Conduct
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.invariants.invariant import Marks
+from pnyx.lab.lessons.stage import LessonStage
 from pnyx.lab.patience import Patience
 from pnyx.lab.record import Record
 from pnyx.lab.replay import Line, line_of
@@ -55,13 +56,18 @@ def judged(plan: Plan, code: str) -> Record:
 
 def watched_scenario(scenario: Scenario, seed: int) -> Result:
     """Play `scenario`, judged by its own assertions and all invariants."""
+    if scenario.lesson is not None:
+        return LessonStage(scenario, seed).run()
     return play(scenario, seed, [Invariants()])
 
 
 def played(scenario: Scenario, seed: int, code: str) -> Record:
     """Play `scenario` and return what is kept of it."""
     invariants = Invariants()
-    result = play(scenario, seed, [invariants])
+    if scenario.lesson is not None:
+        result = LessonStage(scenario, seed).run()
+    else:
+        result = play(scenario, seed, [invariants])
     violation = result.violation
     invariant, sentence = "", ""
     if violation is not None:

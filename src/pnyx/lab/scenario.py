@@ -191,6 +191,8 @@ class Scenario:
     """Does it also run on real processes?"""
     prepare: Callable[..., None] | None = None
     """Called with the stage before the first process starts: to write onto its disks."""
+    lesson: Any = None
+    """The protocol that its hosts run (lessons/stage.py); None: replicas of a group."""
     options: dict[str, Any] = field(default_factory=dict)
     """Parameters of the script, for files that share one."""
 

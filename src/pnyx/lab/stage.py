@@ -1,6 +1,6 @@
 """Scenarios in the world: the stage on which a script acts, and the clock it is driven by."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -8,11 +8,11 @@ from pnyx.consensus.ready import HardState, Mark
 from pnyx.ids import NodeId
 from pnyx.lab.commandlog import CommandLog, log_of
 from pnyx.lab.network import RELIABLE
+from pnyx.lab.playing import Playing
 from pnyx.lab.process import Process
-from pnyx.lab.scenario import Budget, Call, Failed, Scenario, Script, Sleep, Step, Until
+from pnyx.lab.scenario import Budget, Call, Failed, Scenario, Script, Until
 from pnyx.lab.seat import Seat
 from pnyx.lab.surroundings import GROUP, REPLIES
-from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.watch import Violation, Watch
 from pnyx.lab.world import World, WorldSettings, broken_assertion
 from pnyx.machine.commands import AnyCommand, Batch, Get, Set, encode
@@ -21,8 +21,6 @@ from pnyx.replica.effects import Outbound
 from pnyx.replica.requests import Answer, Request
 from pnyx.storage.record import GroupCheckpoint, encode_entries, encode_group
 
-POLL_US: Final = 1_000
-"""How often a script that waits looks again."""
 FORM_US: Final = 1_000_000
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 _REPLY_NAMES: Final = frozenset(kind.__name__ for kind in REPLIES)
@@ -41,7 +39,8 @@ class Result:
     events: int
     hash: str
     simulated_us: int
-    world: World
+    story: tuple[str, ...] = ()
+    """What happened last, a line each, if it failed and is a lesson."""
 
     @property
     def ok(self) -> bool:
@@ -64,8 +63,8 @@ class WorldStage(Watch):
         self._calls: dict[Call, None] = {}
         self._sent_to: dict[tuple[NodeId, str], int] = {}
         self._drawn: dict[str, int] = {}
-        self._tasks = 0
         self.world = World(seed, settings_of(scenario), [*watches, self.log, self])
+        self._playing = Playing(self.world.timeline)
 
     # Time and chance.
 
@@ -254,8 +253,7 @@ class WorldStage(Watch):
         return command.value if isinstance(command, Set) else None
 
     def spawn(self, script: Script) -> None:
-        self._tasks += 1
-        self._plan(0, script, None)
+        self._playing.spawn(script)
 
     # What is judged.
 
@@ -301,10 +299,7 @@ class WorldStage(Watch):
             if scenario.unreliable:
                 self.spawn(self._worsen())
             self.spawn(scenario.script(self, **scenario.options))
-            while self._tasks and world.now_us < scenario.limit_us:
-                world.timeline.step()
-            if self._tasks:
-                failed = f"not over after {scenario.limit_us / 1e6:.0f} simulated seconds"
+            failed = self._playing.run(scenario.limit_us)
             for watch in world.watches.watches:
                 watch.finish(world.processes.values())
         except Failed as error:
@@ -323,7 +318,6 @@ class WorldStage(Watch):
             timeline.happened,
             timeline.hash,
             timeline.now_us,
-            world,
         )
 
     def _worsen(self) -> Script:
@@ -333,34 +327,6 @@ class WorldStage(Watch):
         formed = yield Until(lambda: all(each.replica for each in processes), FORM_US)
         self.check(formed, f"the cluster did not form within {FORM_US / 1e6:g} s")
         self.reliable(reliable=False)
-
-    def _plan(self, delay_us: int, script: Script, value: Any) -> None:
-        self.world.timeline.after_us(delay_us, "script", NOWHERE, self._advance, script, value)
-
-    def _advance(self, script: Script, value: Any) -> None:
-        try:
-            step = script.send(value)
-        except StopIteration:
-            self._tasks -= 1
-            return
-        self._wait(script, step)
-
-    def _wait(self, script: Script, step: Step) -> None:
-        match step:
-            case Sleep(us):
-                self._plan(us, script, None)
-            case Until(reached, within_us):
-                self._poll(script, reached, self.now_us + within_us)
-
-    def _poll(self, script: Script, reached: Callable[[], bool], deadline_us: int) -> None:
-        if reached():
-            self._plan(0, script, True)
-        elif self.now_us >= deadline_us:
-            self._plan(0, script, False)
-        else:
-            self.world.timeline.after_us(
-                POLL_US, "script", NOWHERE, self._poll, script, reached, deadline_us
-            )
 
 
 def settings_of(scenario: Scenario) -> WorldSettings:

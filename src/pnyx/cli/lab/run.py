@@ -161,6 +161,9 @@ def show_result(result: Result, *, quiet: bool = False) -> int:
     why = result.failed
     if result.violation is not None:
         why = f"{result.violation.invariant}: {result.violation.sentence}"
+    for told in result.story:
+        print(f"  {told}")
+    sys.stdout.flush()
     print(f"failed    {scenario.id}: {why}", file=sys.stderr)
     line = Line(scenario.id, result.seed, code_hash())
     print(f"again     pnyx lab replay {line}", file=sys.stderr)

@@ -9,6 +9,7 @@ from pnyx.lab.zoo import (
     durability,
     elections,
     flow,
+    lessons,
     members,
     reads,
     shards,
@@ -26,6 +27,7 @@ ENTRIES: Final[tuple[Mutant | Absent, ...]] = (
     *flow.MUTANTS,
     *ballots.MUTANTS,
     *shards.MUTANTS,
+    *lessons.MUTANTS,
 )
 """In the order of the list of bugs."""
 

@@ -22,6 +22,7 @@ FAMILIES: Final = {
     "G": "Flow control, liveness, the clients' path",
     "H": "Paxos",
     "S": "Shards, sessions, time",
+    "P": "Instances, forgetting, lost disks: the lesson of multi-instance Paxos",
 }
 
 
