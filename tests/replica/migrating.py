@@ -37,7 +37,9 @@ COUNT = 12
 """Shards."""
 WALL_MS = 1_000_000
 OUTCOME_MS = 3_000
-LIMITS = MigrationLimits(chunk_bytes=300, under_way_bytes=1_000, freeze_bytes=200, forget_bytes=500)
+LIMITS = MigrationLimits(
+    chunk_bytes=2_500, under_way_bytes=1_000, freeze_bytes=2_500, forget_bytes=500
+)
 
 
 @dataclass

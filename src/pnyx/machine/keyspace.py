@@ -353,9 +353,15 @@ class Keyspace:
             self.log(self.holdings.account_sessions(sessions.before, sessions.rows, self.revision))
             sessions.before.clear()
 
-    def lay(self, row_key: bytes, row: bytes | None) -> None:
-        """Put or delete the row of a key as it is; totals are the caller's."""
-        self._row(row_key)
+    def lay(self, row_key: bytes, row: bytes | None, *, is_new: bool = False) -> None:
+        """Put or delete the row of a key as it is; totals are the caller's.
+
+        `is_new` says that there is no such row, so that nobody looks: that is half of the work.
+        """
+        if is_new:
+            self.before[row_key] = None
+        else:
+            self._row(row_key)
         self.rows[row_key] = row
 
     def log(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:

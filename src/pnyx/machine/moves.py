@@ -4,7 +4,7 @@
 One that is late, doubled or of an older attempt does nothing and says so (`VOID`).
 """
 
-from typing import TypeAlias, Union
+from typing import Final, TypeAlias, Union
 
 import msgspec
 
@@ -14,6 +14,11 @@ from pnyx.machine.directives import Directive, Order
 Effect: TypeAlias = tuple[bytes, bytes | None]
 """A row's key behind its generation, and the row, None if it was deleted. Absolute, so it may be
 applied to a copy that holds it already. The key `CLEAR` alone deletes all keys of the shard."""
+
+
+ROW_BYTES: Final = 512
+"""What a row weighs beyond its own bytes: to read, pack and put a small one takes as long as these
+would, and a chunk's weight bounds how long a loop is held up by it."""
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
@@ -115,7 +120,7 @@ class ReadChunk(Directive, frozen=True, array_like=True, tag="read_chunk", gc=Fa
     after: bytes
     """Where the chunk before ended; empty at the beginning."""
     bytes_max: int
-    """About so many bytes of rows, one row at least."""
+    """About so many bytes of rows, `ROW_BYTES` for each included; one row at least."""
 
 
 class ReadChanges(Directive, frozen=True, array_like=True, tag="read_changes", gc=False):

@@ -247,7 +247,8 @@ def _chunk(keyspace: Keyspace, command: m.MoveChunk) -> Result:
         # bring back what they changed.
         return VOID
     for key, row in chunk.rows:
-        _put(keyspace, key, row)
+        # Beyond the cursor there is nothing.
+        _put(keyspace, key, row, is_new=True)
     keyspace.account()
     _touched(keyspace, command.shard).cursor = chunk.upto
     return OK
@@ -338,7 +339,7 @@ def _do(keyspace: Keyspace, shard: ShardId, effects: Iterable[m.Effect]) -> None
     keyspace.account()
 
 
-def _put(keyspace: Keyspace, key: bytes, row: bytes | None) -> None:
+def _put(keyspace: Keyspace, key: bytes, row: bytes | None, *, is_new: bool = False) -> None:
     """Put or delete a row of an importing shard, and what follows from it."""
     row_key = keyspace.prefix + key
     if key[:1] != KIND_DATA:
@@ -346,7 +347,7 @@ def _put(keyspace: Keyspace, key: bytes, row: bytes | None) -> None:
         return
     if row is not None and row[0] == EXPIRING:
         keyspace.rows[keyspace.expiry_key(key[1:], expiry_of(row))] = b""
-    keyspace.lay(row_key, row)
+    keyspace.lay(row_key, row, is_new=is_new)
 
 
 def _empty(keyspace: Keyspace, shard: ShardId, held: Shard, floor: Epoch) -> None:
@@ -383,7 +384,7 @@ def chunk_of(
             if rows and size >= bytes_max:
                 return m.Chunk(after, rows[-1][0], held.changes, tuple(rows))
             rows.append((row_key[PREFIX_BYTES:], row))
-            size += len(row_key) + len(row)
+            size += len(row_key) + len(row) + m.ROW_BYTES
     return m.Chunk(after, COPIED, held.changes, tuple(rows))
 
 
@@ -400,7 +401,7 @@ def changes_of(
         if effects and size >= bytes_max:
             break
         effects.append(decode_logged(row).effects)
-        size += len(row)
+        size += len(row) + m.ROW_BYTES
     return m.Changes(after + 1, tuple(effects))
 
 

@@ -87,6 +87,7 @@ class Arrival:
         "_is_lost",
         "_last",
         "_limits",
+        "_looks",
         "_me",
         "_proposed",
         "_ready",
@@ -137,6 +138,8 @@ class Arrival:
         """Since the change log was looked at."""
         self._is_close = False
         """Was next to nothing left when last looked?"""
+        self._looks = 0
+        """At the change log since all rows were here."""
         self._stale = True
         self._frozen: m.Frozen | None = None
         self._last: m.Changes | None = None
@@ -337,13 +340,18 @@ class Arrival:
                 return True
             if not changes.effects:
                 return self._doubt(ask)
-        self._is_close = self._after == COPIED and size <= self._limits.freeze_bytes
+        self._is_close = self._after == COPIED and self._is_little(changes, size)
         if changes.effects:
             self._budget.take(size, now_ms)
             self._unforgotten_bytes += size
             self._propose(m.MoveChanges(self.shard, self.epoch, changes), size, now_ms)
             self._changes = reached
         return True
+
+    def _is_little(self, changes: m.Changes, size: int) -> bool:
+        self._looks += 1
+        allowed = self._limits.freeze_bytes << min(self._looks // self._limits.freeze_looks, 4)
+        return size + m.ROW_BYTES * len(changes.effects) <= allowed
 
     def _took_freeze(self, result: Result) -> bool:
         if not isinstance(result, bytes):

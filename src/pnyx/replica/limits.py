@@ -44,13 +44,17 @@ class MigrationLimits:
     rate_bytes_s: int = 0
     """Of rows copied to one group, all its moves together; 0: as fast as it goes."""
     chunk_bytes: int = 256 * 1024
-    """So few that reading, packing or putting a chunk takes a few ms."""
+    """So few, `ROW_BYTES` for each row included, that to read or put a chunk takes a few ms."""
     under_way_bytes: int = 1024 * 1024
     """Of chunks and changes of one move that are proposed and not yet committed."""
     chunks_a_look: int = 4
     """Rows are copied so many chunks at a time; between them the change log is looked at."""
-    freeze_bytes: int = 32 * 1024
-    """A shard is frozen when no more changes than these are left."""
+    freeze_bytes: int = 128 * 1024
+    """A shard is frozen when a look finds no more changes than these, `ROW_BYTES` for each
+    included: some two hundred, so that to do them takes a few ms."""
+    freeze_looks: int = 8
+    """After so many looks that found more, twice as much is allowed: else a shard that is written
+    faster than that would never get away."""
     forget_bytes: int = 16 * 1024 * 1024
     """The source may drop its change log each time that so much of it is committed here."""
     patience_ms: int = 10_000
