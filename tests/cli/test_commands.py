@@ -13,6 +13,7 @@ from pnyx.cli.keys import parsed
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, WrongDirectory
 from pnyx.harness.serve import overrides
+from pnyx.node.sources import load
 
 THREE = "n1=10.77.0.1,n2=10.77.0.2,n3=10.77.0.3"
 
@@ -54,9 +55,19 @@ def test_init_refuses_nodes_that_are_not_name_and_host(nodes: str, tmp_path: Pat
     assert not (tmp_path / "c").exists()
 
 
-def test_more_than_one_group_is_refused_and_nothing_starts() -> None:
-    with pytest.raises(SettingsWrong, match="nothing was started"):
-        start(groups=3, ephemeral=True)
+def test_init_writes_with_how_many_groups_and_shards_a_cluster_begins(tmp_path: Path) -> None:
+    words = ["init", "--nodes", "n1=127.0.0.1", "--dir", str(tmp_path)]
+    assert run([*words, "--groups", "4", "--shards", "64"]) == 0
+    settings = load(tmp_path / "n1.toml", environ={})
+    assert (settings.groups, settings.shards) == (4, 64)
+
+
+def test_a_demo_keeps_the_groups_and_shards_its_data_began_with(tmp_path: Path) -> None:
+    (tmp_path / "n1.toml").write_text("groups = 4")
+    with pytest.raises(WrongDirectory, match="began with groups = 4"):
+        start(groups=3, nodes="1", data=tmp_path)
+    with pytest.raises(WrongDirectory, match="began with shards = 256"):
+        start(groups=4, shards=10, nodes="1", data=tmp_path)
 
 
 def test_data_to_keep_and_to_drop_is_a_contradiction(tmp_path: Path) -> None:
@@ -73,7 +84,7 @@ def test_a_demo_does_not_change_how_many_nodes_its_data_has(tmp_path: Path) -> N
 
 def test_a_demo_does_not_change_the_engine_of_its_data(tmp_path: Path) -> None:
     (tmp_path / "n1.toml").touch()
-    with pytest.raises(WrongDirectory, match="written by raft"):
+    with pytest.raises(WrongDirectory, match="began with consensus = raft"):
         start(nodes="1", data=tmp_path, consensus=EngineName.MULTIPAXOS)
 
 

@@ -288,3 +288,13 @@ def test_a_commit_is_told_once() -> None:
     first = leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
     again = leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
     assert (len(of_type(first, CommitIndex)), again) == (1, [])
+
+
+# Beats.
+
+
+def test_leaders_of_one_clock_beat_at_the_same_moments_if_they_are_to() -> None:
+    together = RaftSettings(heartbeat_ms=50, beat_grid_ms=50)
+    assert [together.next_beat_ms(now_ms) for now_ms in (100, 101, 149)] == [150, 150, 150]
+    apart = RaftSettings(heartbeat_ms=50)
+    assert [apart.next_beat_ms(now_ms) for now_ms in (100, 101, 149)] == [150, 151, 199]

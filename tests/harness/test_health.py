@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from pnyx.harness import health
-from pnyx.harness.health import Asked, Report, ReportedMember, Word, judge
+from pnyx.harness.health import Asked, Report, ReportedGroup, ReportedMember, Word, judge
 
+THREE = tuple(ReportedMember(f"n{n}", n, reachable=True) for n in (1, 2, 3))
 LABELS = ("n1", "n2", "n3")
 
 
@@ -15,15 +16,32 @@ def asked(
 ) -> Asked:
     ids = {name: number for number, name in enumerate(LABELS, start=1)}
     members = tuple(ReportedMember(name, ids[name], name in hears) for name in LABELS)
-    report = Report(
-        label=label,
-        me=ids[label],
-        term=term,
-        quorum=leader is not None,
-        leader=ids[leader] if leader else None,
-        members=members,
+    led_by = None if leader is None else ids[leader]
+    return Asked(label, "127.0.0.1:1", report_of(label, ids[label], members, led_by, term))
+
+
+def report_of(
+    label: str,
+    me: int,
+    members: tuple[ReportedMember, ...],
+    leader: int | None = 1,
+    term: int = 1,
+) -> Report:
+    """What a node says whose cluster has the controller and one group, both led by one node."""
+    voters = tuple(member.node for member in members if member.voter)
+    quorum = leader is not None
+    return Report(
+        label,
+        me,
+        term,
+        quorum,
+        leader,
+        members,
+        ReportedGroup(0, leader, term, quorum, voters),
+        (ReportedGroup(1, leader, term, quorum, voters, shards=4),),
+        (1, 1, 1, 1),
+        configuration=1,
     )
-    return Asked(label, "127.0.0.1:1", report)
 
 
 def silent(label: str) -> Asked:
@@ -71,13 +89,11 @@ def test_the_sentence_names_who_is_missing_and_how_many_more_may_go() -> None:
 
 
 def seen_by_leader(*members: ReportedMember) -> Asked:
-    report = Report("n1", 1, 1, quorum=True, leader=1, members=members)
-    return Asked("n1", "127.0.0.1:1", report)
+    return Asked("n1", "127.0.0.1:1", report_of("n1", 1, members))
 
 
 def other(label: str, node: int) -> Asked:
-    report = Report(label, node, 1, quorum=True, leader=1, members=())
-    return Asked(label, "127.0.0.1:1", report)
+    return Asked(label, "127.0.0.1:1", report_of(label, node, ()))
 
 
 N1, N2, N3 = (ReportedMember(f"n{n}", n, reachable=True) for n in (1, 2, 3))
@@ -130,7 +146,7 @@ def test_a_leader_that_was_not_asked_is_found_by_what_its_followers_say(
     )
 
     def said(label: str, node: int) -> Asked:
-        return Asked(label, "", Report(label, node, 7, quorum=True, leader=4, members=members))
+        return Asked(label, "", report_of(label, node, members, leader=4, term=7))
 
     answers = {"h1": said("n1", 1), "h2": said("n2", 2), "h4": said("n4", 4), "h3": silent("n3")}
 
@@ -142,3 +158,44 @@ def test_a_leader_that_was_not_asked_is_found_by_what_its_followers_say(
     assert [one.label for one in asked_all] == ["n1", "n2", "n4"], "n3 is none any more"
     seen = judge(asked_all)
     assert (seen.word, seen.leader) == (Word.HEALTHY, "n4")
+
+
+# Several groups.
+
+
+def of_groups(label: str, me: int, led: dict[int, int], shards: int = 4) -> Asked:
+    """What a node says of a cluster with two groups; `led`: who leads each, 0 the controller."""
+    controller, *groups = (
+        ReportedGroup(group, led.get(group), 1, group in led, (1, 2, 3), shards)
+        for group in (0, 1, 2)
+    )
+    owners = (1, 1, 1, 1, 2, 2, 2, 2)
+    first = groups[0]
+    report = Report(
+        label, me, 1, first.quorum, first.leader, THREE, controller, tuple(groups), owners, 1
+    )
+    return Asked(label, "127.0.0.1:1", report)
+
+
+def test_slots_of_a_group_without_a_leader_are_not_served() -> None:
+    seen = judge([of_groups(f"n{n}", n, {0: 1, 1: 1}) for n in (1, 2, 3)])
+    assert (seen.word, seen.slots_served, seen.leader) == (Word.PARTIAL, 8_192, "n1")
+    seen = judge([of_groups(f"n{n}", n, {0: 1, 2: 3}) for n in (1, 2, 3)])
+    assert (seen.word, seen.slots_served, seen.leader) == (Word.PARTIAL, 8_192, None)
+
+
+def test_slots_that_a_group_does_not_serve_yet_do_not_count() -> None:
+    seen = judge([of_groups(f"n{n}", n, {0: 1, 1: 1, 2: 2}, shards=3) for n in (1, 2, 3)])
+    assert (seen.word, seen.slots_served) == (Word.PARTIAL, 12_288)
+
+
+def test_a_controller_without_a_leader_stops_no_slot_and_is_told() -> None:
+    seen = judge([of_groups(f"n{n}", n, {1: 1, 2: 2}) for n in (1, 2, 3)])
+    assert (seen.word, seen.slots_served) == (Word.DEGRADED, 16_384)
+    assert "the controller has no leader" in seen.sentence()
+
+
+def test_each_group_has_a_leader_of_its_own() -> None:
+    seen = judge([of_groups(f"n{n}", n, {0: 3, 1: 1, 2: 2}) for n in (1, 2, 3)])
+    assert seen.word is Word.HEALTHY
+    assert seen.leaders == ((0, "n3"), (1, "n1"), (2, "n2"))

@@ -12,8 +12,27 @@ import pytest
 
 from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, SettingsWrong
-from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.ids import Epoch, GroupId, Index, NodeId, ShardId, Term
+from pnyx.machine.configuration import (
+    Configuration,
+    Directory,
+    Member as Placed,
+    Placement,
+    Serving,
+    encode,
+)
+from pnyx.machine.directives import (
+    AnyDirective,
+    Join,
+    Leave,
+    Move,
+    Plan,
+    Query,
+    Retire,
+    Whereabouts,
+)
 from pnyx.node import control
+from pnyx.node.directing import Told as Directed
 from pnyx.node.http import Page
 from pnyx.node.members import Told, Verb, Wish
 from pnyx.node.metrics import Metrics
@@ -44,6 +63,8 @@ class Observed:
         self.cut: Collection[str] = ()
         self.wishes: list[Wish] = []
         self.told = Told("done")
+        self.directives: list[AnyDirective] = []
+        self.directed = Directed("done")
 
     def ready(self) -> tuple[bool, str]:
         return (True, "") if self.leader else (False, "no leader is known")
@@ -60,8 +81,16 @@ class Observed:
     def disk_bytes(self) -> int:
         return 4_096
 
-    def membership(self) -> Membership | None:
-        return Membership((NodeId(1),), names=(("n1", NodeId(1)),), retired=(NodeId(10),))
+    def controller(self) -> GroupStatus:
+        return GroupStatus(GroupId(0), NodeId(1), Term(2), quorum=True, voters=(NodeId(1),))
+
+    def memberships(self) -> dict[GroupId, Membership]:
+        membership = Membership((NodeId(1),), names=(("n1", NodeId(1)),), retired=(NodeId(10),))
+        return {GroupId(0): membership}
+
+    async def direct(self, directive: AnyDirective) -> Directed:
+        self.directives.append(directive)
+        return self.directed
 
     async def change_members(self, wish: Wish) -> Told:
         self.wishes.append(wish)
@@ -134,6 +163,9 @@ def test_status_tells_leader_members_and_indexes() -> None:
                 "voters": ["1"], "outgoing": [], "learners": [], "names": {"n1": "1"},
                 "retired": ["a"],
             }  # fmt: skip
+            assert told["controller"]["membership"] == told["membership"]
+            (group,) = told["groups"]
+            assert (group["group"], group["leader"], group["membership"]) == (1, 1, None)
 
     run(story)
 
@@ -142,7 +174,7 @@ def test_metrics_show_gauges_counters_and_histograms() -> None:
     async def story() -> None:
         async with Asking() as asking:
             counts = Counts(bad_frames=2)
-            asking.node.metrics.watch("transport", counts)
+            asking.node.metrics.watch("transport", lambda: counts)
             asking.node.metrics.gauge("clients", "Connected clients.", lambda: 5)
             asking.node.metrics.synced(0.000_15)
             asking.node.metrics.synced(9.0)
@@ -240,6 +272,7 @@ def basic(password: str) -> str:
         ('{"add": "n4"}', Wish(Verb.ADD, "n4")),
         ('{"remove": "n1"}', Wish(Verb.REMOVE, "n1")),
         ('{"lead": ""}', Wish(Verb.LEAD)),
+        ('{"lead": "n2", "group": 3}', Wish(Verb.LEAD, "n2", GroupId(3))),
     ],
 )
 def test_a_change_of_members_is_handed_on_and_answered(body: str, wish: Wish) -> None:
@@ -306,5 +339,92 @@ def test_members_change_for_the_password_only_and_guesses_wait_in_turn(
             assert asking.node.wishes == []
             right = await asking.ask("/v1/members", '{"add": "n4"}', more=basic("s3cret"))
             assert right[0] == 200
+
+    run(story)
+
+
+# The controller.
+
+MEMBER = Placed("n1", f"{HOST}:3", NodeId(1))
+PLACEMENT = Placement(GroupId(4), (MEMBER,))
+JOIN = Join((PLACEMENT,))
+
+
+@pytest.mark.parametrize(
+    ("body", "directive"),
+    [
+        ('{"join": {"4": ["n1"]}}', JOIN),
+        ('{"join": {"4": ["n1"]}, "shared": true}', Join((PLACEMENT,), shared=True)),
+        ('{"leave": [2, 3]}', Leave((GroupId(2), GroupId(3)))),
+        ('{"move": 7, "to": 2}', Move(ShardId(7), GroupId(2))),
+        ('{"retire": 2}', Retire(GroupId(2))),
+        ('{"plan": {"leave": [2]}}', Plan(Leave((GroupId(2),)))),
+        ('{"query": 3}', Query(3)),
+        ('{"query": null}', Query()),
+        ('{"whereabouts": null}', Whereabouts()),
+    ],
+)
+def test_the_controller_is_told_what_the_words_say(body: str, directive: AnyDirective) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            status, said = await asking.ask("/v1/controller", body, more=JSON)
+            assert status == 200
+            assert json.loads(said) == {"outcome": "done", "reason": "", "result": None}
+            assert asking.node.directives == [directive]
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"join": {"4": ["n9"]}}',
+        '{"join": {"x": ["n1"]}}',
+        '{"join": {"4": "n1"}}',
+        '{"join": {"4": ["n1"]}, "shared": 1, "x": 2}',
+        '{"leave": ["2"]}',
+        '{"move": 7}',
+        '{"plan": {"retire": 2}}',
+        '{"query": "3"}',
+    ],
+)
+def test_words_that_say_nothing_to_the_controller_are_refused(body: str) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            assert (await asking.ask("/v1/controller", body, more=JSON))[0] == 400
+            assert asking.node.directives == []
+
+    run(story)
+
+
+def test_configurations_and_the_directory_are_shown_in_plain_values() -> None:
+    configuration = Configuration(2, (GroupId(4), GroupId(4)), (PLACEMENT,))
+    serving = Serving(Epoch(3), GroupId(4), GroupId(5))
+
+    async def story() -> None:
+        async with Asking() as asking:
+            asking.node.directed = Directed("done", result=encode(configuration))
+            _, said = await asking.ask("/v1/controller", '{"query": null}', more=JSON)
+            shown = json.loads(said)["result"]
+            assert (shown["number"], shown["targets"]) == (2, [4, 4])
+            assert shown["placements"][0]["members"][0]["label"] == "n1"
+            asking.node.directed = Directed("done", result=encode(Directory((serving,))))
+            _, said = await asking.ask("/v1/controller", '{"whereabouts": null}', more=JSON)
+            assert json.loads(said)["result"]["shards"] == [
+                {"epoch": 3, "group": 4, "destination": 5}
+            ]
+
+    run(story)
+
+
+def test_the_controller_is_not_told_anything_by_strangers() -> None:
+    async def story() -> None:
+        async with Asking(password="right") as asking:
+            assert (await asking.ask("/v1/controller", '{"retire": 2}', more=JSON))[0] == 401
+            assert (await asking.ask("/v1/controller", '{"retire": 2}'))[0] == 415
+            assert asking.node.directives == []
 
     run(story)

@@ -14,7 +14,7 @@ class Counts:
 
 def test_a_watched_counter_is_read_when_asked() -> None:
     metrics, counts = Metrics(), Counts()
-    metrics.watch("gateway", counts)
+    metrics.watch("gateway", lambda: counts)
     counts.reads += 3
     counts.errors["ERR"] += 1
     shown = {count.name: count.values for count in metrics.counts()}
@@ -23,8 +23,8 @@ def test_a_watched_counter_is_read_when_asked() -> None:
 
 def test_a_floor_that_starts_again_replaces_its_counters() -> None:
     metrics = Metrics()
-    metrics.watch("replica", Counts(reads=5))
-    metrics.watch("replica", Counts(reads=1))
+    metrics.watch("replica", lambda: Counts(reads=5))
+    metrics.watch("replica", lambda: Counts(reads=1))
     assert next(count.values for count in metrics.counts()) == {"": 1}
 
 

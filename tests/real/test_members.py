@@ -227,9 +227,8 @@ def test_after_a_lost_majority_one_survivor_goes_on_and_the_others_join_it_anew(
         for label in ("n4", "n5"):
             cluster.kill(label)
         seen = {label: survey(cluster.data(label)) for label in ("n4", "n5")}
-        best = max(
-            seen, key=lambda label: seen[label].last.term * 1_000_000 + seen[label].last.index
-        )
+        ends = {label: one.groups[1].last for label, one in seen.items()}
+        best = max(ends, key=lambda label: (ends[label].term, ends[label].index))
         other = "n5" if best == "n4" else "n4"
         assert run(["node", "recover", str(cluster.data(best)), "--accept-data-loss"]) == 0
         assert "the only member" in capsys.readouterr().err

@@ -2,19 +2,21 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Mark
-from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import Expiry, Get, Set, Ttl
 from pnyx.node.driver import Driver
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
 from pnyx.replica.requests import Done, NotDone, Reason
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.replica.snapshots import checksum
 from replica.cluster import WALL_MS, Cluster
 
@@ -203,15 +205,16 @@ class Deaf:
 
 def driver_of(cluster: Cluster, node: int, peers: Deaf, failed: Any) -> Driver:
     member = cluster.members[node]
-    parts: dict[str, Any] = {"wal": peers, "batcher": peers, "peers": peers}
-    return Driver(
-        group=GroupId(1),
-        replica=member.replica,
-        space=member.space,
-        failed=failed,
-        retired=pytest.fail,
-        **parts,
-    )
+    roster = Roster(me=NodeId(node), boot=node, limits=ReplicaLimits(), controllers=())
+    roster.add(CONTROL, member.replica, Now(0, WALL_MS))
+    disk: Any = SimpleNamespace(groups={}, space=member.space, wal=peers)
+    parts: dict[str, Any] = {"batcher": peers, "peers": peers, "start": pytest.fail}
+    return Driver(roster=roster, disk=disk, failed=failed, retired=pytest.fail, **parts)
+
+
+def arrives(driver: Driver, sender: int, message: Any) -> None:
+    driver.roster.heard(NodeId(sender), WALL_MS)
+    driver.roster.step(CONTROL, NodeId(sender), message, Now(0, WALL_MS))
 
 
 def test_a_stopping_leader_tells_other_nodes_that_their_parked_forwards_were_not_done() -> None:
@@ -220,7 +223,7 @@ def test_a_stopping_leader_tells_other_nodes_that_their_parked_forwards_were_not
         peers = Deaf()
         # No leader is known here any more: a drain has just handed leadership over.
         driver = driver_of(cluster, 1, peers, pytest.fail)
-        driver.replica.step(NodeId(2), Forward(9, 1, (Set(b"k", b"v"),), True), Now(0, WALL_MS))
+        arrives(driver, 2, Forward(9, 1, (Set(b"k", b"v"),), True))
         driver.stop()
         return peers.sent
 
@@ -246,7 +249,7 @@ def test_a_failed_second_flush_of_an_install_stops_the_node(
             True,
             checksum(rows),
         )
-        driver.replica.step(NodeId(1), chunk, Now(0, WALL_MS))
+        arrives(driver, 1, chunk)
         flushes = 0
 
         def flush() -> None:

@@ -107,3 +107,14 @@ def test_a_second_process_is_refused_and_told_who_holds_the_lock(tmp_path: Path)
 def test_a_directory_without_identity_is_named(tmp_path: Path) -> None:
     with pytest.raises(WrongDirectory, match="not a pnyx data directory"):
         read_identity(tmp_path)
+
+
+def test_a_directory_of_the_format_with_one_group_is_refused_and_left_alone(tmp_path: Path) -> None:
+    DataDirectory.open(tmp_path, "c", "n1").close()
+    path = tmp_path / IDENTITY_NAME
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    before = path.read_bytes()
+    with pytest.raises(WrongDirectory, match="has format 1") as refused:
+        DataDirectory.open(tmp_path, "c", "n1")
+    assert "reads format 2" in refused.value.cause
+    assert path.read_bytes() == before

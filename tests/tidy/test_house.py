@@ -25,7 +25,7 @@ ENTRY_POINTS = {
 }  # fmt: skip
 FOR_TESTS = {
     "pnyx.harness.disks", "pnyx.harness.witness",
-    "pnyx.storage.memory", "pnyx.storage.simulated", "pnyx.replica.roster",
+    "pnyx.storage.memory", "pnyx.storage.simulated",
 }  # fmt: skip
 """Imported by tests alone, on purpose: they judge and simulate."""
 AVOIDED = {

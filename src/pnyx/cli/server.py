@@ -33,6 +33,8 @@ def init(
     *,
     nodes: str,
     directory: Annotated[Path, Parameter(name="--dir")] = Path(),
+    groups: int | None = None,
+    shards: int | None = None,
     insecure: Annotated[bool, Parameter(negative=())] = False,
     password: str = "",
 ) -> int:
@@ -41,11 +43,14 @@ def init(
     Args:
         nodes: NAME=HOST, separated by commas, for example n1=10.77.0.1,n2=10.77.0.2,n3=10.77.0.3.
         directory: where the files go; files that exist are never overwritten.
+        groups: groups of keys to begin with, each with a leader of its own; 1 if not said.
+        shards: how many parts of the keyspace can move between groups; 256 if not said.
         insecure: allow addresses that others can reach without a password.
         password: what clients must say with AUTH.
     """
     addresses = {label: NodeAddress(host=host) for label, host in _hosts(nodes).items()}
-    extra: dict[str, object] = {}
+    founded = {"groups": groups, "shards": shards}
+    extra: dict[str, object] = {name: value for name, value in founded.items() if value is not None}
     if insecure:
         extra["insecure"] = True
     if password:

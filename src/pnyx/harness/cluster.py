@@ -107,13 +107,13 @@ class Cluster(Closing):
         self.nodes[label] = self._place(label, own)
         write_new(self.directory, list(self.nodes.values()), self._settings)
 
-    def change(self, verb: str, label: str) -> None:
-        """Have the leader `add` or `remove` a node, or hand over (`lead`).
+    def change(self, verb: str, label: str, group: int | None = None) -> None:
+        """Have leaders `add` or `remove` a node, or hand over (`lead`); in all groups, or in one.
 
         Raises:
             ChangeRefused: it was not done; ChangeUnknown: it may have been.
         """
-        members.change(self.http_addresses(), verb, label, password=self.password)
+        members.change(self.http_addresses(), verb, label, group=group, password=self.password)
 
     def forget(self, label: str) -> None:
         """Count a node that was removed no more; its process must have ended."""

@@ -4,11 +4,15 @@ import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from pnyx.harness.process import NodeProcess
 from pnyx.harness.proxy import FaultProxy
 from pnyx.node.example import settings_file
 from pnyx.node.settings import NodeAddress
+
+FOUNDED: Final = ("consensus", "groups", "shards")
+"""Settings that count when a cluster is founded, and that its files keep."""
 
 
 def write_all(
@@ -17,12 +21,12 @@ def write_all(
     chosen: Mapping[str, object],
     proxy: FaultProxy | None,
 ) -> None:
-    """Write one file a node; the cluster's id and engine of a file that exists already are kept.
+    """Write one file a node; a file that exists keeps the cluster's id, engine, groups and shards.
 
     `chosen` are settings by dotted name that all nodes get. With a `proxy` every node finds the
     others at the ports that it has there for this node.
     """
-    cluster_id = kept(nodes[0].settings_path, "cluster_id") or secrets.token_hex(16)
+    cluster_id = _cluster_id(nodes) or secrets.token_hex(16)
     addresses = _addresses(nodes)
     for own in nodes:
         seen = _through(proxy, own.label, addresses) if proxy is not None else addresses
@@ -31,9 +35,14 @@ def write_all(
 
 def write_new(directory: Path, nodes: Sequence[NodeProcess], chosen: Mapping[str, object]) -> None:
     """Write the file of the last of `nodes`, which lists all of them; those of the others stay."""
-    cluster_id = kept(nodes[0].settings_path, "cluster_id")
+    cluster_id = _cluster_id(nodes)
     assert cluster_id is not None, "the others have their files"
     _write(directory, nodes[-1], cluster_id, _addresses(nodes), chosen)
+
+
+def _cluster_id(nodes: Sequence[NodeProcess]) -> str | None:
+    said = kept(nodes[0].settings_path, "cluster_id")
+    return said if isinstance(said, str) else None
 
 
 def _addresses(nodes: Sequence[NodeProcess]) -> dict[str, NodeAddress]:
@@ -57,8 +66,8 @@ def _write(
     chosen: Mapping[str, object],
 ) -> None:
     data = str(directory.resolve() / own.label)
-    engine = kept(own.settings_path, "consensus")
-    extra = {"faults": True, **({"consensus": engine} if engine else {}), **chosen}
+    said = {name: kept(own.settings_path, name) for name in FOUNDED}
+    extra = {"faults": True, **{name: said[name] for name in FOUNDED if said[name]}, **chosen}
     text = settings_file(own.label, cluster_id, addresses, extra, data)
     # The file may hold a password.
     own.settings_path.touch(mode=0o600)
@@ -76,10 +85,10 @@ def _through(
     }
 
 
-def kept(path: Path, name: str) -> str | None:
-    """Return the text that the settings file at `path` gives for `name`; None: it gives none."""
+def kept(path: Path, name: str) -> str | int | None:
+    """Return what the settings file at `path` says of `name`; None: nothing."""
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8")).get(name)
     except (FileNotFoundError, tomllib.TOMLDecodeError):
         return None
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str | int) else None

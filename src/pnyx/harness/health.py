@@ -4,11 +4,11 @@ Every node is asked, never only the first: a cluster is not healthy while a node
 whatever the others say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,8 @@ from pnyx.harness import page
 from pnyx.ids import SLOT_COUNT
 
 THREADS_MAX: Final = 16
+CONTROLLER: Final = 0
+"""The group that says where the others are."""
 
 
 class Word(Enum):
@@ -43,6 +45,18 @@ class ReportedMember(msgspec.Struct, frozen=True):
     match: int | None = None
 
 
+class ReportedGroup(msgspec.Struct, frozen=True):
+    """A group as a node knows it, the controller included."""
+
+    group: int
+    leader: int | None
+    term: int
+    quorum: bool
+    voters: tuple[int, ...]
+    shards: int = 0
+    """How many shards it serves, as applied at the node that reports."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """The part of a node's /v1/status that health is made of."""
 
@@ -51,11 +65,27 @@ class Report(msgspec.Struct, frozen=True):
     term: int
     quorum: bool
     leader: int | None
+    """Of the first group of keys."""
     members: tuple[ReportedMember, ...]
+    controller: ReportedGroup | None = None
+    groups: tuple[ReportedGroup, ...] = ()
+    owners: tuple[int, ...] = ()
+    """By shard, the group that serves it; 0: nobody does."""
+    configuration: int = 0
 
     def leads(self) -> bool:
-        """Return whether the node believes to lead a majority."""
+        """Return whether the node believes to lead a majority of the first group."""
         return self.quorum and self.leader == self.me
+
+    def group(self, number: int) -> ReportedGroup | None:
+        """Return what the node knows of a group; 0 is the controller."""
+        known = (self.controller, *self.groups)
+        return next((one for one in known if one is not None and one.group == number), None)
+
+    def led(self) -> list[ReportedGroup]:
+        """Return the groups, the controller included, that the node believes to lead."""
+        known = (self.controller, *self.groups)
+        return [one for one in known if one is not None and one.quorum and one.leader == self.me]
 
     def member(self, node: int) -> ReportedMember | None:
         """Return the member with this id, as the node sees it."""
@@ -83,20 +113,23 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the one group that serves all slots."""
+    """The state of a cluster."""
 
     word: Word
     leader: str | None
+    """Of the first group of keys."""
     up: tuple[str, ...]
     down: tuple[tuple[str, str], ...]
-    """Label and reason of each node that the group cannot use."""
+    """Label and reason of each node that the cluster cannot use."""
     learners: tuple[str, ...]
     """Those of `up` that only receive and are never counted."""
     answering: int
-    """How many nodes answer at all, of use to the group or not."""
+    """How many nodes answer at all, of use to the cluster or not."""
     slots_served: int
     may_lose: int
-    """How many more nodes may fail before writes stop."""
+    """How many more nodes may fail before some group's writes stop."""
+    leaders: tuple[tuple[int, str], ...] = ()
+    """(group, label) of each group that is led now, the controller, 0, first."""
 
     @property
     def exit_code(self) -> int:
@@ -110,6 +143,8 @@ class Health:
             words += "; " + ", ".join(f"{label} {reason}" for label, reason in self.down)
         if self.word is Word.DOWN:
             return f"{words}; no leader with a majority"
+        if CONTROLLER not in dict(self.leaders):
+            words += "; the controller has no leader, so nothing can be moved"
         plural = "" if self.may_lose == 1 else "s"
         return f"{words}; may lose {self.may_lose} more node{plural}"
 
@@ -165,28 +200,73 @@ def judge(asked: Sequence[Asked]) -> Health:
         member = leader.member(one.report.me) if leader and one.report else None
         if member is not None and not member.voter:
             learners.append(one.label)
-    if leader is None:
-        return Health(Word.DOWN, None, tuple(up), tuple(down), (), answering, 0, 0)
-    asked_labels = {one.report.label if one.report else one.label for one in asked}
-    down += [
-        (member.label or f"{member.node:x}", "is known to the others, its address is not")
-        for member in leader.members
-        if member.label not in asked_labels
-    ]
-    voters = [member for member in leader.members if member.voter]
-    # A paused node keeps its links for a while, and is of no use.
+    if leader is not None:
+        asked_labels = {one.report.label if one.report else one.label for one in asked}
+        down += [
+            (member.label or f"{member.node:x}", "is known to the others, its address is not")
+            for member in leader.members
+            if member.label not in asked_labels
+        ]
+    led = _led(asked)
+    slots = _slots_served(asked, led)
     silent = {one.label for one in asked if one.report is None}
-    reached = sum(member.reachable and member.label not in silent for member in voters)
+    spare = [_spare(*each, silent) for each in led.values()]
     return Health(
-        word=Word.DEGRADED if down else Word.HEALTHY,
-        leader=next(one.label for one in asked if one.report is leader),
+        word=_word(slots, is_whole=not down and CONTROLLER in led),
+        leader=None if leader is None else leader.label,
         up=tuple(up),
         down=tuple(down),
         learners=tuple(learners),
         answering=answering,
-        slots_served=SLOT_COUNT,
-        may_lose=max(0, reached - (len(voters) // 2 + 1)),
+        slots_served=slots,
+        may_lose=min(spare, default=0),
+        leaders=tuple((group, report.label) for group, (report, _) in sorted(led.items())),
     )
+
+
+_Led: TypeAlias = tuple[Report, ReportedGroup]
+
+
+def _led(asked: Sequence[Asked]) -> dict[int, _Led]:
+    """Return by group who leads it, and what that node says of it."""
+    found: dict[int, _Led] = {}
+    for report in (one.report for one in asked if one.report is not None):
+        for group in report.led():
+            # An old leader that was cut off may not know it yet: the highest term is what counts.
+            if group.group not in found or found[group.group][1].term < group.term:
+                found[group.group] = (report, group)
+    return found
+
+
+def _slots_served(asked: Sequence[Asked], led: Mapping[int, _Led]) -> int:
+    """Return how many slots have a group that serves them and is led."""
+    reports = [one.report for one in asked if one.report is not None]
+    newest = max(reports, key=lambda report: report.configuration, default=None)
+    owners = () if newest is None else newest.owners
+    held: dict[int, list[int]] = {}
+    for shard, group in enumerate(owners):
+        # The first slot of a shard is the least one that the division gives to it.
+        first, end = (-(-each * SLOT_COUNT // len(owners)) for each in (shard, shard + 1))
+        held.setdefault(group, []).append(end - first)
+    # Which ones a group does not serve yet, it does not say: how many is enough for a sum.
+    return sum(sum(slots[: led[group][1].shards]) for group, slots in held.items() if group in led)
+
+
+def _spare(report: Report, group: ReportedGroup, silent: Collection[str]) -> int:
+    """Return how many more nodes a group may lose."""
+    # A paused node keeps its links for a while, and is of no use.
+    reached = [
+        member
+        for member in report.members
+        if member.node in group.voters and member.reachable and member.label not in silent
+    ]
+    return max(0, len(reached) - (len(group.voters) // 2 + 1))
+
+
+def _word(slots: int, *, is_whole: bool) -> Word:
+    if slots < SLOT_COUNT:
+        return Word.PARTIAL if slots else Word.DOWN
+    return Word.HEALTHY if is_whole else Word.DEGRADED
 
 
 def _reason(one: Asked, leader: Report | None) -> str:

@@ -1,14 +1,14 @@
-"""Changes of members of a running cluster, asked of its leader, whichever node that is."""
+"""Changes of members of a running cluster, asked of each group's leader, whichever node that is."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from pnyx.errors import PnyxError
 from pnyx.harness import page
-from pnyx.harness.health import ask_all
+from pnyx.harness.health import CONTROLLER, Asked, ask_all
 
 CHANGE_S_MAX: Final = 90.0
 """A node that is added may take a minute to catch up."""
@@ -22,6 +22,7 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = {
         "it is too slow, or silent; it is a learner now, which receives and is not counted",
         "look at its log; ask again when it is well, or remove it",
     ),
+    "no_group": ("there is no such group", "`pnyx status --output json` lists the groups"),
     "not_member": ("it is no member", "`pnyx node list` shows the members"),
     "taken": (
         "that label or node is a member under another name",
@@ -73,23 +74,54 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 def change(
-    pages: Mapping[str, tuple[str, int]], verb: str, label: str, *, password: str | None = None
+    pages: Mapping[str, tuple[str, int]],
+    verb: str,
+    label: str,
+    *,
+    group: int | None = None,
+    password: str | None = None,
 ) -> None:
     """Have the leader `add` or `remove` the label, or hand over (`lead`); returns when it is done.
 
-    `lead` returns when the handing over has started.
+    Without a `group` it is done in every group, the controller included: who comes is first let in
+    there, and who goes is last let go there, for that ends its process. `lead` returns when the
+    handing over has started.
 
     Raises:
-        ChangeRefused: nothing was done (of `not_caught_up`: the node is a learner).
+        ChangeRefused: nothing was done in that group (of `not_caught_up`: the node is a learner).
         ChangeUnknown: it may have been done; ask again.
         NoAnswer: no node answers, or the password is wrong.
     """
-    what = f"{verb} {label}".strip()
+    if group is not None:
+        _change_in(pages, group, verb, label, password)
+        return
+    known = groups_of(ask_all(pages))
+    for one in known if verb == "remove" else reversed(known):
+        try:
+            _change_in(pages, one, verb, label, password)
+        except ChangeRefused as error:
+            # Not every node has a part in every group; all have one in the controller.
+            if one == CONTROLLER or verb != "remove" or error.reason != "not_member":
+                raise
+
+
+def groups_of(asked: Sequence[Asked]) -> list[int]:
+    """Return all groups that the newest of the answers knows, the controller last."""
+    reports = [one.report for one in asked if one.report is not None]
+    newest = max(reports, key=lambda report: report.configuration, default=None)
+    groups = () if newest is None else newest.groups
+    return [*sorted(each.group for each in groups), CONTROLLER]
+
+
+def _change_in(
+    pages: Mapping[str, tuple[str, int]], group: int, verb: str, label: str, password: str | None
+) -> None:
+    what = f"{verb} {label}".strip() + (f" in group {group}" if group != CONTROLLER else "")
     deadline = time.monotonic() + LEADER_S_MAX
-    place = _leader(pages)
+    place = _leader(pages, group)
     while True:
         if place is not None:
-            told = _ask(place, verb, label, password)
+            told = _ask(place, verb, label, group, password)
             match told.outcome:
                 case "done":
                     return
@@ -111,22 +143,27 @@ def change(
             raise ChangeRefused(f"could not {what}; nothing was changed", reason="no_quorum")
         if place is None:
             time.sleep(POLL_S)
-            place = _leader(pages)
+            place = _leader(pages, group)
 
 
-def _ask(place: tuple[str, int], verb: str, label: str, password: str | None) -> _Told:
-    body = msgspec.json.encode({verb: label})
+def _ask(place: tuple[str, int], verb: str, label: str, group: int, password: str | None) -> _Told:
+    body = msgspec.json.encode({verb: label, "group": group})
     answer = page.ask(*place, "/v1/members", body=body, timeout_s=CHANGE_S_MAX, password=password)
     return msgspec.json.decode(answer, type=_Told)
 
 
-def _leader(pages: Mapping[str, tuple[str, int]]) -> tuple[str, int] | None:
-    """Return the page of the node that leads, as far as anybody knows."""
-    reports = [(pages[one.label], one.report) for one in ask_all(pages) if one.report is not None]
-    for place, report in sorted(reports, key=lambda row: -row[1].term):
-        if report.leads():
-            return place
-        leader = None if report.leader is None else report.member(report.leader)
-        if report.quorum and leader is not None and leader.host:
-            return leader.host, leader.http_port
-    return None
+def _leader(pages: Mapping[str, tuple[str, int]], group: int) -> tuple[str, int] | None:
+    """Return the page of the node that leads the group, as far as anybody knows."""
+    best: tuple[int, tuple[str, int]] | None = None
+    for one in ask_all(pages):
+        report = one.report
+        known = None if report is None else report.group(group)
+        if report is None or known is None or not known.quorum or known.leader is None:
+            continue
+        leader = report.member(known.leader)
+        place = pages[one.label] if known.leader == report.me else None
+        if place is None and leader is not None and leader.host:
+            place = (leader.host, leader.http_port)
+        if place is not None and (best is None or known.term > best[0]):
+            best = (known.term, place)
+    return None if best is None else best[1]

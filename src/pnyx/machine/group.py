@@ -61,12 +61,14 @@ class Group:
         """Where the last installed snapshot stood; index 0 if the log alone made this state."""
         self.membership: Membership | None
         """Of the last MEMBERSHIP entry applied; before one, what the group's founder puts here."""
+        self.engine: str
+        """Which one keeps the log, as the group's founder said."""
         self._take_over(meta)
 
-    def found(self, membership: Membership) -> None:
+    def found(self, membership: Membership, engine: str = "") -> None:
         """Begin a group on this node with its first membership; durable after the next flush."""
         assert self.membership is None, "a group is founded once"
-        self.membership = membership
+        self.membership, self.engine = membership, engine
         self.space.write({self._meta_key: encode_row(self._meta())})
 
     @property
@@ -134,7 +136,13 @@ class Group:
             return session_ms if key_ms is None else key_ms
         return min(key_ms, session_ms)
 
-    # Shards on their way to another group.
+    # Shards, and those on their way to another group.
+
+    @property
+    def shards_served(self) -> int:
+        """How many shards are served here as applied; 0 of a group that has all there is."""
+        holdings = self._keyspace.holdings
+        return 0 if holdings is None else sum(shard.served for shard in holdings.shards)
 
     def shard(self, shard: ShardId) -> Shard | None:
         """Return what is here of a shard as applied; None if this group has all there is."""
@@ -175,7 +183,7 @@ class Group:
         assert installation is not None, "an install has begun"
         assert mark.index > self.applied.index, "a snapshot never takes the state back"
         totals = installation.totals()
-        meta = Meta(installation.generation, mark, membership, totals, installed=mark)
+        meta = Meta(installation.generation, mark, membership, totals, mark, self.engine)
         old = group_prefix(self._group, self._generation)
         self.space.write(
             {self._meta_key: encode_row(meta), installation.totals_key: None},
@@ -192,10 +200,11 @@ class Group:
         self._generation = meta.generation
         self.applied = meta.applied
         self.installed = meta.installed
-        self.membership = meta.membership
+        self.membership, self.engine = meta.membership, meta.engine
         prefix = group_prefix(self._group, meta.generation)
         self._keyspace = Keyspace(self.space, prefix, meta.totals, divided=self.machine.divided)
 
     def _meta(self) -> Meta:
         totals = self._keyspace.totals
-        return Meta(self._generation, self.applied, self.membership, totals, self.installed)
+        applied, installed = self.applied, self.installed
+        return Meta(self._generation, applied, self.membership, totals, installed, self.engine)

@@ -93,6 +93,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     installed: Mark = Mark()
     """The last snapshot this state came from. If the state is ahead of the log exactly there, a
     crash came before the log's mark, and recovery restarts the log at it."""
+    engine: str = ""
+    """Which one keeps the group's log; empty: the one that the node's data directory names."""
 
 
 encode_row = msgspec.msgpack.Encoder().encode

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from pnyx.consensus.formation import Formed
+from pnyx.ids import GroupId
 from pnyx.storage.kernelsync import KernelSync
 from pnyx.storage.wal import GroupWrite, Wal
 
@@ -31,6 +32,9 @@ class Batcher:
         self._failed = failed
         self._collecting: list[GroupWrite] = []
         self._formed: Formed | None = None
+        self._doomed: dict[GroupId, Callable[[], None]] = {}
+        self._destroyed: list[Callable[[], None]] = []
+        """To be called when the batch under way is durable."""
         self._under_way: tuple[list[GroupWrite], Formed | None] | None = None
         self._began = 0.0
         self._idle = asyncio.Event()
@@ -47,16 +51,27 @@ class Batcher:
         """Put a formation record into the next batch."""
         self._formed = formed
 
+    def destroy(self, group: GroupId, then: Callable[[], None]) -> None:
+        """Put the end of a group's log into the next batch; `then` when that is durable."""
+        # Nobody was told of what was not written yet.
+        self._collecting = [write for write in self._collecting if write.group != group]
+        self._doomed[group] = then
+
     def start(self) -> None:
         """Start the next batch, unless one is under way or there is nothing to write."""
-        if self._under_way is not None or not (self._collecting or self._formed):
+        wanted = self._collecting or self._formed or self._doomed
+        if self._under_way is not None or not wanted:
             return
         writes, formed = self._under_way = self._collecting, self._formed
         self._collecting, self._formed = [], None
+        doomed, self._doomed = self._doomed, {}
+        self._destroyed = list(doomed.values())
         self._idle.clear()
         self._began = time.perf_counter()
+        is_usual = self._kernel is not None and not doomed
         try:
-            if self._kernel is not None and (file := self._wal.write(writes, formed)) is not None:
+            if is_usual and (file := self._wal.write(writes, formed)) is not None:
+                assert self._kernel is not None, "it was asked just now"
                 self._kernel.start(file)
                 return
         except OSError as error:
@@ -64,12 +79,12 @@ class Batcher:
         except BaseException as error:
             self._failed(error)
         else:
-            task = self._loop.run_in_executor(None, self._wal.append, writes, formed)
+            task = self._loop.run_in_executor(None, self._wal.append, writes, formed, list(doomed))
             task.add_done_callback(self._appended)
 
     async def stop(self) -> None:
         """Return when the batch under way is durable. What collected since is dropped."""
-        self._collecting, self._formed = [], None
+        self._collecting, self._formed, self._doomed = [], None, {}
         await self._idle.wait()
         if self._kernel is not None:
             self._loop.remove_reader(self._kernel.announcement)
@@ -97,4 +112,7 @@ class Batcher:
         writes, formed = self._under_way
         self._under_way = None
         self._idle.set()
+        destroyed, self._destroyed = self._destroyed, []
+        for then in destroyed:
+            then()
         self._written(writes, formed, time.perf_counter() - self._began)

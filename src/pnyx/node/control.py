@@ -1,4 +1,4 @@
-"""POST /v1/members of a node's http page: changes of members and of who leads.
+"""POST /v1/members and /v1/controller of a node's page: changes of members, leaders and groups.
 
 Whoever may do this may take the cluster down, so it is asked for like a client's login: with
 `requirepass`, by basic authentication as user default; without one, from this machine only, unless
@@ -15,9 +15,13 @@ from typing import Any, Final, Protocol
 import structlog
 from aiohttp import web
 
+from pnyx.ids import GroupId
+from pnyx.machine.directives import AnyDirective
+from pnyx.node.directing import NotAsked, Told as Directed, directive_of, shown
 from pnyx.node.members import Told, Verb, Wish
 from pnyx.node.settings import Settings, is_loopback
 from pnyx.node.status import Topology
+from pnyx.replica.roster import CONTROL
 
 WRONG_S: Final = 1.0
 """A wrong password is answered after this, one at a time: so many may be tried."""
@@ -40,6 +44,10 @@ class Controlled(Protocol):
         """Carry it out if this node leads; takes a minute or so at most."""
         ...
 
+    async def direct(self, directive: AnyDirective) -> Directed:
+        """Tell the controller, wherever it leads; takes seconds at most."""
+        ...
+
 
 class Control:
     """Judges who asks and what, and answers."""
@@ -49,18 +57,44 @@ class Control:
         self._penance = asyncio.Lock()
 
     async def members(self, request: web.Request) -> web.Response:
-        """Take ``{"add": "n4"}``, ``{"remove": "n4"}``, ``{"lead": "n2"}`` or ``{"lead": ""}``."""
+        """Take ``{"add": "n4"}``, ``{"remove": "n4"}``, ``{"lead": "n2"}`` or ``{"lead": ""}``.
+
+        With ``"group": 2`` it is about that group, else about the controller's.
+        """
         refusal = await self._refusal(request)
         if refusal is not None:
             return refusal
         wish = wanted(await request.text())
         if wish is None:
-            text = 'send {"add": LABEL}, {"remove": LABEL} or {"lead": LABEL, or empty}\n'
+            text = (
+                'send {"add": LABEL}, {"remove": LABEL} or {"lead": LABEL, or empty}, '
+                'perhaps with "group": NUMBER\n'
+            )
             return web.Response(status=400, text=text)
         _log.warning("asked for a change", change=wish.verb.value, label=wish.label)
         told = await self._node.change_members(wish)
         _log.warning("change answered", change=wish.verb.value, label=wish.label, told=told.outcome)
         return web.json_response(self._document(told))
+
+    async def controller(self, request: web.Request) -> web.Response:
+        """Take a directive in words, as directing.py lists them; any node does.
+
+        Of ``"outcome": "done"`` the result is a configuration, or what serves each shard now.
+        """
+        refusal = await self._refusal(request)
+        if refusal is not None:
+            return refusal
+        topology, engine = self._node.topology(), self._node.settings.consensus
+        try:
+            directive = directive_of(json.loads(await request.text()), topology, engine)
+        except (NotAsked, ValueError) as error:
+            return web.Response(status=400, text=f"{error}\n")
+        if directive.writes:
+            _log.warning("asked the controller", directive=type(directive).__name__)
+        told = await self._node.direct(directive)
+        result = shown(directive, told.result) if told.result else None
+        said = {"outcome": told.outcome, "reason": told.reason, "result": result}
+        return web.json_response(said)
 
     def _document(self, told: Told) -> dict[str, Any]:
         said: dict[str, Any] = {"outcome": told.outcome, "reason": told.reason}
@@ -98,10 +132,13 @@ def wanted(text: str) -> Wish | None:
         asked = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(asked, dict) or len(asked) != 1:
+    if not isinstance(asked, dict):
+        return None
+    group = asked.pop("group", CONTROL)
+    if len(asked) != 1 or type(group) is not int:
         return None
     ((word, label),) = asked.items()
     verb = next((one for one in Verb if one.value == word), None)
     if verb is None or not isinstance(label, str) or len(label) > LABEL_LENGTH_MAX:
         return None
-    return Wish(verb, label) if label or verb is Verb.LEAD else None
+    return Wish(verb, label, GroupId(group)) if label or verb is Verb.LEAD else None

@@ -1,7 +1,9 @@
 """A node's data directory, opened in the order that safety needs.
 
 Identity and lock first, so that nothing of a stranger's is touched; then the space, whose applied
-index tells recovery what the log may lack; then the log; then whether the two agree.
+indexes tell recovery what the log may lack; then the log; then whether the two agree, group by
+group. A group is on this disk if and only if it has a meta row, written and durable before the
+group said its first word; only the controller, which every node is formed with, needs none.
 """
 
 import secrets
@@ -11,9 +13,16 @@ from typing import Final
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.ready import HardState, Mark
 from pnyx.ids import GroupId, NodeId
+from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.group import Group
+from pnyx.machine.moving import SHARDS
+from pnyx.machine.rows import KIND_META, group_end, group_prefix
+from pnyx.machine.shards import SHARDS_DEFAULT
+from pnyx.machine.space import Space
 from pnyx.node.settings import Settings
+from pnyx.replica.roster import CONTROL, Missing
 from pnyx.storage.agreement import agreed
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
@@ -21,8 +30,15 @@ from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.rocks import RocksSpace
 from pnyx.storage.wal import Wal, WalSettings
 
-GROUP: Final = GroupId(1)
-"""The one group there is until the controller places more."""
+_LAST: Final = GroupId(0xFFFF_FFFF)
+
+
+@dataclass(slots=True)
+class Stored:
+    """One group's state and log, as a replica starts from them."""
+
+    group: Group
+    log: RecoveredGroup
 
 
 @dataclass(slots=True)
@@ -31,22 +47,35 @@ class Disk:
 
     directory: DataDirectory
     space: RocksSpace
-    group: Group
+    groups: dict[GroupId, Stored]
+    """Ascending; the controller, which is always there, first."""
     wal: Wal
     formed: Formed | None
-    log: RecoveredGroup
 
     @property
     def node(self) -> NodeId:
         """Whose directory it is."""
         return self.directory.identity.node
 
-    def adopt_membership(self, formed: Formed) -> Membership:
+    def membership(self, group: GroupId, formed: Formed) -> Membership:
         """Return the membership at the log's start: the machine's, or the one of formation."""
-        if self.group.membership is None:
-            voters = tuple(sorted(node for _, node in formed.nodes))
-            self.group.membership = Membership(voters, names=formed.nodes)
-        return self.group.membership
+        state = self.groups[group].group
+        if state.membership is None:
+            assert group == CONTROL, "whoever founds another group writes down its members"
+            state.membership = formed.membership()
+        return state.membership
+
+    def found(self, missing: Missing) -> None:
+        """Make room for a group; its replica may start after the next flush of the space."""
+        group = missing.group
+        state = Group(self.space, group, SHARDS, shards=missing.shards)
+        state.found(missing.membership, missing.engine)
+        self.groups[group] = Stored(state, RecoveredGroup(HardState(), Mark(), []))
+
+    def destroy(self, group: GroupId) -> None:
+        """Delete a group's rows, once the end of its log is durable."""
+        self.groups.pop(group, None)
+        _delete_rows(self.space, group)
 
     def bytes_held(self) -> int:
         """Return how many bytes the directory holds."""
@@ -64,7 +93,8 @@ def open_disk(settings: Settings) -> Disk:
     """Open, lock, recover and check the data directory of `settings`. Blocks.
 
     Raises:
-        WrongDirectory: it belongs to another node, cluster, engine or process; nothing was written.
+        WrongDirectory: it belongs to another node, cluster, engine or process, or is of another
+            format; nothing was written.
         LostDisk: durable bytes are gone; nothing was overwritten.
         DiskFailed: it cannot be read or written.
     """
@@ -87,17 +117,44 @@ def open_data(path: Path, cluster: str, label: str, sizes: WalSettings, consensu
 
 def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
     space = RocksSpace(directory.path / SPACE_NAME)
-    group = Group(space, GROUP)
+    states = {CONTROL: Group(space, CONTROL, CONTROLLER)}
+    for group in _groups_in(space):
+        if group != CONTROL:
+            states[group] = Group(space, group, SHARDS, shards=SHARDS_DEFAULT)
     wal, recovered = Wal.open(
         DiskFiles(_made(directory.path / WAL_NAME)),
         directory.identity,
         sizes,
-        {GROUP: group.applied.index},
+        {group: state.applied.index for group, state in states.items()},
         lambda: secrets.randbits(64),
     )
     directory.record_start()
-    log = agreed(recovered, group, wal, GROUP)
-    return Disk(directory, space, group, wal, recovered.formed, log)
+    for group in recovered.destroyed:
+        # A crash came between the end of the log and that of the rows.
+        states.pop(group, None)
+        _delete_rows(space, group)
+    stored = {
+        group: Stored(state, agreed(recovered, state, wal, group))
+        for group, state in states.items()
+    }
+    return Disk(directory, space, stored, wal, recovered.formed)
+
+
+def _groups_in(space: Space) -> list[GroupId]:
+    """Return the groups that have a meta row, ascending."""
+    found: list[GroupId] = []
+    start = group_prefix(CONTROL, 0)
+    stop = group_prefix(_LAST, 0)
+    while (row := next(space.scan(start, stop), None)) is not None:
+        group = GroupId(int.from_bytes(row[0][:4], "big"))
+        if space.get(group_prefix(group, 0) + KIND_META) is not None:
+            found.append(group)
+        start = group_end(group)
+    return found
+
+
+def _delete_rows(space: Space, group: GroupId) -> None:
+    space.write({}, [(group_prefix(group, 0), group_end(group))])
 
 
 def _made(path: Path) -> Path:

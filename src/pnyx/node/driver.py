@@ -1,32 +1,35 @@
-"""The hands and feet of a node's replica: it carries effects out and decides nothing.
+"""The hands and feet of a node's roster: it carries effects out and decides nothing.
 
-One turn of the crank a loop turn, however much arrived in it: hand over what came in, take the
-effects, start one write, send one parcel a peer and lane, give the answers. The order inside
-`Effects` is kept: what waits for a write leaves when that write is durable, never before.
+One turn of the crank a loop turn, however much arrived in it, and for however many groups: take in
+what came, take the effects, start one write for all groups, send one parcel a peer and lane, give
+the answers. The order inside `Effects` is kept: what waits for a write leaves when that write is
+durable, never before.
 """
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from pnyx.consensus import engines
 from pnyx.ids import GroupId, NodeId
-from pnyx.machine.space import Space
 from pnyx.node.batching import Batcher
+from pnyx.node.disk import Disk
+from pnyx.node.flushing import Flusher
 from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
-from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
+from pnyx.replica.messages import Forward, ForwardReply, News, SnapshotChunk
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
-from pnyx.storage.wal import GroupWrite, Wal
-from pnyx.transport.codec import Packet, Parcel
+from pnyx.replica.roster import CONTROL, Missing, Roster
+from pnyx.storage.wal import GroupWrite
+from pnyx.transport.codec import FORMATION, Packet, Parcel
 from pnyx.transport.lane import Lane
 from pnyx.transport.peers import Peers
 
-BULK = engines.BULK | {Forward, ForwardReply, SnapshotChunk}
+BULK = engines.BULK | {Forward, ForwardReply, SnapshotChunk, News}
 """What can be large takes the bulk lane; all that elections and reads wait for, the other."""
 APPLIED_PER_TURN = 256
 """Entries applied in one turn, about: a long log must not hold up heartbeats."""
@@ -42,87 +45,107 @@ def now() -> Now:
 
 
 class Driver:
-    """Turns the crank of one replica on the loop."""
+    """Turns the crank of one node's roster on the loop."""
 
     def __init__(
         self,
         *,
-        group: GroupId,
-        replica: Replica,
-        wal: Wal,
+        roster: Roster,
+        disk: Disk,
         batcher: Batcher,
-        space: Space,
         peers: Peers,
+        start: Callable[[GroupId, Missing | None], Replica],
         failed: Callable[[BaseException], None],
         retired: Callable[[str], None],
     ) -> None:
-        self.replica = replica
-        self._group = group
-        self._wal = wal
+        """Take up the groups that are on `disk`.
+
+        Args:
+            roster: all replicas of the node; it gets those of the disk from `start`.
+            disk: the node's, opened.
+            batcher: its log.
+            peers: its links.
+            start: makes the replica of a group on the disk, founded just now or before.
+            failed: told of the error that ends this node.
+            retired: told why this node is no part of its cluster any more.
+        """
+        self.roster = roster
+        self._disk = disk
         self._batcher = batcher
-        self._space = space
         self._peers = peers
+        self._start = start
         self._failed = failed
         self._retired = retired
         self._loop = asyncio.get_running_loop()
-        self._inbox: list[Request] = []
+        self._flusher = Flusher(disk.space, self._loop, self._fail)
+        self._inbox: defaultdict[GroupId, list[Request]] = defaultdict(list)
         self._scheduled = False
-        self._delayed: deque[tuple[int, Outbound]] = deque()
-        self._durable = 0
+        self._delayed: defaultdict[GroupId, deque[tuple[int, Outbound]]] = defaultdict(deque)
+        self._durable: dict[GroupId, int] = {}
+        """By group, the newest write that is."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._space_checked_ms = 0
         self._stopped = False
+        for group in disk.groups:
+            roster.add(group, start(group, None), now())
 
     # What arrives.
 
-    def submit(self, request: Request) -> None:
-        """Put `request` into this turn's batch."""
-        self._inbox.append(request)
+    def submit(self, group: GroupId, request: Request) -> None:
+        """Put `request` into this turn's batch of its group."""
+        self._inbox[group].append(request)
         self.wake()
 
     def received(self, parcel: Parcel) -> None:
-        """Step the replica with each message of a peer."""
+        """Step the roster with each message of a peer."""
         moment = now()
-        self.replica.heard(parcel.sender, parcel.wall_ms, moment)
+        roster, sender = self.roster, parcel.sender
+        roster.heard(sender, parcel.wall_ms)
         for packet in parcel.packets:
-            if packet.group == self._group:
-                self.replica.step(parcel.sender, packet.message, moment)
+            if packet.group != FORMATION:
+                roster.step(packet.group, sender, packet.message, moment)
         self.wake()
 
-    def change_members(self, change: Change, ticket: Any) -> None:
-        """Begin a change of members; `ticket.answered` follows, exactly once."""
-        self.replica.change_members(change, ticket, now())
-        self.wake()
+    def change_members(self, group: GroupId, change: Change, ticket: Any) -> None:
+        """Begin a change of a group's members; `ticket.answered` follows, exactly once."""
+        self.roster.replicas[group].change_members(change, ticket, now())
+        self.touched(group)
 
-    def transfer_leadership(self, to: NodeId | None) -> bool:
+    def transfer_leadership(self, group: GroupId, to: NodeId | None) -> bool:
         """Start handing leadership to `to`, or to the best follower; False if nothing started."""
-        started = self.replica.transfer_leadership(to, now())
-        self.wake()
+        started = self.roster.replicas[group].transfer_leadership(to, now())
+        self.touched(group)
         return started
+
+    def touched(self, group: GroupId) -> None:
+        """Something was done to a group's replica: carry out what follows."""
+        self.roster.touched(group)
+        self.wake()
 
     def link_up(self, node: NodeId) -> None:
         """A link to `node`, member or not, is up."""
-        self.replica.met(node)
+        self.roster.met(node, now())
         self.wake()
 
     def link_lost(self, node: NodeId) -> None:
-        """Tell the replica that what was on its way to or from `node` is lost."""
-        self.replica.link_lost(node)
+        """Tell the roster that what was on its way to or from `node` is lost."""
+        self.roster.link_lost(node)
         self.wake()
 
-    def written(self, writes: list[GroupWrite]) -> None:
+    def written(self, writes: Sequence[GroupWrite]) -> None:
         """Those records are durable: release what waited for them."""
-        for write in writes:
-            if write.group == self._group:
-                self._durable = write.write.write_id
+        newest = {write.group: write.write.write_id for write in writes}
+        self._durable |= newest
         if self._stopped:
             return
-        self.replica.persisted(self._durable, now())
-        delayed = self._delayed
-        ready: list[Outbound] = []
-        while delayed and delayed[0][0] <= self._durable:
-            ready.append(delayed.popleft()[1])
+        moment = now()
+        ready: list[tuple[GroupId, Outbound]] = []
+        for group, write_id in newest.items():
+            self.roster.persisted(group, write_id, moment)
+            delayed = self._delayed[group]
+            while delayed and delayed[0][0] <= write_id:
+                ready.append((group, delayed.popleft()[1]))
         if ready:
             self._send(ready)
         self.wake()
@@ -139,13 +162,13 @@ class Driver:
 
     def stop(self) -> None:
         """Answer whoever still waits, and turn no more."""
-        self.replica.submit(self._inbox, now())
-        self._inbox = []
-        self.replica.stop()
-        while (effects := self.replica.effects(now())) is not None:
-            self._answer(effects)
-            # Other nodes wait for what they forwarded here.
-            self._send(effects.send)
+        self._hand_over(now())
+        self.roster.stop()
+        while turn := self.roster.effects(now()):
+            for group, effects in turn:
+                self._answer(effects)
+                # Other nodes wait for what they forwarded here.
+                self._send([(group, outbound) for outbound in effects.send])
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -163,65 +186,77 @@ class Driver:
 
     def _crank(self) -> None:
         moment = now()
-        replica = self.replica
+        roster = self.roster
         if self._inbox:
-            requests, self._inbox = self._inbox, []
-            replica.submit(requests, moment)
+            self._hand_over(moment)
         if moment.mono_ms >= self._timer_ms:
-            replica.tick(moment)
+            roster.tick(moment)
         if moment.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
             self._space_checked_ms = moment.mono_ms
-            low = self._wal.low_space()
-            replica.space_low(low)
-            replica.hold_writes(self._space.is_behind())
-            replica.release_log(urgent=low or bool(self._wal.lagging(SEGMENT_COUNT_MAX)))
+            wal = self._disk.wal
+            roster.tend_disk(
+                low=wal.low_space(),
+                behind=self._disk.space.is_behind(),
+                urgent=wal.lagging(SEGMENT_COUNT_MAX),
+            )
         applied = 0
-        while (effects := replica.effects(moment)) is not None:
-            self._carry_out(effects)
-            if not effects.more:
-                break
-            applied += effects.applied
+        while turn := roster.effects(moment):
+            applied += self._carry_out(turn)
             if applied > APPLIED_PER_TURN:
                 # Heartbeats, peers and clients get their turn; then it goes on.
                 self.wake()
                 break
-        if replica.retired:
+        self._furnish()
+        if roster.replicas[CONTROL].retired:
             # What it still had to say has left; that is all a retired node does.
-            self._retired(replica.retired)
+            self._retired(roster.replicas[CONTROL].retired)
         self._arm(moment.mono_ms)
 
-    def _carry_out(self, effects: Effects) -> None:
-        if effects.write is None:
-            # Nobody's disk waits for these messages; clients do wait for their answers.
+    def _hand_over(self, moment: Now) -> None:
+        inbox, self._inbox = self._inbox, defaultdict(list)
+        for group, requests in inbox.items():
+            self.roster.submit(group, requests, moment)
+
+    def _carry_out(self, turn: Sequence[tuple[GroupId, Effects]]) -> int:
+        """Do one turn's work of some groups; return how many entries were applied for it."""
+        outbounds: list[tuple[GroupId, Outbound]] = []
+        applied = 0
+        for group, effects in turn:
+            applied += effects.applied
+            if effects.write is None:
+                # Nobody's disk waits for these answers; clients do.
+                self._answer(effects)
+            outbounds += [(group, outbound) for outbound in effects.send]
+            for write_id, outbound in effects.send_when_durable:
+                if write_id <= self._durable.get(group, 0):
+                    outbounds.append((group, outbound))
+                else:
+                    # A vote or an acknowledgement that a crash could take back would let two
+                    # leaders win one term, or a commit vanish (dissertation §3.8).
+                    self._delayed[group].append((write_id, outbound))
+        if outbounds:
+            self._send(outbounds)
+        for group, effects in turn:
+            if effects.write is not None:
+                # After the messages: a peer's way to its disk is longer than ours.
+                self._batcher.add(GroupWrite(group, effects.write))
+            if effects.flush is not None:
+                self._flusher.flush(partial(self._flushed, group, effects.flush))
+        self._batcher.start()
+        for _, effects in turn:
             self._answer(effects)
-        if effects.send:
-            self._send(effects.send)
-        if effects.write is not None:
-            # After the messages: a peer's way to its disk is longer than ours.
-            self._batcher.add(GroupWrite(self._group, effects.write))
-            self._batcher.start()
-        for write_id, outbound in effects.send_when_durable:
-            if write_id <= self._durable:
-                self._send([outbound])
-            else:
-                # A vote or an acknowledgement that a crash could take back would let two leaders
-                # win one term, or a commit vanish (dissertation §3.8).
-                self._delayed.append((write_id, outbound))
-        if effects.flush is not None:
-            flush = self._loop.run_in_executor(None, self._space.flush)
-            flush.add_done_callback(partial(self._flushed, effects.flush))
-        self._answer(effects)
+        return applied
 
     def _answer(self, effects: Effects) -> None:
         for ticket, answer in effects.answers:
             ticket.answered(answer)
         effects.answers.clear()
 
-    def _send(self, outbounds: list[Outbound]) -> None:
+    def _send(self, outbounds: Sequence[tuple[GroupId, Outbound]]) -> None:
         parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}
-        for outbound in outbounds:
+        for group, outbound in outbounds:
             lane = Lane.BULK if type(outbound.message) in BULK else Lane.RAFT
-            packet = Packet(self._group, outbound.message)
+            packet = Packet(group, outbound.message)
             parcels.setdefault((outbound.to, lane), []).append(packet)
         for (to, lane), packets in parcels.items():
             if self._peers.send(to, lane, packets):
@@ -232,26 +267,42 @@ class Driver:
                 for one in packets
                 if len(packets) == 1 or not self._peers.send(to, lane, (one,))
             ]
-            self._unsent(to, lost)
-
-    def _unsent(self, to: NodeId, packets: list[Packet]) -> None:
-        for packet in packets:
-            self.replica.unsent(to, packet.message)
-        self.wake()
-
-    def _flushed(self, number: int, done: asyncio.Future[Any]) -> None:
-        if self._stopped:
-            return
-        try:
-            done.result()
-            self.replica.flushed(number, now())
-        except BaseException as error:
-            self._failed(error)
-        else:
+            for packet in lost:
+                self.roster.unsent(packet.group, to, packet.message)
             self.wake()
 
+    def _flushed(self, group: GroupId, number: int) -> None:
+        if not self._stopped:
+            self.roster.flushed(group, number, now())
+            self.wake()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._stopped:
+            self._failed(error)
+
+    # Groups that come and go.
+
+    def _furnish(self) -> None:
+        missing = self.roster.missing()
+        if missing:
+            for one in missing:
+                self._disk.found(one)
+            self._flusher.flush(partial(self._founded, missing))
+        for group in self.roster.doomed():
+            self._delayed.pop(group, None)
+            self._batcher.destroy(group, partial(self._disk.destroy, group))
+            self._batcher.start()
+
+    def _founded(self, missing: Sequence[Missing]) -> None:
+        """The rows that say who founded those groups are durable: they may speak."""
+        if self._stopped:
+            return
+        for one in missing:
+            self.roster.add(one.group, self._start(one.group, one), now())
+        self.wake()
+
     def _arm(self, mono_ms: int) -> None:
-        deadline_ms = max(self.replica.deadline_ms, mono_ms + 1)
+        deadline_ms = max(self.roster.deadline_ms, mono_ms + 1)
         if self._timer is not None:
             if mono_ms < self._timer_ms <= deadline_ms:
                 return

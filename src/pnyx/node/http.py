@@ -10,7 +10,7 @@ of its own at this port and read it through a visitor's browser (DNS rebinding).
 import errno
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -29,7 +29,9 @@ from pnyx import __version__
 from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, PnyxError, SettingsWrong
 from pnyx.ids import GroupId, Term
+from pnyx.machine.directives import AnyDirective
 from pnyx.node.control import Control
+from pnyx.node.directing import Told as Directed
 from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings, is_loopback
@@ -70,9 +72,17 @@ class Observed(Protocol):
         """Cut the links to exactly these nodes; SettingsWrong if one is unknown."""
         ...
 
-    def membership(self) -> Membership | None: ...
+    def controller(self) -> GroupStatus | None:
+        """What is known of the controller; None until the cluster has formed."""
+        ...
+
+    def memberships(self) -> Mapping[GroupId, Membership]:
+        """The newest membership of each group that has a replica here."""
+        ...
 
     async def change_members(self, wish: Wish) -> Told: ...
+
+    async def direct(self, directive: AnyDirective) -> Directed: ...
 
 
 class Page:
@@ -114,6 +124,7 @@ class Page:
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/v1/status", self._status)
         application.router.add_post("/v1/members", self._control.members)
+        application.router.add_post("/v1/controller", self._control.controller)
         if self._node.settings.faults:
             application.router.add_post("/v1/faults", self._faults)
         return application
@@ -157,6 +168,7 @@ def document(node: Observed) -> dict[str, Any]:
     settings, topology = node.settings, node.topology()
     group, position = _headline(node, topology)
     ready, why = node.ready()
+    controller = node.controller()
     return {
         "label": settings.name,
         "version": __version__,
@@ -170,15 +182,21 @@ def document(node: Observed) -> dict[str, Any]:
         "term": group.term,
         "quorum": group.quorum,
         "members": [asdict(member) for member in topology.members],
-        "membership": _membership(node.membership()),
+        "membership": None if controller is None else _group(node, controller)["membership"],
         "commit_index": position.commit,
         "applied_index": position.applied,
         "followers_at_commit": position.followers_at_commit,
         "disk_bytes": node.disk_bytes(),
         "configuration": topology.number,
         "owners": topology.owners,
-        "groups": [asdict(one) | asdict(node.position(one.group)) for one in topology.groups],
+        "controller": None if controller is None else _group(node, controller),
+        "groups": [_group(node, one) for one in topology.groups],
     }
+
+
+def _group(node: Observed, status: GroupStatus) -> dict[str, Any]:
+    membership = _membership(node.memberships().get(status.group))
+    return asdict(status) | asdict(node.position(status.group)) | {"membership": membership}
 
 
 def _headline(node: Observed, topology: Topology) -> tuple[GroupStatus, LogPosition]:

@@ -1,23 +1,25 @@
-"""Who is a member and where, as this node knows it, and what an operator may ask of its leader.
+"""Who is a member and where, as this node knows it, and what an operator may ask of a leader.
 
-The membership in the log says who; addresses come from what each node announced on its links, and
-only before that from the settings. So a node that was added later is listed in no file but its own.
+The memberships in the logs say who, the controller's first, since every node has a part in it;
+addresses come from what each node announced on its links, and only before that from the settings.
+So a node that was added later is listed in no file but its own.
 """
 
-import asyncio
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
-from pnyx.ids import Index, NodeId
+from pnyx.ids import GroupId, Index, NodeId
 from pnyx.node.driver import Driver
 from pnyx.node.settings import Settings
 from pnyx.node.status import Member
+from pnyx.node.waiting import Waiting
 from pnyx.replica.changes import Add, Change, Remove
-from pnyx.replica.replica import Replica
+from pnyx.replica.founding import membership_of as founded_by
 from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.transport.handshake import Announced
 from pnyx.transport.peers import Peers
 
@@ -25,6 +27,8 @@ NOT_LINKED: Final = "not_linked"
 """No node of that label has a link to the leader: it was not started, or cannot reach it."""
 BELOW_QUORUM: Final = "below_quorum"
 """Without that voter, those that can be reached would be no majority."""
+NO_GROUP: Final = "no_group"
+"""No such group is known here."""
 NO_SUCCESSOR: Final = "no_successor"
 """There is no other voter that could lead."""
 
@@ -42,10 +46,11 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an operator asks of the leader."""
+    """What an operator asks of a group's leader."""
 
     verb: Verb
     label: str = ""
+    group: GroupId = CONTROL
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +78,24 @@ def configured(
     return tuple(found)
 
 
-def members(settings: Settings, me: NodeId, peers: Peers, replica: Replica) -> tuple[Member, ...]:
-    """Return the members of the newest membership, sorted by label."""
-    membership = replica.consensus.membership
-    matches = replica.consensus.match_indexes() if replica.leads else {}
-    labels = {node: label for label, node in membership.names}
+def members(settings: Settings, me: NodeId, peers: Peers, roster: Roster) -> tuple[Member, ...]:
+    """Return the nodes that are members of anything, sorted by label."""
+    control = roster.replicas[CONTROL].consensus
+    matches: dict[NodeId, Index] = {}
+    first = roster.replicas.get(min(roster.atlas.placements, default=CONTROL))
+    if first is not None and first.leads:
+        matches = first.consensus.match_indexes() | {me: first.consensus.last_index}
+    memberships = [membership_of(roster, group) for group in (CONTROL, *roster.atlas.placements)]
+    voting = {node for one in memberships for node in (*one.voters, *one.outgoing)}
+    learning = {node for one in memberships for node in one.learners}
+    labels = {node: label for one in reversed(memberships) for label, node in one.names}
+    holders = dict(control.membership.names)
     found = []
-    for node in sorted({*membership.voters, *membership.outgoing, *membership.learners}):
+    for node in sorted((voting | learning) - set(control.membership.retired)):
         said = peers.identity(node)
         label = labels.get(node) or (said.label if said is not None else "")
         if node == me:
             label = settings.name
-        match = replica.consensus.last_index if node == me and replica.leads else matches.get(node)
         found.append(
             _member(
                 node,
@@ -92,12 +103,21 @@ def members(settings: Settings, me: NodeId, peers: Peers, replica: Replica) -> t
                 settings,
                 peers,
                 me,
-                voter=membership.is_voter(node),
-                match=match,
-                holds=labels.get(node) == label,
+                voter=node in voting,
+                match=matches.get(node),
+                holds=holders.get(label) == node,
             )
         )
     return tuple(sorted(found, key=lambda member: (member.label, member.node)))
+
+
+def membership_of(roster: Roster, group: GroupId) -> Membership:
+    """Return a group's newest membership, or, where it has no replica, the one it joined with."""
+    replica = roster.replicas.get(group)
+    if replica is not None and not replica.retired:
+        return replica.consensus.membership
+    placement = roster.atlas.placements.get(group)
+    return Membership(()) if placement is None else founded_by(placement.members)
 
 
 def _member(
@@ -133,33 +153,23 @@ def _member(
 
 
 async def carry_out(wish: Wish, driver: Driver, peers: Peers, me: NodeId) -> Told:
-    """Ask the replica for it and return what came of it, after a minute or so at most."""
-    replica = driver.replica
-    leader = replica.consensus.leader
+    """Ask the group's replica for it and return what came of it, after a minute or so at most."""
+    roster = driver.roster
+    leader = roster.leader(wish.group)
     if leader is None:
-        return Told("not_done", Reason.NO_QUORUM.value)
+        known = wish.group == CONTROL or wish.group in roster.atlas.placements
+        return Told("not_done", Reason.NO_QUORUM.value if known else NO_GROUP)
     if leader != me:
         return Told("elsewhere", leader=leader)
-    membership = replica.consensus.membership
+    membership = roster.replicas[wish.group].consensus.membership
     if wish.verb is Verb.LEAD:
-        return _hand_over(wish.label, driver, membership, me)
+        return _hand_over(wish, driver, membership, me)
     change = _change(wish, membership, peers, me)
     if isinstance(change, str):
         return Told("not_done", change)
-    ticket = _Ticket()
-    driver.change_members(change, ticket)
+    ticket = Waiting()
+    driver.change_members(wish.group, change, ticket)
     return _told(await ticket.answer)
-
-
-class _Ticket:
-    """Waits for one answer of the replica."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def answered(self, answer: Answer) -> None:
-        if not self.answer.done():
-            self.answer.set_result(answer)
 
 
 def _told(answer: Answer) -> Told:
@@ -174,11 +184,11 @@ def _told(answer: Answer) -> Told:
             return Told("unknown")
 
 
-def _hand_over(label: str, driver: Driver, membership: Membership, me: NodeId) -> Told:
-    to = dict(membership.names).get(label)
-    if label and (to is None or to not in membership.voters):
+def _hand_over(wish: Wish, driver: Driver, membership: Membership, me: NodeId) -> Told:
+    to = dict(membership.names).get(wish.label)
+    if wish.label and (to is None or to not in membership.voters):
         return Told("not_done", Reason.NOT_MEMBER.value)
-    if to == me or driver.transfer_leadership(to):
+    if to == me or driver.transfer_leadership(wish.group, to):
         return Told("done")
     return Told("not_done", NO_SUCCESSOR)
 

@@ -55,20 +55,20 @@ class Metrics:
 
     def __init__(self) -> None:
         self.sync_seconds = Histogram(SYNC_SECONDS_BOUNDS, "Seconds of a log write and its sync.")
-        self._watched: dict[str, Any] = {}
+        self._watched: dict[str, Callable[[], Any]] = {}
         self._gauges: dict[str, Gauge] = {}
 
     def synced(self, seconds: float) -> None:
         """A batch was written and synced in `seconds`."""
         self.sync_seconds.add(seconds)
 
-    def watch(self, floor: str, counters: Any) -> None:
-        """Show every integer field of the dataclass `counters` as ``pnyx_<floor>_<field>_total``.
+    def watch(self, floor: str, read: Callable[[], Any]) -> None:
+        """Show each integer field of the dataclass that `read` returns: pnyx_<floor>_<field>_total.
 
         A field that is a mapping is shown by its keys. Watching a floor again replaces it.
         """
-        assert dataclasses.is_dataclass(counters), "its fields are what is shown"
-        self._watched[floor] = counters
+        assert dataclasses.is_dataclass(read()), "its fields are what is shown"
+        self._watched[floor] = read
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show what `read` returns as ``pnyx_<name>``; `read` is called on the loop."""
@@ -85,7 +85,8 @@ class Metrics:
 
     def counts(self) -> Iterator[Count]:
         """Yield all watched counters."""
-        for floor, counters in self._watched.items():
+        for floor, read in self._watched.items():
+            counters = read()
             for field in dataclasses.fields(counters):
                 value = getattr(counters, field.name)
                 name = f"{floor}_{field.name}"

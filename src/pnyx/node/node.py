@@ -1,39 +1,45 @@
-"""One pnyx process without its client ports: data directory, log, space, peers, replica.
+"""One pnyx process without its client ports: data directory, log, space, peers, replicas.
 
-The disk is opened before (disk.py); then come peers, formation, replica. A node votes and campaigns
+The disk is opened before (disk.py); then come peers, formation, replicas. A node votes and stands
 only once its cluster has formed; requests that come earlier wait like parked ones.
 """
 
 import asyncio
 import secrets
 from collections.abc import Collection
+from dataclasses import astuple
 from typing import Final
 
 import structlog
 
-from pnyx.consensus import engines
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
 from pnyx.errors import NodeRetired
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.machine.shards import SHARDS_DEFAULT
+from pnyx.machine.configuration import NOBODY
+from pnyx.machine.directives import AnyDirective
 from pnyx.node import members
 from pnyx.node.batching import Batcher
-from pnyx.node.disk import GROUP, Disk
+from pnyx.node.directing import Told as Directed, direct
+from pnyx.node.disk import Disk
 from pnyx.node.driver import Driver, now
 from pnyx.node.forming import Forming
 from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings
+from pnyx.node.starting import Starter
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
-from pnyx.prng import Prng
+from pnyx.replica.counters import Counters
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.wal import GroupWrite
 from pnyx.transport.codec import Parcel
 from pnyx.transport.handshake import Announced, Identity
 from pnyx.transport.peers import Peers
 
+FIRST: Final = GroupId(1)
+"""The group that every cluster begins with."""
 EARLY_COUNT_MAX: Final = 10_000
 """Requests that may wait for the cluster to form."""
 EARLY_CHECK_S: Final = 0.1
@@ -69,9 +75,10 @@ class Node:
             stopped=self._fail,
         )
         self._driver: Driver | None = None
-        self._early: list[tuple[int, Request]] = []
+        self._early: list[tuple[int, GroupId, Request]] = []
         self._early_timer: asyncio.TimerHandle | None = None
-        self._last_leader: NodeId | None = None
+        self._leaders: dict[GroupId, NodeId] = {}
+        """Who led each group last: kept during elections, for clients need all slots."""
         self._upkeep: asyncio.Future[None] | None = None
         self._watch()
 
@@ -93,15 +100,15 @@ class Node:
         deadline = self._loop.time() + self.settings.drain_ms / 1_000 / 2
         driver = self._driver
         if driver is not None and not self._is_broken:
-            driver.replica.transfer_leadership(None, now())
-            driver.wake()
-            while not _drained(driver.replica) and self._loop.time() < deadline:  # noqa: ASYNC110
+            for group in driver.roster.replicas:
+                driver.transfer_leadership(group, None)
+            while not _drained(driver.roster) and self._loop.time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(DRAIN_CHECK_S)
         if driver is not None:
             driver.stop()
         if self._early_timer is not None:
             self._early_timer.cancel()
-        for _, request in self._early:
+        for _, _, request in self._early:
             request.ticket.answered(NotDone(Reason.STOPPING))
         await self._peers.close()
         if not self._is_broken:
@@ -118,48 +125,60 @@ class Node:
 
     def submit(self, group: GroupId, request: Request) -> None:
         """Hand over a request for a group; its ticket is answered exactly once, within seconds."""
-        assert group == GROUP, "there is one group"
         if self._driver is not None:
-            self._driver.submit(request)
+            self._driver.submit(group, request)
         elif len(self._early) < EARLY_COUNT_MAX:
-            self._early.append((now().mono_ms, request))
+            self._early.append((now().mono_ms, group, request))
         else:
             self._loop.call_soon(request.ticket.answered, NotDone(Reason.OVERLOADED))
 
-    def group_of_slot(self, _slot: int) -> GroupId:
-        """Return who serves the slot: the one group there is."""
-        return GROUP
+    def group_of_slot(self, slot: int) -> GroupId:
+        """Return who serves the slot; as long as nobody is known to, who usually would."""
+        group = NOBODY if self._driver is None else self._driver.roster.atlas.group_of_slot(slot)
+        return FIRST if group == NOBODY else group
 
     def topology(self) -> Topology:
         """Return the nodes with their addresses, the groups, and who serves which shard."""
         settings, driver = self.settings, self._driver
         if driver is None:
             known = members.configured(settings, self.me, self._peers, self._disk.formed)
-            membership = Membership(tuple(one.node for one in known))
-        else:
-            known = members.members(settings, self.me, self._peers, driver.replica)
-            membership = driver.replica.consensus.membership
-        leader = self.leader
-        group = GroupStatus(
-            GROUP,
-            leader or self._last_leader,
-            self.term,
+            return Topology(self.me, known, (), ())
+        atlas = driver.roster.atlas
+        known = members.members(settings, self.me, self._peers, driver.roster)
+        groups = tuple([self._status(driver.roster, group) for group in sorted(atlas.placements)])
+        return Topology(self.me, known, groups, atlas.owners, max(atlas.number, 0))
+
+    def controller(self) -> GroupStatus | None:
+        """Return what is known of the controller; None until the cluster has formed."""
+        return None if self._driver is None else self._status(self._driver.roster, CONTROL)
+
+    def _status(self, roster: Roster, group: GroupId) -> GroupStatus:
+        leader = roster.leader(group)
+        if leader is not None:
+            self._leaders[group] = leader
+        membership = members.membership_of(roster, group)
+        replica = roster.replicas.get(group)
+        return GroupStatus(
+            group,
+            self._leaders.get(group),
+            Term(0) if replica is None else replica.consensus.term,
             quorum=leader is not None,
             voters=membership.voters,
             learners=membership.learners,
         )
-        return Topology(self.me, known, (group,), (GROUP,) * SHARDS_DEFAULT)
 
     def position(self, group: GroupId) -> LogPosition:
         """Return where this node's replica of the group is."""
-        if self._driver is None or group != GROUP:
+        replica = None if self._driver is None else self._driver.roster.replicas.get(group)
+        if replica is None:
             return NOWHERE
-        replica = self._driver.replica
-        commit = replica.consensus.commit_index
-        voters = replica.consensus.membership.voters
-        matches = replica.consensus.match_indexes()
-        at_commit = sum(matches.get(node, Index(0)) >= commit for node in voters if node != self.me)
-        return LogPosition(self.term, commit, replica.group.applied.index, at_commit)
+        consensus = replica.consensus
+        commit = consensus.commit_index
+        matches = consensus.match_indexes()
+        others = [node for node in consensus.membership.voters if node != self.me]
+        at_commit = sum(matches.get(node, Index(0)) >= commit for node in others)
+        applied = replica.group.applied.index
+        return LogPosition(consensus.term, commit, applied, at_commit, replica.group.shards_served)
 
     def clock_ms(self) -> int:
         """Return this node's wall clock, ms since 1970."""
@@ -167,7 +186,8 @@ class Node:
 
     def leads(self, group: GroupId) -> bool:
         """Does this node lead the group, as far as it knows?"""
-        return group == GROUP and self._driver is not None and self._driver.replica.leads
+        replica = None if self._driver is None else self._driver.roster.replicas.get(group)
+        return replica is not None and replica.leads
 
     def disk_bytes(self) -> int:
         """Return what the data directory holds."""
@@ -177,14 +197,16 @@ class Node:
         """Return whether this node serves, and if not, why."""
         if self._driver is None:
             return False, self._forming.waits_for
-        replica = self._driver.replica
+        roster = self._driver.roster
+        replica = roster.replicas[CONTROL]
         if not replica.consensus.membership.has(self.me):
             return False, "this node is no member yet: it asks for its place (`pnyx node add`)"
-        if replica.consensus.leader is None:
-            return False, "no leader is known: an election is under way, or there is no quorum"
-        behind = replica.consensus.commit_index - replica.group.applied.index
-        if behind > READY_BEHIND_MAX:
-            return False, f"{behind} committed entries are not applied yet"
+        if roster.atlas.configuration is None:
+            return False, "the controller has no leader yet: no group of keys is known"
+        for group in (CONTROL, *sorted(roster.replicas.keys() & roster.atlas.placements.keys())):
+            why = _why_not_ready(group, roster.replicas[group])
+            if why:
+                return False, why
         return True, ""
 
     def cut_from(self, labels: Collection[str]) -> None:
@@ -201,22 +223,14 @@ class Node:
             return Told("not_done", Reason.NO_QUORUM.value)
         return await members.carry_out(wish, self._driver, self._peers, self.me)
 
-    def membership(self) -> Membership | None:
-        """Return the newest membership; None until the cluster has formed."""
-        return None if self._driver is None else self._driver.replica.consensus.membership
+    async def direct(self, directive: AnyDirective) -> Directed:
+        """Tell the controller, wherever it leads; return what it says, after seconds at most."""
+        return await direct(self, directive)
 
-    @property
-    def leader(self) -> NodeId | None:
-        """The leader now, as far as known here."""
-        leader = None if self._driver is None else self._driver.replica.consensus.leader
-        if leader is not None:
-            self._last_leader = leader
-        return leader
-
-    @property
-    def term(self) -> Term:
-        """The newest term heard of."""
-        return Term(0) if self._driver is None else self._driver.replica.consensus.term
+    def memberships(self) -> dict[GroupId, Membership]:
+        """Return the newest membership of each group that has a replica here."""
+        replicas = {} if self._driver is None else self._driver.roster.replicas
+        return {group: replica.consensus.membership for group, replica in replicas.items()}
 
     # What the transport says. A bug met there must stop the node, not just close a link.
 
@@ -279,8 +293,8 @@ class Node:
 
     def _watch(self) -> None:
         metrics = self.metrics
-        metrics.watch("wal", self._disk.wal.counters)
-        metrics.watch("links", self._peers.counts)
+        metrics.watch("wal", lambda: self._disk.wal.counters)
+        metrics.watch("links", lambda: self._peers.counts)
         counters = self._disk.wal.counters
         metrics.gauge("log_segments", "Segments of the log on disk.", lambda: counters.segments)
         metrics.gauge("links_up", "Links to other nodes, two a node.", lambda: self._peers.links_up)
@@ -289,50 +303,34 @@ class Node:
         """The cluster is formed: this node may vote and campaign from now on."""
         disk = self._disk
         self._peers.let_strangers_in()
-        joins = dict(formed.nodes).get(self.settings.name) != self.me
-        moment = now()
         disk.formed = formed
-        consensus = engines.start(
-            self.settings.consensus,
-            me=self.me,
-            membership=disk.adopt_membership(formed),
-            settings=self.settings.raft_settings,
-            prng=Prng(secrets.randbits(63)),
-            now_ms=moment.mono_ms,
-            boot=self.boot,
-            hard_state=disk.log.hard_state,
-            accepted=disk.log.accepted,
-            entries=disk.log.entries,
-            compacted=disk.log.compacted,
-            applied=disk.group.applied.index,
-        )
-        replica = Replica(
+        starter = Starter(self.settings, disk, formed, self.boot)
+        roster = Roster(
             me=self.me,
             boot=self.boot,
-            consensus=consensus,
-            group=disk.group,
             limits=self.settings.replica_limits,
-            joins=self.settings.name if joins else "",
+            controllers=tuple([node for _, node in formed.nodes]),
+            newcomer=starter.newcomer,
+            founding=starter.founding(),
         )
-        self.metrics.watch("replica", replica.counters)
-        self.metrics.gauge("parked", "Requests that wait.", lambda: replica.parked_count)
+        self.metrics.watch("replica", lambda: _summed(roster))
+        self.metrics.gauge("parked", "Requests that wait.", lambda: roster.parked_count)
+        self.metrics.gauge("groups", "Groups with a replica here.", lambda: len(roster.replicas))
         self._driver = Driver(
-            group=GROUP,
-            replica=replica,
-            wal=disk.wal,
+            roster=roster,
+            disk=disk,
             batcher=self._batcher,
-            space=disk.space,
             peers=self._peers,
+            start=starter.start,
             failed=self._fail,
             retired=self._retire,
         )
         for one in self._peers.linked:
             self._driver.link_up(one.node)
-        if self._is_new and not joins and self.settings.name == min(self.settings.nodes):
-            # Nobody else can have started: no need to wait for a timeout.
-            consensus.campaign(moment.mono_ms)
-        for _, request in self._early:
-            self._driver.submit(request)
+        if self._is_new:
+            starter.first_election(roster.replicas[CONTROL])
+        for _, group, request in self._early:
+            self._driver.submit(group, request)
         self._early.clear()
         self._driver.wake()
 
@@ -374,7 +372,7 @@ class Node:
             return
         oldest_ms = now().mono_ms - self.settings.limits.park_ms
         while self._early and self._early[0][0] <= oldest_ms:
-            _, request = self._early.pop(0)
+            _, _, request = self._early.pop(0)
             request.ticket.answered(NotDone(Reason.NO_QUORUM))
         self._early_timer = self._loop.call_later(EARLY_CHECK_S, self._check_early)
 
@@ -397,6 +395,23 @@ class Node:
             self._failure.set_result(error)
 
 
-def _drained(replica: Replica) -> bool:
-    alone = len(replica.consensus.membership.voters) == 1
-    return replica.idle and (alone or not replica.leads)
+def _drained(roster: Roster) -> bool:
+    alone = [len(one.consensus.membership.voters) == 1 for one in roster.replicas.values()]
+    leads = [one.leads for one in roster.replicas.values()]
+    return roster.idle and all(only or not led for only, led in zip(alone, leads, strict=True))
+
+
+def _why_not_ready(group: GroupId, replica: Replica) -> str:
+    name = "the controller" if group == CONTROL else f"group {group}"
+    consensus = replica.consensus
+    if consensus.membership.has(replica.me) and consensus.leader is None:
+        return f"no leader of {name} is known: an election is under way, or there is no quorum"
+    behind = consensus.commit_index - replica.group.applied.index
+    if behind > READY_BEHIND_MAX:
+        return f"{behind} committed entries of {name} are not applied yet"
+    return ""
+
+
+def _summed(roster: Roster) -> Counters:
+    """Return what all replicas and envoys of a node have done together."""
+    return Counters(*map(sum, zip(*map(astuple, (Counters(), *roster.counters)), strict=True)))

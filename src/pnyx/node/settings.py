@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import SettingsWrong
+from pnyx.machine.configuration import GROUPS_MAX, SHARDS_MAX
+from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.replica.limits import ReplicaLimits
 
 KIB: Final = 1024
@@ -256,6 +258,18 @@ class Settings(Section):
         description="The engine of the cluster, the same on all nodes, chosen before the first "
         "start.",
     )
+    groups: int = Field(
+        default=1,
+        ge=1,
+        le=GROUPS_MAX,
+        description="Groups of keys that a new cluster begins with; each has its own leader.",
+    )
+    shards: int = Field(
+        default=SHARDS_DEFAULT,
+        ge=1,
+        le=SHARDS_MAX,
+        description="What moves between groups: the slots are cut into so many, for ever.",
+    )
     data: Path = Field(description="Directory of log and state, relative to the settings file.")
     requirepass: str = Field(
         default="", repr=False, description="Password of clients; empty: none."
@@ -291,6 +305,7 @@ class Settings(Section):
         return RaftSettings(
             **self.raft.model_dump(),
             notice_ms=NOTICE_MS,
+            beat_grid_ms=self.raft.heartbeat_ms,
             uncommitted_bytes_max=self.limits.uncommitted_bytes_max,
             entry_bytes_max=self.limits.entry_bytes_max,
         )

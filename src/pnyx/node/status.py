@@ -24,7 +24,7 @@ class Member:
     voter: bool = True
     """Does it count in a quorum of any group? A learner only receives."""
     match: Index | None = None
-    """On the leader of the only group: up to which entry the node surely has its log; else None."""
+    """On the first group's leader: up to which entry the node surely has its log; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,8 @@ class LogPosition:
     applied: Index
     followers_at_commit: int
     """On the leader: how many other voters hold everything committed. Elsewhere 0."""
+    shards: int = 0
+    """How many shards the group serves, as applied here."""
 
 
 NOWHERE: Final = LogPosition(0, Index(0), Index(0), 0)

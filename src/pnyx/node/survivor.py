@@ -1,16 +1,30 @@
-"""A stopped node's data directory, read or made a group of its own: `pnyx node recover`."""
+"""A stopped node's data directory, read or made a cluster of its own: `pnyx node recover`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark
 from pnyx.errors import WrongDirectory
-from pnyx.ids import Index, NodeId, Term
-from pnyx.node.disk import GROUP, Disk, open_data
+from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.node.disk import Disk, open_data
 from pnyx.replica.survivor import alone, newest_membership
 from pnyx.storage.identity import read_identity
 from pnyx.storage.wal import GroupWrite, WalSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SurvivingGroup:
+    """What a stopped node holds of one group."""
+
+    group: GroupId
+    term: Term
+    last: Mark
+    """Its log's end. Of several survivors the one with the highest term here, then the highest
+    index, lacks least."""
+    applied: Index
+    membership: Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +33,8 @@ class Survivor:
 
     label: str
     node: NodeId
-    term: Term
-    last: Mark
-    """Its log's end. Of several survivors the one with the highest term here, then the highest
-    index, lacks least."""
-    applied: Index
-    membership: Membership
+    groups: tuple[SurvivingGroup, ...]
+    """Ascending, the controller first."""
 
 
 def survey(data: Path) -> Survivor:
@@ -42,7 +52,7 @@ def survey(data: Path) -> Survivor:
 
 
 def go_on_alone(data: Path) -> Survivor:
-    """Durably make the node the only member of its group; return what it held before. Blocks.
+    """Durably make the node the only member of all of its groups; return what it held. Blocks.
 
     Raises:
         WrongDirectory, LostDisk, DiskFailed: as `survey`; nothing was changed.
@@ -50,8 +60,12 @@ def go_on_alone(data: Path) -> Survivor:
     disk = _open(data)
     try:
         seen = _seen(disk)
-        _, write = alone(seen.node, seen.label, seen.membership, seen.last, disk.log.hard_state)
-        disk.wal.append([GroupWrite(GROUP, write)])
+        writes = []
+        for one in seen.groups:
+            hard_state = disk.groups[one.group].log.hard_state
+            _, write = alone(seen.node, seen.label, one.membership, one.last, hard_state)
+            writes.append(GroupWrite(one.group, write))
+        disk.wal.append(writes)
         return seen
     finally:
         disk.close()
@@ -63,18 +77,23 @@ def _open(data: Path) -> Disk:
 
 
 def _seen(disk: Disk) -> Survivor:
-    if disk.formed is None or not disk.formed.complete:
+    formed = disk.formed
+    if formed is None or not formed.complete:
         raise WrongDirectory(
             f"{disk.directory.path} was never part of a working cluster; nothing was changed",
             cause="its cluster had not formed when it ran last: it has acknowledged nothing",
             next_step="start all nodes of its settings, with empty data directories if need be",
         )
-    log = disk.log
+    groups = tuple([_group(disk, group, formed) for group in disk.groups])
+    return Survivor(disk.directory.identity.label, disk.node, groups)
+
+
+def _group(disk: Disk, group: GroupId, formed: Formed) -> SurvivingGroup:
+    log = disk.groups[group].log
     last = log.compacted
     if log.entries:
         last = Mark(log.entries[-1].index, log.entries[-1].term)
-    base = disk.adopt_membership(disk.formed)
+    base = disk.membership(group, formed)
     membership = newest_membership(base, log.compacted, log.entries)
-    label = disk.directory.identity.label
-    applied = disk.group.applied.index
-    return Survivor(label, disk.node, log.hard_state.term, last, applied, membership)
+    applied = disk.groups[group].group.applied.index
+    return SurvivingGroup(group, log.hard_state.term, last, applied, membership)

@@ -29,6 +29,7 @@ from pnyx.consensus.raft.messages import TimeoutNow
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import NOBODY, Placement
 from pnyx.replica.atlas import Atlas
+from pnyx.replica.counters import Counters
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.envoy import Envoy
 from pnyx.replica.founding import Founding, membership_of
@@ -272,6 +273,16 @@ class Roster:
     def idle(self) -> bool:
         """Does nobody wait for a proposal of ours?"""
         return all(replica.idle for replica in self.replicas.values())
+
+    @property
+    def parked_count(self) -> int:
+        """How many requests wait for a leader, here or elsewhere."""
+        return sum(desk.parked_count for _, desk in self._desks())
+
+    @property
+    def counters(self) -> list[Counters]:
+        """What each replica and envoy has done."""
+        return [desk.counters for _, desk in self._desks()]
 
     def leader(self, group: GroupId) -> NodeId | None:
         """Return who leads `group` as far as known here."""

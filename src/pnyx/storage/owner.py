@@ -6,7 +6,8 @@ import msgspec
 
 from pnyx.ids import NodeId
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""1 had one group, numbered 1, and no controller."""
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -166,12 +166,13 @@ class Wal:
         """Make one batch durable and return how many bytes it took; 0 if there is nothing in it.
 
         Blocks for the sync. From one thread at a time. Within a batch `formed` comes first, then
-        `writes` in their order, then the groups to destroy.
+        `writes` in their order, then the groups to destroy; one that never wrote has nothing here.
 
         Raises:
             DiskFailed: nothing of the batch may be acknowledged; the log is closed for good.
         """
-        file = self._write(writes, formed, destroyed, bytes_max=None)
+        known = [group for group in destroyed if group in self._groups.alive]
+        file = self._write(writes, formed, known, bytes_max=None)
         try:
             if file is not None:
                 file.sync()

@@ -1,6 +1,7 @@
 """What can be typed: `pnyx demo`, and the faults for its nodes from a second terminal."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -15,6 +16,7 @@ from pnyx.errors import SettingsWrong, WrongDirectory
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.files import kept
 from pnyx.harness.ports import Bases, Moved, plan
+from pnyx.machine.shards import SHARDS_DEFAULT
 
 demo = App(
     name="demo",
@@ -30,7 +32,8 @@ OPTION_OF: Final = {"gateway": "--gateway-port", "cluster": "--cluster-port", "h
 def start(
     *,
     nodes: Literal["1", "3", "5"] = "3",
-    groups: int = 1,
+    groups: int | None = None,
+    shards: int | None = None,
     consensus: EngineName | None = None,
     data: Path | None = None,
     ephemeral: Annotated[bool, Parameter(negative=())] = False,
@@ -44,9 +47,10 @@ def start(
 
     Args:
         nodes: how many processes; 3 may lose one of them, 5 may lose two.
-        groups: replica groups; there is one until shards can be placed on several.
-        consensus: the engine, raft or multipaxos; a cluster keeps the one it was formed with, so
-            it is chosen when there is no data yet (then raft is the default).
+        groups: groups of keys to begin with, each with a leader of its own; 1 if not said. This and
+            the next two are chosen when there is no data yet.
+        shards: how many parts of the keyspace can move between groups; 256 if not said.
+        consensus: the engine, raft or multipaxos; raft if not said.
         data: directory of logs and state, kept when the demo ends.
         ephemeral: use a temporary directory and drop it at the end.
         gateway_port: first node's port for any Redis client; the next nodes get the next ports.
@@ -55,16 +59,19 @@ def start(
         http_port: first node's port for /livez, /readyz, /metrics and /v1.
         password: what clients must say with AUTH.
     """
-    _refuse_contradictions(groups, data, ephemeral=ephemeral)
+    _refuse_contradictions(data, ephemeral=ephemeral)
     count = int(nodes)
     directory = (data or running.home() / "demo").expanduser().absolute()
     _refuse_second(directory, ephemeral=ephemeral)
+    engine = None if consensus is None else consensus.value
+    founded = {"groups": groups, "shards": shards, "consensus": engine}
+    said: dict[str, str | int] = {
+        name: value for name, value in founded.items() if value is not None
+    }
     if not ephemeral:
         _refuse_other_count(directory, count)
-        _refuse_other_engine(directory, consensus)
-    chosen: dict[str, object] = {"requirepass": password} if password else {}
-    if consensus is not None:
-        chosen["consensus"] = consensus.value
+        _refuse_other_founding(directory, said)
+    chosen: dict[str, object] = {**said, **({"requirepass": password} if password else {})}
     bases = Bases(gateway_port, cluster_port, peer_port, http_port)
     ports, moved = plan(count, bases)
     cluster = Cluster(
@@ -80,13 +87,7 @@ def start(
         return stage.play() if stage.open() else 0
 
 
-def _refuse_contradictions(groups: int, data: Path | None, *, ephemeral: bool) -> None:
-    if groups != 1:
-        raise SettingsWrong(
-            f"--groups {groups} cannot be used: nothing was started",
-            cause="keys are not spread over several groups yet",
-            next_step="leave --groups out, or say --groups 1",
-        )
+def _refuse_contradictions(data: Path | None, *, ephemeral: bool) -> None:
     if ephemeral and data is not None:
         raise SettingsWrong(
             "--data and --ephemeral contradict each other: nothing was started",
@@ -141,15 +142,17 @@ def _refuse_other_count(directory: Path, count: int) -> None:
         )
 
 
-def _refuse_other_engine(directory: Path, consensus: EngineName | None) -> None:
+def _refuse_other_founding(directory: Path, said: Mapping[str, str | int]) -> None:
     settings = directory / "n1.toml"
-    engine = kept(settings, "consensus") or EngineName.RAFT
-    if consensus is not None and settings.exists() and engine != consensus:
-        raise WrongDirectory(
-            f"the data in {directory} was written by {engine}; nothing was started",
-            cause=f"--consensus {consensus} is another engine, which cannot read its promises",
-            next_step="leave --consensus out, or say --data DIR or --ephemeral",
-        )
+    usual = {"groups": 1, "shards": SHARDS_DEFAULT, "consensus": EngineName.RAFT.value}
+    for name, value in said.items():
+        founded = kept(settings, name) or usual[name]
+        if settings.exists() and founded != value:
+            raise WrongDirectory(
+                f"the data in {directory} began with {name} = {founded}; nothing was started",
+                cause=f"--{name} {value} counts only when a cluster begins",
+                next_step=f"leave --{name} out, or say --data DIR or --ephemeral",
+            )
 
 
 def _moved_words(moved: Moved) -> str:

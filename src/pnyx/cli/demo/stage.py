@@ -17,7 +17,7 @@ from pnyx.cli.demo.terminal import GREEN, RED, YELLOW, Terminal
 from pnyx.cli.running import Running, RunningNode, announce, withdraw
 from pnyx.errors import PnyxError
 from pnyx.harness.cluster import Cluster
-from pnyx.harness.health import Health, Word
+from pnyx.harness.health import CONTROLLER, Health, Word
 from pnyx.harness.load import Load
 from pnyx.ids import SLOT_COUNT
 
@@ -91,17 +91,15 @@ class Stage:
             f"{len(self._cluster.nodes)} nodes up",
             f"{labels:<42} {time.monotonic() - began_s:.1f} s",
         )
-        seen = self._reach(lambda seen: seen.leader is not None)
-        if self._is_ending():
-            return False
-        self._ok("group g1", f"leader {seen.leader}   {SLOT_COUNT}/{SLOT_COUNT} slots served")
         seen = self._reach(lambda seen: seen.word is Word.HEALTHY)
         if self._is_ending():
             return False
+        self._ok(_groups_of(seen), f"{_leaders_of(seen)}   {SLOT_COUNT}/{SLOT_COUNT} slots served")
         self._seen = seen
         word = self._terminal.coloured("HEALTHY", GREEN)
         plural = "" if seen.may_lose == 1 else "s"
-        self._terminal.say(f" {word}  the group may lose {seen.may_lose} node{plural}")
+        whose = "the group" if len(seen.leaders) <= 2 else "each group"
+        self._terminal.say(f" {word}  {whose} may lose {seen.may_lose} node{plural}")
         announce(self._running)
         self._say_usage()
         return True
@@ -214,6 +212,19 @@ class Stage:
         say(" Second terminal    pnyx status    pnyx demo kill|restart|pause|partition|heal|status")
         if self._terminal.takes_keys:
             say(MENU)
+
+
+def _groups_of(seen: Health) -> str:
+    groups = [group for group, _ in seen.leaders if group != CONTROLLER]
+    return "group g1" if len(groups) == 1 else f"groups g1 to g{max(groups)}"
+
+
+def _leaders_of(seen: Health) -> str:
+    labels = [label for group, label in seen.leaders if group != CONTROLLER]
+    if len(labels) == 1:
+        return f"leader {labels[0]}"
+    counts = sorted((label, labels.count(label)) for label in set(labels))
+    return "leaders " + " ".join(f"{label}:{count}" for label, count in counts)
 
 
 def data_label(directory: Path, *, ephemeral: bool) -> str:

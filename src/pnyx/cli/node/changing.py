@@ -1,4 +1,4 @@
-"""node add, remove and drain, group transfer-leader: asked of the leader, whoever that is."""
+"""node add, remove and drain, group transfer-leader: asked of the leaders, whoever they are."""
 
 import sys
 import time
@@ -30,13 +30,14 @@ def add(
     http: str | None = None,
     directory: Annotated[Path, Parameter(name="--dir")] = Path(),
     wait: int = 300,
+    group: int | None = None,
     password: Password = None,
     dry_run: Flag = False,
 ) -> int:
     """Add a node: write its settings file, wait until it is started, and make it a voter.
 
-    It first receives everything as a learner, which is not counted. Asked again, it goes on where
-    it was.
+    It first receives everything as a learner, which is not counted. It becomes a member of the
+    controller and of every group, unless one is named. Asked again, it goes on where it was.
 
     Args:
         node: LABEL=HOST or LABEL=HOST:GATEWAY,CLUSTER,PEER,HTTP (ports); LABEL if it has its file.
@@ -44,6 +45,7 @@ def add(
         http: HOST:PORT of a running node's http page.
         directory: where LABEL.toml goes; a file that exists is never overwritten.
         wait: seconds to wait for the node to be started; 0 only writes the file.
+        group: make it a member of this group alone; 0 is the controller.
         password: what the nodes' `requirepass` says.
         dry_run: print what would be done, and do nothing.
     """
@@ -67,7 +69,7 @@ def add(
         print(f"start it on {newcomer.address.host}:  pnyx server --config {path}", file=sys.stderr)
     if wait == 0:
         return OK
-    _add(newcomer.label, where, secret, wait)
+    _add(newcomer.label, where, secret, wait, group)
     print(judge(ask_members(where)).sentence())
     return OK
 
@@ -77,28 +79,32 @@ def remove(
     *,
     config: Path | None = None,
     http: str | None = None,
+    group: int | None = None,
     password: Password = None,
     yes: Flag = False,
     dry_run: Flag = False,
 ) -> int:
     """Remove a node for ever: it is not counted any more, and its process stops and says why.
 
-    Its data stays on its disk. A node that is to come back needs an empty data directory.
+    Its data stays on its disk. A node that is to come back needs an empty data directory. It leaves
+    every group and the controller, unless one is named: then its process goes on.
 
     Args:
         label: the node's name, or its NodeId in hexadecimal.
         config: a node's settings file: it names nodes to ask.
         http: HOST:PORT of one node's http page, which names the others.
+        group: remove it from this group alone.
         password: what the nodes' `requirepass` says.
         yes: do not ask.
         dry_run: print what would be done, and do nothing.
     """
     where = pages(config, http)
-    if not _agreed(label, where, f"remove {label} for ever", yes=yes, dry_run=dry_run):
+    place = "" if group is None else f" from group {group}"
+    if not _agreed(label, where, f"remove {label}{place} for ever", yes=yes, dry_run=dry_run):
         return OK if dry_run else FAILED
-    change(where, "remove", label, password=password_of(config, http, password))
-    print(f"removed {label}")
-    print(judge(_without(label, where)).sentence())
+    change(where, "remove", label, group=group, password=password_of(config, http, password))
+    print(f"removed {label}{place}")
+    print(judge(_without(label, where) if group is None else ask_members(where)).sentence())
     return OK
 
 
@@ -126,8 +132,9 @@ def drain(
     if not _agreed(label, where, what, yes=yes, dry_run=dry_run):
         return OK if dry_run else FAILED
     secret = password_of(config, http, password)
-    if judge(ask_members(where)).leader == label:
-        _hand_over("", where, secret)
+    for group, leader in judge(ask_members(where)).leaders:
+        if leader == label:
+            _hand_over("", where, secret, group)
     change(where, "remove", label, password=secret)
     print(f"drained {label}: its process stops by itself, its machine may be switched off")
     print(judge(_without(label, where)).sentence())
@@ -137,29 +144,39 @@ def drain(
 def transfer_leader(
     label: str = "",
     *,
+    group: int = 1,
     config: Path | None = None,
     http: str | None = None,
     password: Password = None,
 ) -> int:
     """Hand leadership to a node, or, without a name, to the follower that has most of the log.
 
+    It stays there until the node that the group's leader belongs to is started anew.
+
     Args:
         label: the node's name.
+        group: whose leadership; 0 is the controller's.
         config: a node's settings file: it names nodes to ask.
         http: HOST:PORT of one node's http page, which names the others.
         password: what the nodes' `requirepass` says.
     """
     where = pages(config, http)
-    print(f"leader {_hand_over(label, where, password_of(config, http, password))}")
+    print(f"leader {_hand_over(label, where, password_of(config, http, password), group)}")
     return OK
 
 
-def _add(label: str, where: dict[str, tuple[str, int]], secret: str | None, wait_s: float) -> None:
+def _add(
+    label: str,
+    where: dict[str, tuple[str, int]],
+    secret: str | None,
+    wait_s: float,
+    group: int | None,
+) -> None:
     deadline = time.monotonic() + wait_s
     told = False
     while True:
         try:
-            change(where, "add", label, password=secret)
+            change(where, "add", label, group=group, password=secret)
         except ChangeRefused as error:
             if error.reason not in {"not_linked", "changing"} or time.monotonic() > deadline:
                 raise
@@ -171,13 +188,15 @@ def _add(label: str, where: dict[str, tuple[str, int]], secret: str | None, wait
             return
 
 
-def _hand_over(label: str, where: dict[str, tuple[str, int]], secret: str | None) -> str:
+def _hand_over(
+    label: str, where: dict[str, tuple[str, int]], secret: str | None, group: int
+) -> str:
     """Return who leads afterwards."""
-    before = judge(ask_members(where)).leader
-    change(where, "lead", label, password=secret)
+    before = dict(judge(ask_members(where)).leaders).get(group)
+    change(where, "lead", label, group=group, password=secret)
     deadline = time.monotonic() + TRANSFER_S_MAX
     while time.monotonic() < deadline:
-        leader = judge(ask_members(where)).leader
+        leader = dict(judge(ask_members(where)).leaders).get(group)
         if leader is not None and (leader == label or (not label and leader != before)):
             return leader
         time.sleep(POLL_S)

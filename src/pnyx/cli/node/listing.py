@@ -52,18 +52,29 @@ def show(
     return OK if found else NOT_FOUND
 
 
-def members(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
-    """Show the group's membership as the log has it: voters, learners, and who was retired.
+def members(
+    *,
+    group: int = 1,
+    config: Path | None = None,
+    http: str | None = None,
+    output: Form = "table",
+) -> int:
+    """Show a group's membership as its log has it: voters, learners, and who was retired.
 
     `outgoing` are the old voters while a change is under way: a majority of both is needed then.
 
     Args:
+        group: which one; 0 is the controller.
         config: a node's settings file: it names nodes to ask.
         http: HOST:PORT of one node's http page, which names the others.
         output: table, json, jsonl or plain.
     """
-    document = leading(ask_members(pages(config, http)))
-    membership = None if document is None else document["membership"]
+    asked = ask_members(pages(config, http))
+    leader = dict(judge(asked).leaders).get(group)
+    answer = next((one for one in asked if leader is not None and one.label == leader), None)
+    document = None if answer is None else msgspec.json.decode(answer.document)
+    known = [] if document is None else [document["controller"], *document["groups"]]
+    membership = next((one["membership"] for one in known if one["group"] == group), None)
     if membership is None:
         return NO_QUORUM
     labels = {node: label for label, node in membership["names"].items()}

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from pnyx.cli.output import Form, show
-from pnyx.node.survivor import Survivor, go_on_alone, survey
+from pnyx.node.survivor import SurvivingGroup, go_on_alone, survey
 
 OK: Final = 0
 
@@ -20,9 +20,9 @@ def recover(
 ) -> int:
     """NOT SAFE: let one stopped node go on alone after a majority is lost for ever.
 
-    Without --accept-data-loss it prints what the node holds and changes nothing: look at every
-    survivor first, and take the one with the highest last term, then the highest last index. What
-    was acknowledged and is not in its log is lost. All other nodes are retired.
+    Without --accept-data-loss it prints what the node holds of each group and changes nothing: look
+    at every survivor first, and take the one with the highest last term, then the highest last
+    index. What was acknowledged and is not in its logs is lost. All other nodes are retired.
 
     Args:
         data: the node's data directory, as `data` in its settings file; the node must not run.
@@ -30,16 +30,20 @@ def recover(
         output: table, json, jsonl or plain.
     """
     seen = go_on_alone(data) if accept_data_loss else survey(data)
-    row = {
-        "node": seen.label,
-        "id": f"{seen.node:x}",
-        "last_term": seen.last.term,
-        "last_index": seen.last.index,
-        "applied": seen.applied,
-        "term": seen.term,
-        "voters": ",".join(_named(seen)),
-    }
-    show([row], tuple(row), output)
+    rows = [
+        {
+            "node": seen.label,
+            "id": f"{seen.node:x}",
+            "group": one.group or "controller",
+            "last_term": one.last.term,
+            "last_index": one.last.index,
+            "applied": one.applied,
+            "term": one.term,
+            "voters": ",".join(_named(one)),
+        }
+        for one in seen.groups
+    ]
+    show(rows, tuple(rows[0]), output)
     for line in _DONE if accept_data_loss else _ASKED:
         print(line.format(label=seen.label), file=sys.stderr)
     return OK
@@ -53,7 +57,7 @@ _ASKED: Final = (
     "  3  run it there once more with --accept-data-loss",
 )
 _DONE: Final = (
-    "{label} is the only member of its group now; everybody else is retired.",
+    "{label} is the only member of its groups now; everybody else is retired.",
     "  1  start it:  pnyx server --config {label}.toml",
     "  2  look at your data: writes acknowledged last may be missing",
     "  3  move the data directories of the other nodes away, and add each again:",
@@ -61,6 +65,6 @@ _DONE: Final = (
 )
 
 
-def _named(seen: Survivor) -> list[str]:
+def _named(seen: SurvivingGroup) -> list[str]:
     labels = {node: label for label, node in seen.membership.names}
     return [labels.get(node, f"{node:x}") for node in seen.membership.voters]

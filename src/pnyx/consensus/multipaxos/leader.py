@@ -41,7 +41,7 @@ def lead(paxos: MultiPaxosState) -> None:
     }
     paxos.uncommitted_bytes = log.bytes_between(paxos.commit_index, log.last_index)
     paxos.beat_due = True
-    paxos.beat_ms = paxos.now_ms + paxos.settings.heartbeat_ms
+    paxos.beat_ms = paxos.settings.next_beat_ms(paxos.now_ms)
     # What a leader before us left half done: nothing need be committed first that would show it.
     members.tend(paxos)
 
@@ -50,7 +50,7 @@ def tick(paxos: MultiPaxosState) -> None:
     """Be heard, and notice what no message would tell: a lost quorum, disk, transfer or read."""
     if paxos.now_ms < paxos.beat_ms:
         return
-    paxos.beat_ms = paxos.now_ms + paxos.settings.heartbeat_ms
+    paxos.beat_ms = paxos.settings.next_beat_ms(paxos.now_ms)
     paxos.beat_due = True
     paxos.reads.expire(paxos.now_ms)
     if transfer.expire(paxos) and members.is_removed(paxos):

@@ -37,14 +37,14 @@ def lead(raft: RaftState) -> None:
     raft.term_start = first
     # Heartbeats leave with the first append, so that nobody else stands for election (§5.2).
     raft.heartbeat_due = True
-    raft.heartbeat_deadline_ms = raft.now_ms + raft.settings.heartbeat_ms
+    raft.heartbeat_deadline_ms = raft.settings.next_beat_ms(raft.now_ms)
 
 
 def tick(raft: RaftState) -> None:
     """Be heard, and notice what no message would tell: a lost quorum, disk, transfer or read."""
     if raft.now_ms < raft.heartbeat_deadline_ms:
         return
-    raft.heartbeat_deadline_ms = raft.now_ms + raft.settings.heartbeat_ms
+    raft.heartbeat_deadline_ms = raft.settings.next_beat_ms(raft.now_ms)
     raft.heartbeat_due = True
     raft.reads.expire(raft.now_ms)
     if transfer.expire(raft) and members.is_removed(raft):

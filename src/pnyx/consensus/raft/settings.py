@@ -42,11 +42,14 @@ class RaftSettings:
     tells them separately; 0: not at all."""
     reads_max: int = 65_536
     """Read barriers that may wait at once; more are refused."""
+    beat_grid_ms: int = 0
+    """Leaders beat at multiples of this (or of `heartbeat_ms`) on their clock; 0: at any time. So
+    all groups that one node leads beat together, and what they say to a node is one message."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         for name in self.__slots__:
-            least = 0 if name == "notice_ms" else 1
+            least = 0 if name in {"notice_ms", "beat_grid_ms"} else 1
             if getattr(self, name) < least:
                 raise SettingsWrong(
                     f"{name} = {getattr(self, name)} cannot be used; nothing was started",
@@ -74,3 +77,9 @@ class RaftSettings:
                 "the largest entry could never be proposed",
                 next_step="lower entry_bytes_max",
             )
+
+    def next_beat_ms(self, now_ms: int) -> int:
+        """Return when a leader that beats now is to beat again."""
+        due_ms = now_ms + self.heartbeat_ms
+        grid_ms = min(self.beat_grid_ms, self.heartbeat_ms)
+        return due_ms - due_ms % grid_ms if grid_ms else due_ms

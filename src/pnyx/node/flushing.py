@@ -1,0 +1,46 @@
+"""Flushes of the space, one at a time: whoever asks during one gets the next, with all others.
+
+All groups of a node share one space, so one flush makes durable what any of them has applied.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from pnyx.machine.space import Space
+
+
+class Flusher:
+    """The space's, on the loop; the work is done in a worker thread."""
+
+    def __init__(
+        self,
+        space: Space,
+        loop: asyncio.AbstractEventLoop,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._space = space
+        self._loop = loop
+        self._failed = failed
+        self._asked: list[Callable[[], None]] = []
+        self._under_way: list[Callable[[], None]] = []
+
+    def flush(self, then: Callable[[], None]) -> None:
+        """Call `then`, on the loop, once all that was written before this call is durable."""
+        self._asked.append(then)
+        if not self._under_way:
+            self._start()
+
+    def _start(self) -> None:
+        self._under_way, self._asked = self._asked, []
+        self._loop.run_in_executor(None, self._space.flush).add_done_callback(self._ended)
+
+    def _ended(self, done: asyncio.Future[None]) -> None:
+        try:
+            done.result()
+            ended, self._under_way = self._under_way, []
+            for then in ended:
+                then()
+            if self._asked and not self._under_way:
+                self._start()
+        except BaseException as error:
+            self._failed(error)
