@@ -14,7 +14,14 @@ pytestmark = [
     pytest.mark.skipif(why_no_redis() is not None, reason=str(why_no_redis())),
 ]
 
-NEWER = {"delex", "waitaof", "client|no-touch", "client|setinfo", "cluster|myshardid"}
+NEWER = {
+    "delex",
+    "client|maint_notifications",
+    "waitaof",
+    "client|no-touch",
+    "client|setinfo",
+    "cluster|myshardid",
+}
 """Redis has them since 7.2 or 8.4."""
 
 OWN = {row.name for row in TABLE.values() if row.name.startswith("pnyx.")}

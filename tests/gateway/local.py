@@ -80,6 +80,9 @@ class LocalStore:
         """What this node knows of who serves each shard."""
         self.frozen: set[int] = set()
         """Shards that this node knows to be served by nobody right now."""
+        self.moving: frozenset[int] = frozenset()
+        """Shards that this node knows to be on their way."""
+        self.moved = 0
         self.leaders: dict[GroupId, NodeId | None] = dict.fromkeys(numbers, ME)
         self._queue: list[tuple[GroupId, Request]] = []
         self.submitted: list[Request] = []
@@ -144,6 +147,8 @@ class LocalStore:
                 for group, leader in self.leaders.items()
             ),
             owners=tuple(self.owners),
+            moving=self.moving,
+            moved=self.moved,
         )
 
     def group_of_slot(self, slot: int) -> GroupId:

@@ -76,6 +76,8 @@ class Client:
     mute: Mute = Mute.SPEAKING
     is_closing: bool = False
     """Answer what was asked up to here, then hang up (QUIT)."""
+    wants_notices: bool = False
+    """CLIENT MAINT_NOTIFICATIONS ON: tell it of shards that move (notices.py)."""
     no_evict: bool = False
     no_touch: bool = False
     last_words: list[bytes] = field(default_factory=list)
@@ -90,5 +92,6 @@ class Client:
         self.watched.clear()
         self.prefix = None
         self.mute = Mute.SPEAKING
+        self.wants_notices = False
         self.no_evict = False
         self.no_touch = False

@@ -212,6 +212,29 @@ def _no_touch(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
     return OK
 
 
+_ENDPOINTS: Final = frozenset(
+    {b"internal-ip", b"internal-fqdn", b"external-ip", b"external-fqdn", b"none"}
+)
+_NO_NOTICES: Final = Refusal(
+    "ERR maintenance notifications are for the cluster port and RESP3: this connection is never "
+    "told to go elsewhere"
+)
+
+
+def _maint_notifications(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+    wanted = _on_off(words[2])
+    if wanted is None or len(words) not in {3, 5}:
+        return SYNTAX
+    if len(words) == 5 and (
+        words[3].lower() != b"moving-endpoint-type" or words[4].lower() not in _ENDPOINTS
+    ):
+        return SYNTAX
+    if wanted and not (client.speaks_cluster and client.protocol == 3):
+        return _NO_NOTICES
+    client.wants_notices = wanted
+    return OK
+
+
 def _reply(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
     match words[2].lower():
         case b"on":
@@ -244,8 +267,9 @@ def _help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
     return help_text(
         "CLIENT", "GETNAME", "GETREDIR", "HELP", "ID", "INFO", "KILL <addr:port>",
         "KILL <option> <value> [<option> <value> ...]", "LIST [TYPE <type> | ID <id> ...]",
-        "NO-EVICT (ON|OFF)", "NO-TOUCH (ON|OFF)", "REPLY (ON|OFF|SKIP)",
-        "SETINFO <lib-name|lib-ver> <value>", "SETNAME <name>", "TRACKING OFF",
+        "MAINT_NOTIFICATIONS (ON|OFF)", "NO-EVICT (ON|OFF)", "NO-TOUCH (ON|OFF)",
+        "REPLY (ON|OFF|SKIP)", "SETINFO <lib-name|lib-ver> <value>", "SETNAME <name>",
+        "TRACKING OFF",
     )  # fmt: skip
 
 
@@ -275,6 +299,8 @@ ROWS: Final = (
         _member("kill", -3, _ADMIN, "2.4.0", "Drop connections", _kill),
         _member("list", -2, _ADMIN, "2.4.0", "Describe all connections of this node", _list,
                 "nondeterministic_output"),
+        _member("maint_notifications", -3, _ANY, "8.4.0", "Be told of shards that move",
+                _maint_notifications),
         _member("no-evict", 3, _ADMIN, "7.0.0", "Spare this connection when memory is short",
                 _no_evict),
         _member("no-touch", 3, _ANY, "7.2.0", "Accepted: use of keys is not tracked", _no_touch),

@@ -316,6 +316,12 @@ class Connection(asyncio.Protocol):
         elif self._stalled_at is not None:
             self._check_stall(now, self._stalled_at)
 
+    def notify(self, notice: bytes) -> None:
+        """Tell a client that wants to know, between two replies."""
+        client = self._client
+        if client.wants_notices and client.protocol == 3 and not self._is_over:
+            self._send(notice)
+
     def _check_stall(self, now: float, stalled_at: float) -> None:
         limits = self._lobby.limits
         unread = self._unread_bytes()

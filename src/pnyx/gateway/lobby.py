@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.limits import Limits
+from pnyx.gateway.notices import Notices
 from pnyx.gateway.parking import Parking
 from pnyx.gateway.slowlog import SlowLog
 from pnyx.gateway.store import Store
@@ -42,6 +43,8 @@ class Connected(Protocol):
 
     def check(self, now: float) -> None: ...
 
+    def notify(self, notice: bytes) -> None: ...
+
     def finish(self) -> None: ...
 
     def abort(self) -> None: ...
@@ -64,6 +67,7 @@ class Lobby:
         """The wall clock, about a second fine: enough for ages and idle times."""
         self.counters = Counters()
         self.slow_log = SlowLog()
+        self.notices = Notices()
         self.parking = Parking(store.settings.limits.parked_bytes_max)
         self.park_seconds = store.settings.limits.park_ms / 1000
         """How long a command may wait for a group that serves its shard."""

@@ -113,5 +113,8 @@ class Gateway:
             done = self.lobby.counters.commands
             self.lobby.commands_per_second = max(0, int((done - counted) / (now - looked)))
             counted, looked = done, now
+            notices = self.lobby.notices.look(self.lobby.store.topology())
             for connection in list(self.lobby.connections.values()):
                 connection.check(now)
+                for notice in notices:
+                    connection.notify(notice)

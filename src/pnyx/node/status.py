@@ -59,6 +59,10 @@ class Topology:
     """By shard, who serves it now; 0: nobody does. Empty while that is not known."""
     number: int = 0
     """Of the newest configuration that is known here."""
+    moving: frozenset[int] = frozenset()
+    """Shards that are on their way to another group."""
+    moved: int = 0
+    """Grows with every step of every shard, alike on all nodes that know of it."""
 
     @property
     def placed(self) -> tuple[Member, ...]:

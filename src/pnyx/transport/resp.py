@@ -323,6 +323,12 @@ def encode_error(text: str) -> bytes:
     return b"-%b\r\n" % text.translate(_ONE_LINE).encode("utf-8", "surrogateescape")
 
 
+def encode_push(*members: Reply) -> bytes:
+    """Return what RESP3 clients may be told between replies: its kind comes first."""
+    parts = [encode_reply(member, 3) for member in members]
+    return b">%d\r\n%b" % (len(parts), b"".join(parts))
+
+
 def _encode_array(reply: Values | Rows, protocol: int) -> bytes:
     members = [encode_reply(member, protocol) for member in reply.members]
     return b"*%d\r\n%b" % (len(members), b"".join(members))
