@@ -191,3 +191,16 @@ def test_a_wrong_command_is_raised_and_its_neighbours_go_on() -> None:
 
 def _error(text: str) -> hiredis.ReplyError:
     return hiredis.ReplyError(text)
+
+
+def test_a_stale_read_goes_to_any_node_and_says_so_before_itself() -> None:
+    call = Call(commands.get("k", read="stale"), Trail(changes=False, in_session=False))
+    on_way = errand(call)
+    on_way.routes.learn([[0, 16_383, ["b", 2, ""], ["a", 1, ""]]], A)
+    on_way.routes.failed(B, 0.0)
+    (parcel,) = on_way.parcels(0.0)
+    assert parcel.address == A
+    assert parcel.payload == packed(("PNYX.STALE",)) + packed(("GET", "k"))
+    assert parcel.reply_count == 1
+    on_way.answered(parcel, [b"v"])
+    assert call.outcome() == b"v"

@@ -4,6 +4,7 @@ import asyncio
 import doctest
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -136,6 +137,20 @@ def test_a_lock_has_one_holder_and_each_holder_a_higher_token(client: pnyx.Pnyx[
         second.renew()
 
 
+def test_stale_reads_follow_what_was_written(client: pnyx.Pnyx[bytes]) -> None:
+    for number in range(20):
+        client.set("k", number)
+        seen = client.get("k", read="stale")
+        assert seen is None or int(seen) <= number
+    # Another node may answer, and be behind for as long as a commit notice takes to reach it.
+    ends_s = time.monotonic() + 10
+    while client.get("k", read="stale") != b"19":
+        assert time.monotonic() < ends_s
+    assert client.get_versioned("k", read="stale").revision > 0
+    with pytest.raises(ValueError, match="linearizable"):
+        client.get("k", read="old")  # type: ignore[arg-type]
+
+
 def test_the_asyncio_client_has_the_same_methods(shared: Cluster) -> None:
     async def roundtrip() -> list[object]:
         async with await pnyx.aio.connect(url(shared, "gateway"), decode_responses=True) as client:
@@ -204,6 +219,34 @@ def test_reads_and_writes_go_on_when_the_leader_is_killed() -> None:
             cluster.kill(cluster.wait_for_leader())
             assert client.get("kept") == b"value"
             assert client.set("after", "kill") is True
+
+
+def test_a_stale_read_is_answered_by_a_node_that_is_cut_off_and_others_are_not() -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        alone = next(label for label in cluster.nodes if label != cluster.wait_for_leader())
+        port = cluster.nodes[alone].ports.gateway
+        with (
+            pnyx.connect(url(cluster, "cluster")) as others,
+            pnyx.connect(f"pnyx://127.0.0.1:{port}", timeout_s=2) as client,
+        ):
+            others.set("k", "old")
+            assert client.get("k") == b"old"
+            cluster.partition(alone)
+            others.set("k", "new")
+            assert client.get("k", read="stale") == b"old"
+            assert client.mget(["k", "none"], read="stale") == [b"old", None]
+            assert client.exists("k", read="stale") == 1
+            assert client.pipeline().get("k", read="stale").ttl("k", read="stale").execute() == [
+                b"old",
+                -1,
+            ]
+            with pytest.raises(pnyx.NoQuorum):
+                client.get("k")
+            cluster.heal()
+            assert client.get("k") == b"new"
+            assert client.get("k", read="stale") == b"new"
 
 
 def test_a_cluster_with_a_password_wants_it() -> None:

@@ -1,6 +1,7 @@
 """`pnyx.aio.connect`: the client for asyncio, whose methods are those of the blocking one."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
@@ -9,7 +10,7 @@ from pnyx.client import commands
 from pnyx.client.async_collected import Lock, Pipeline, Transaction
 from pnyx.client.async_runner import Runner
 from pnyx.client.command import Command
-from pnyx.client.commands import Moment, Span, Versioned
+from pnyx.client.commands import Moment, Read, Span, Versioned
 from pnyx.client.errors import WatchError
 from pnyx.client.listing import Listing
 from pnyx.client.lock import TTL_MS_DEFAULT
@@ -102,9 +103,9 @@ class AsyncPnyx(Generic[Text]):
 
     # Values.
 
-    async def get(self, key: Value) -> Text | None:
+    async def get(self, key: Value, *, read: Read = "linearizable") -> Text | None:
         """Return the value of a key, None if there is none."""
-        return await self._ask(commands.get(key))
+        return await self._ask(commands.get(key, read=read))
 
     async def set(
         self,
@@ -140,9 +141,9 @@ class AsyncPnyx(Generic[Text]):
         """Delete keys; return how many there were. Atomic among keys of one slot only."""
         return sum((await self._by_slot(commands.delete, keys)).values())
 
-    async def exists(self, *keys: Value) -> int:
+    async def exists(self, *keys: Value, read: Read = "linearizable") -> int:
         """Return how many of the keys there are; one named twice counts twice."""
-        return sum((await self._by_slot(commands.exists, keys)).values())
+        return sum((await self._by_slot(partial(commands.exists, read=read), keys)).values())
 
     async def delex(
         self, key: Value, *, ifeq: Value | None = None, ifne: Value | None = None
@@ -150,11 +151,13 @@ class AsyncPnyx(Generic[Text]):
         """Delete a key if its value is (or is not) the one given; return whether it was done."""
         return await self._ask(commands.delex(key, ifeq=ifeq, ifne=ifne))
 
-    async def mget(self, keys: Value | Iterable[Value], *more: Value) -> list[Text | None]:
+    async def mget(
+        self, keys: Value | Iterable[Value], *more: Value, read: Read = "linearizable"
+    ) -> list[Text | None]:
         """Return the values of keys, in order. Those of one slot are read at one moment."""
         keys = commands.listed(keys, more)
         values: list[Text | None] = [None] * len(keys)
-        for places, found in (await self._by_slot(commands.mget, keys)).items():
+        for places, found in (await self._by_slot(partial(commands.mget, read=read), keys)).items():
             for place, value in zip(places, found, strict=True):
                 values[place] = value
         return values
@@ -163,9 +166,9 @@ class AsyncPnyx(Generic[Text]):
         """Set keys of one slot at once."""
         return await self._ask(commands.mset(mapping))
 
-    async def get_versioned(self, key: Value) -> Versioned:
+    async def get_versioned(self, key: Value, *, read: Read = "linearizable") -> Versioned:
         """Return the value of a key and its revision; None and 0 if there is no such key."""
-        return await self._ask(commands.get_versioned(key))
+        return await self._ask(commands.get_versioned(key, read=read))
 
     async def cas(
         self,
@@ -239,13 +242,13 @@ class AsyncPnyx(Generic[Text]):
         """Let a key die in so many milliseconds; see `expire`."""
         return await self._ask(commands.pexpire(key, time, nx=nx, xx=xx, gt=gt, lt=lt))
 
-    async def ttl(self, key: Value) -> int:
+    async def ttl(self, key: Value, *, read: Read = "linearizable") -> int:
         """Return in how many seconds a key dies; -1: never, -2: there is none."""
-        return await self._ask(commands.ttl(key))
+        return await self._ask(commands.ttl(key, read=read))
 
-    async def pttl(self, key: Value) -> int:
+    async def pttl(self, key: Value, *, read: Read = "linearizable") -> int:
         """Return in how many milliseconds a key dies; -1: never, -2: there is none."""
-        return await self._ask(commands.pttl(key))
+        return await self._ask(commands.pttl(key, read=read))
 
     async def persist(self, key: Value) -> bool:
         """Let a key live for ever; return whether it would have died."""

@@ -1,6 +1,7 @@
 """`pnyx.connect`: the client for programs that wait for each answer; it has no thread or loop."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from time import monotonic
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 from pnyx.client import commands
 from pnyx.client.collected import Lock, Pipeline, Transaction
 from pnyx.client.command import Command
-from pnyx.client.commands import Moment, Span, Versioned
+from pnyx.client.commands import Moment, Read, Span, Versioned
 from pnyx.client.errors import WatchError
 from pnyx.client.listing import Listing
 from pnyx.client.lock import TTL_MS_DEFAULT
@@ -125,9 +126,19 @@ class Pnyx(Generic[Text]):
 
     # Values.
 
-    def get(self, key: Value) -> Text | None:
-        """Return the value of a key, None if there is none."""
-        return self._ask(commands.get(key))
+    def get(self, key: Value, *, read: Read = "linearizable") -> Text | None:
+        """Return the value of a key, None if there is none.
+
+        With ``read="stale"`` any node answers from what it has, however old that is, and asks
+        nobody: so it answers while there is no quorum, too. All methods that only read keys have
+        it. Two such reads may come from two nodes, and the second be older than the first.
+
+        >>> client.set("greeting", "hello")
+        True
+        >>> client.get("greeting", read="stale") in {b"hello", None}
+        True
+        """
+        return self._ask(commands.get(key, read=read))
 
     def set(
         self,
@@ -183,19 +194,21 @@ class Pnyx(Generic[Text]):
         """Delete keys; return how many there were. Atomic among keys of one slot only."""
         return sum(self._by_slot(commands.delete, keys).values())
 
-    def exists(self, *keys: Value) -> int:
+    def exists(self, *keys: Value, read: Read = "linearizable") -> int:
         """Return how many of the keys there are; one named twice counts twice."""
-        return sum(self._by_slot(commands.exists, keys).values())
+        return sum(self._by_slot(partial(commands.exists, read=read), keys).values())
 
     def delex(self, key: Value, *, ifeq: Value | None = None, ifne: Value | None = None) -> bool:
         """Delete a key if its value is (or is not) the one given; return whether it was done."""
         return self._ask(commands.delex(key, ifeq=ifeq, ifne=ifne))
 
-    def mget(self, keys: Value | Iterable[Value], *more: Value) -> list[Text | None]:
+    def mget(
+        self, keys: Value | Iterable[Value], *more: Value, read: Read = "linearizable"
+    ) -> list[Text | None]:
         """Return the values of keys, in order. Those of one slot are read at one moment."""
         keys = commands.listed(keys, more)
         values: list[Text | None] = [None] * len(keys)
-        for places, found in self._by_slot(commands.mget, keys).items():
+        for places, found in self._by_slot(partial(commands.mget, read=read), keys).items():
             for place, value in zip(places, found, strict=True):
                 values[place] = value
         return values
@@ -208,7 +221,7 @@ class Pnyx(Generic[Text]):
         """
         return self._ask(commands.mset(mapping))
 
-    def get_versioned(self, key: Value) -> Versioned:
+    def get_versioned(self, key: Value, *, read: Read = "linearizable") -> Versioned:
         """Return the value of a key and its revision; None and 0 if there is no such key.
 
         >>> client.set("doc", "draft")
@@ -219,7 +232,7 @@ class Pnyx(Generic[Text]):
         >>> client.cas("doc", revision, "late") is None
         True
         """
-        return self._ask(commands.get_versioned(key))
+        return self._ask(commands.get_versioned(key, read=read))
 
     def cas(
         self,
@@ -301,13 +314,13 @@ class Pnyx(Generic[Text]):
         """Let a key die in so many milliseconds; see `expire`."""
         return self._ask(commands.pexpire(key, time, nx=nx, xx=xx, gt=gt, lt=lt))
 
-    def ttl(self, key: Value) -> int:
+    def ttl(self, key: Value, *, read: Read = "linearizable") -> int:
         """Return in how many seconds a key dies; -1: never, -2: there is none."""
-        return self._ask(commands.ttl(key))
+        return self._ask(commands.ttl(key, read=read))
 
-    def pttl(self, key: Value) -> int:
+    def pttl(self, key: Value, *, read: Read = "linearizable") -> int:
         """Return in how many milliseconds a key dies; -1: never, -2: there is none."""
-        return self._ask(commands.pttl(key))
+        return self._ask(commands.pttl(key, read=read))
 
     def persist(self, key: Value) -> bool:
         """Let a key live for ever; return whether it would have died."""

@@ -15,16 +15,24 @@ Shape = Callable[[Any], Any]
 class Command:
     """What a client wants, and the slot that its keys share; None: any node will do."""
 
-    __slots__ = ("reply_count", "shape", "slot", "words", "writes")
+    __slots__ = ("is_stale", "reply_count", "shape", "slot", "words", "writes")
 
     def __init__(
-        self, words: Words, key: Value | None, *, writes: bool, shape: Shape | None = None
+        self,
+        words: Words,
+        key: Value | None,
+        *,
+        writes: bool,
+        shape: Shape | None = None,
+        stale: bool = False,
     ) -> None:
         self.words = words
         self.slot: Slot | None = None if key is None else slot_of(raw_of(key))
         self.writes = writes
         self.shape = shape
         """What makes the method's result out of the reply; None: the reply is it."""
+        self.is_stale = stale
+        """A read that any node may answer from what it has, however old."""
         self.reply_count = 1
 
     @property

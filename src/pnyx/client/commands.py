@@ -5,7 +5,7 @@ A builder is what the method of that name in all faces (blocking, asyncio, pipel
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from pnyx.client.command import Command
 from pnyx.client.errors import CrossSlot
@@ -17,6 +17,10 @@ Span: TypeAlias = int | timedelta
 """A time to live."""
 Moment: TypeAlias = int | datetime
 """A point in time since 1970."""
+
+Read: TypeAlias = Literal["linearizable", "stale"]
+"""How new a read must be: no older than anything that was read or answered before it, anywhere; or
+whatever some node has applied, which may be seconds or, on a node that was cut off, hours old."""
 
 _SECOND_MS: Final = 1000
 
@@ -46,8 +50,14 @@ def _versioned(reply: Any) -> Versioned:
     return Versioned(None, 0) if reply is None else Versioned(*reply)
 
 
-def get(key: Value) -> Command:
-    return Command(("GET", key), key, writes=False)
+def _may_be_old(read: Read) -> bool:
+    if read not in {"linearizable", "stale"}:
+        raise ValueError(f'read is "linearizable" or "stale", not {read!r}')
+    return read == "stale"
+
+
+def get(key: Value, *, read: Read = "linearizable") -> Command:
+    return Command(("GET", key), key, writes=False, stale=_may_be_old(read))
 
 
 def set(  # noqa: A001 - redis-py's name
@@ -89,12 +99,14 @@ def delete(*keys: Value) -> Command:
     return Command(("DEL", *keys), same_slot(keys, "DEL"), writes=True)
 
 
-def exists(*keys: Value) -> Command:
-    return Command(("EXISTS", *keys), same_slot(keys, "EXISTS"), writes=False)
+def exists(*keys: Value, read: Read = "linearizable") -> Command:
+    key = same_slot(keys, "EXISTS")
+    return Command(("EXISTS", *keys), key, writes=False, stale=_may_be_old(read))
 
 
-def mget(*keys: Value) -> Command:
-    return Command(("MGET", *keys), same_slot(keys, "MGET"), writes=False)
+def mget(*keys: Value, read: Read = "linearizable") -> Command:
+    key = same_slot(keys, "MGET")
+    return Command(("MGET", *keys), key, writes=False, stale=_may_be_old(read))
 
 
 def delex(key: Value, *, ifeq: Value | None = None, ifne: Value | None = None) -> Command:
@@ -111,8 +123,9 @@ def mset(mapping: Mapping[Any, Value]) -> Command:
     return Command(("MSET", *flat), same_slot(flat[::2], "MSET"), writes=True, shape=_flag)
 
 
-def get_versioned(key: Value) -> Command:
-    return Command(("PNYX.GETV", key), key, writes=False, shape=_versioned)
+def get_versioned(key: Value, *, read: Read = "linearizable") -> Command:
+    stale = _may_be_old(read)
+    return Command(("PNYX.GETV", key), key, writes=False, shape=_versioned, stale=stale)
 
 
 def cas(
@@ -179,12 +192,12 @@ def pexpire(
     return _expiring("PEXPIRE", key, _units(time, _SECOND_MS), nx=nx, xx=xx, gt=gt, lt=lt)
 
 
-def ttl(key: Value) -> Command:
-    return Command(("TTL", key), key, writes=False)
+def ttl(key: Value, *, read: Read = "linearizable") -> Command:
+    return Command(("TTL", key), key, writes=False, stale=_may_be_old(read))
 
 
-def pttl(key: Value) -> Command:
-    return Command(("PTTL", key), key, writes=False)
+def pttl(key: Value, *, read: Read = "linearizable") -> Command:
+    return Command(("PTTL", key), key, writes=False, stale=_may_be_old(read))
 
 
 def persist(key: Value) -> Command:

@@ -84,6 +84,9 @@ class Parcel:
     reply_count: int
 
 
+_ANY_AGE: Final = packed(("PNYX.STALE",))
+
+
 @dataclass(slots=True)
 class Errand:
     """Some calls that leave together; those that go unanswered leave again."""
@@ -104,7 +107,11 @@ class Errand:
         by_address: dict[Address, list[Call]] = {}
         for call in self.calls:
             if not call.is_over:
-                address = routes.address_of(call.command.slot, now_s)
+                command = call.command
+                if command.is_stale:
+                    address = routes.any_address(now_s)
+                else:
+                    address = routes.address_of(command.slot, now_s)
                 by_address.setdefault(address, []).append(call)
         return [self._parcel(address, calls) for address, calls in by_address.items()]
 
@@ -171,7 +178,7 @@ class Errand:
     def _prefix(self, call: Call) -> bytes:
         number = call.number
         if number is None:
-            return b""
+            return _ANY_AGE if call.command.is_stale else b""
         ack = self.ack(number)
         return packed(("PNYX.SEQ", number.session, number.sequence, ack, number.deadline_ms))
 

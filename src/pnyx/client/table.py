@@ -12,7 +12,8 @@ EVERY_COMMAND: Final = Command(("COMMAND",), None, writes=False)
 
 OF_CONNECTIONS: Final = frozenset(
     {
-        "ASKING", "AUTH", "DISCARD", "EXEC", "HELLO", "MONITOR", "MULTI", "PNYX.SEQ", "QUIT",
+        "ASKING", "AUTH", "DISCARD", "EXEC", "HELLO", "MONITOR", "MULTI", "PNYX.SEQ",
+        "PNYX.STALE", "QUIT",
         "READONLY", "READWRITE", "RESET", "SELECT", "UNWATCH", "WATCH",
     }
 )  # fmt: skip

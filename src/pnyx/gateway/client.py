@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.results import Refusal
@@ -46,6 +46,16 @@ class Prefix(NamedTuple):
     deadline_ms: int
 
 
+class Stale(Enum):
+    """What PNYX.STALE said of the next command."""
+
+    OK = "ok"
+    """It reads, and may be answered from what is applied here, however old that is."""
+
+
+STALE: Final = Stale.OK
+
+
 @dataclass(slots=True)
 class Client:
     """One connection's state, as HELLO, AUTH, CLIENT and MULTI change it."""
@@ -71,7 +81,7 @@ class Client:
     """READONLY: a follower may answer this client's reads (cluster port)."""
     transaction: Transaction | None = None
     watched: dict[bytes, int] = field(default_factory=dict)
-    prefix: Prefix | Refusal | None = None
+    prefix: Prefix | Stale | Refusal | None = None
     """Of the next command; a refusal is that command's reply."""
     mute: Mute = Mute.SPEAKING
     is_closing: bool = False

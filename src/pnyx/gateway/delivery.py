@@ -95,9 +95,7 @@ class Delivery:
         self._until = started + self._lobby.park_seconds
         group = run.groups[0]
         if group and not run.is_alone and run.groups.count(group) == len(run.groups):
-            self._store.submit(
-                group, Request(self, run.commands, run.by_log, self._forward, run.stale_role_ok)
-            )
+            self._store.submit(group, self._request(self, run.commands, by_log=run.by_log))
             return
         self._begin()
         if run.is_alone:
@@ -202,10 +200,16 @@ class Delivery:
             commands = tuple([piece.command for piece in pieces])
             by_log = any(command.writes for command in commands)
             ticket = Part(self, group, pieces)
-            self._store.submit(
-                group, Request(ticket, commands, by_log, self._forward, self._run.stale_role_ok)
-            )
+            self._store.submit(group, self._request(ticket, commands, by_log=by_log))
         return bool(parts)
+
+    def _request(
+        self, ticket: "Delivery | Part", commands: Sequence[AnyCommand], *, by_log: bool
+    ) -> Request:
+        run = self._run
+        # Without a replica of the group here, any member of it may answer a stale read.
+        forward = self._forward or run.stale
+        return Request(ticket, commands, by_log, forward, run.stale_role_ok, run.stale)
 
     def _cut(self, piece: Piece) -> list[tuple[GroupId, AnyCommand]]:
         if self._fan is None:

@@ -30,6 +30,7 @@ class Run:
         "muted",
         "pause",
         "plan",
+        "stale",
         "stale_role_ok",
     )
 
@@ -41,6 +42,8 @@ class Run:
         """Who serves the slot of each command, as the run is made; 0: nobody right now."""
         self.by_log = False
         self.stale_role_ok = False
+        self.stale = False
+        """Any replica may answer from what it has applied; true of all commands or of none."""
         self.is_alone = False
         self.muted: frozenset[int] | None = None
         """Places in the plan whose reply the client does not want."""

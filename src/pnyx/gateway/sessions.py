@@ -1,4 +1,4 @@
-"""The rows of sessions: PNYX.SEQ makes the next write one that may be sent again."""
+"""What is said before a command: PNYX.SEQ before a write that may come again, PNYX.STALE."""
 
 import re
 from binascii import Error as NoHex, unhexlify
@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from pnyx.gateway.client import Client, Prefix
+from pnyx.gateway.client import STALE, Client, Prefix, Stale
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.outcomes import CROSSSLOT
 from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
@@ -27,6 +27,10 @@ NOT_A_PREFIX: Final = Refusal(
 NO_KEY: Final = Refusal(
     "ERR PX0215 a write in a session names at least one key, for its record lies with the key's "
     "shard; nothing was done, send it without PNYX.SEQ"
+)
+NOT_STALE: Final = Refusal(
+    "ERR PX0218 PNYX.STALE stands alone before a command that only reads keys, outside of MULTI; "
+    "nothing was done"
 )
 _PREFIX_WORDS: Final = 5
 _NUMBERS: Final = re.compile(rb"[1-9][0-9]{0,18} (?:0|[1-9][0-9]{0,18}) (?:0|[1-9][0-9]{0,18})")
@@ -46,6 +50,11 @@ def prefix_of(words: list[bytes]) -> Prefix | Refusal:
         if len(session) == SESSION_BYTES and max(sequence, ack, deadline_ms) <= INTEGER_MAX:
             return Prefix(session, sequence, ack, deadline_ms)
     return NOT_A_PREFIX
+
+
+def stale_of(words: list[bytes]) -> Stale | Refusal:
+    """Return what PNYX.STALE says of the next command, or the error it gets."""
+    return STALE if len(words) == 1 else NOT_STALE
 
 
 def sequenced(
@@ -88,6 +97,9 @@ ROWS: Final = (
     Row("pnyx.seq", -1, "noscript loading stale fast no_auth allow_busy", "sessions", "7.4.0",
         "Let the next write be done at most once; has no reply", local=_sequence,
         categories="connection"),
+    Row("pnyx.stale", 1, "noscript loading stale fast no_auth allow_busy", "sessions", "7.4.0",
+        "Let the next read be answered by any replica, however old; has no reply",
+        local=_sequence, categories="connection"),
     Row("pnyx.session", 1, "readonly fast", "sessions", "7.4.0",
         "Return a new session, the clock, the longest deadline and the window", local=_session,
         asks=True, categories="connection", tips="nondeterministic_output"),
