@@ -20,6 +20,7 @@ from pnyx.machine.configuration import (
     decode_directory,
     moved,
 )
+from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import Query, Whereabouts
 from pnyx.machine.group import Group
 
@@ -71,6 +72,8 @@ class Configurations(Watch):
 
     def touched(self, seat: Seat) -> None:
         """Look at what was applied there since."""
+        if seat.replica.group.machine is not CONTROLLER:
+            return
         group, key = seat.replica.group, (seat.number, seat.life)
         if group.applied.index > self._seen.get(key, 0):
             is_new = key not in self._seen
@@ -80,8 +83,9 @@ class Configurations(Watch):
     def finish(self, processes: Iterable[Process]) -> None:
         """Look at everything that everybody holds."""
         for process in processes:
-            if process.replica is not None:
-                self._look(process.label, process.replica.group, whole=True)
+            for seat in process.seats.values():
+                if seat.replica.group.machine is CONTROLLER:
+                    self._look(process.label, seat.replica.group, whole=True)
 
     def _look(self, who: str, group: Group, *, whole: bool) -> None:
         newest, directory = read_maps(group)

@@ -2,8 +2,11 @@
 
 from pnyx.consensus.engines import EngineName
 from pnyx.lab.conduct import Conduct
+from pnyx.lab.configurations import Configurations
+from pnyx.lab.eachgroup import EachGroup
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.invariants.invariant import Marks
+from pnyx.lab.ledgers import Ledgers
 from pnyx.lab.lessons.stage import LessonStage
 from pnyx.lab.patience import Patience
 from pnyx.lab.record import Record
@@ -27,6 +30,18 @@ def judges(plan: Plan, marks: Marks | None = None) -> list[Watch]:
     if plan.world.consensus is EngineName.RAFT:
         everybody.append(Conduct())
     return everybody
+
+
+def scenario_judges(scenario: Scenario, marks: Marks | None = None) -> list[Watch]:
+    """Return who judges a scenario besides itself, fresh; they count into `marks`."""
+    marks = marks or Marks()
+    if scenario.layout is None:
+        return [Invariants(marks)]
+    return [
+        EachGroup(lambda: Invariants(marks)),
+        Ledgers(scenario.layout.shards, marks),
+        Configurations(marks),
+    ]
 
 
 def watched(plan: Plan) -> Outcome:
@@ -58,16 +73,16 @@ def watched_scenario(scenario: Scenario, seed: int) -> Result:
     """Play `scenario`, judged by its own assertions and all invariants."""
     if scenario.lesson is not None:
         return LessonStage(scenario, seed).run()
-    return play(scenario, seed, [Invariants()])
+    return play(scenario, seed, scenario_judges(scenario))
 
 
 def played(scenario: Scenario, seed: int, code: str) -> Record:
     """Play `scenario` and return what is kept of it."""
-    invariants = Invariants()
+    marks = Marks()
     if scenario.lesson is not None:
         result = LessonStage(scenario, seed).run()
     else:
-        result = play(scenario, seed, [invariants])
+        result = play(scenario, seed, scenario_judges(scenario, marks))
     violation = result.violation
     invariant, sentence = "", ""
     if violation is not None:
@@ -86,7 +101,7 @@ def played(scenario: Scenario, seed: int, code: str) -> Record:
         sentence,
         str(Line(scenario.id, seed, code)) if invariant else "",
         tuple(str(budget) for budget in result.budgets),
-        _counted(invariants.marks),
+        _counted(marks),
     )
 
 

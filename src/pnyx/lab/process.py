@@ -298,6 +298,7 @@ class Process:
                 limits=world.limits,
                 controllers=controllers,
                 newcomer=newcomer,
+                migration=world.migration,
             )
             for _, peer in self.linked.values():
                 self.crew.met(peer, self.now())

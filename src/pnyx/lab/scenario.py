@@ -21,11 +21,12 @@ from typing import Any, Final, Protocol, TypeAlias
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import Unlisted
+from pnyx.lab.layout import Layout
 from pnyx.lab.network import RELIABLE, Profile
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.machine import Machine
 from pnyx.machine.transactions import KEYS
-from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.requests import Answer
 
 MINUTE_US: Final = 60_000_000
@@ -185,6 +186,10 @@ class Scenario:
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     machine: Machine = KEYS
     """What the group runs."""
+    layout: Layout | None = None
+    """Where the controller and many groups live, instead of one group on all nodes."""
+    migration: MigrationLimits = field(default_factory=MigrationLimits)
+    """How shards move between those."""
     limit_us: int = 120_000_000
     """Simulated time after which the script has failed."""
     real: bool = False

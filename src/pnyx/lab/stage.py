@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pnyx.consensus.ready import HardState, Mark
-from pnyx.ids import NodeId
+from pnyx.ids import GroupId, NodeId
 from pnyx.lab.commandlog import CommandLog, log_of
 from pnyx.lab.network import RELIABLE
 from pnyx.lab.playing import Playing
@@ -89,8 +89,8 @@ class WorldStage(Watch):
     def leaders(self) -> list[int]:
         return [process.number for process in self.world.leaders()]
 
-    def leader(self) -> int | None:
-        leader = self.world.leader()
+    def leader(self, group: GroupId = GROUP) -> int | None:
+        leader = self.world.leader(group)
         return None if leader is None else leader.number
 
     def term(self, node: int) -> int:
@@ -211,13 +211,13 @@ class WorldStage(Watch):
     def reliable(self, *, reliable: bool) -> None:
         self.world.network.profile = RELIABLE if reliable else self.scenario.profile
 
-    def call(self, node: int, *commands: AnyCommand) -> Call:
+    def call(self, node: int, *commands: AnyCommand, group: GroupId = GROUP) -> Call:
         call = Call(node, commands)
         by_log = any(command.writes for command in commands)
         request = Request(call, commands, by_log=by_log, forward=True)
         # Before, since it may be answered at once.
         self._calls[call] = None
-        if not self.process(node).submit(request):
+        if not self.process(node).submit(request, group):
             call.lost = True
             del self._calls[call]
         return call
@@ -324,7 +324,7 @@ class WorldStage(Watch):
         # A cluster forms over connections that carry everything or break, so links lose messages
         # from when it has formed: long before the first election.
         processes = self.world.processes.values()
-        formed = yield Until(lambda: all(each.replica for each in processes), FORM_US)
+        formed = yield Until(lambda: all(each.crew for each in processes), FORM_US)
         self.check(formed, f"the cluster did not form within {FORM_US / 1e6:g} s")
         self.reliable(reliable=False)
 
@@ -346,6 +346,8 @@ def settings_of(scenario: Scenario) -> WorldSettings:
         limits=limits,
         raft=scenario.raft,
         machine=scenario.machine,
+        layout=scenario.layout,
+        migration=scenario.migration,
         consensus=scenario.consensus,
     )
 

@@ -27,7 +27,7 @@ from pnyx.lab.network import Network
 from pnyx.lab.timeline import Timeline
 from pnyx.lab.watch import Watch
 from pnyx.machine.machine import Machine
-from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk, SnapshotReply
 
 GROUP: Final = GroupId(1)
@@ -76,6 +76,7 @@ class Surroundings:
     consensus: EngineName
     raft: RaftSettings
     limits: ReplicaLimits
+    migration: MigrationLimits
     machine: Machine
     """What the one group runs."""
     labels: tuple[str, ...]

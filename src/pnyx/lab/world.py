@@ -23,7 +23,7 @@ from pnyx.lab.timeline import NOWHERE, Timeline
 from pnyx.lab.watch import Violation, Watch, Watches
 from pnyx.machine.machine import Machine
 from pnyx.machine.transactions import KEYS
-from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 
 CONNECT_US: Final = 500
 """A connection is refused, reset or made within this, where there is a way."""
@@ -41,6 +41,7 @@ class WorldSettings:
     profile: Profile = RELIABLE
     raft: RaftSettings = field(default_factory=RaftSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
+    migration: MigrationLimits = field(default_factory=MigrationLimits)
     machine: Machine = KEYS
     """What its one group runs."""
     consensus: EngineName = EngineName.RAFT
@@ -77,6 +78,7 @@ class World:
             self.settings.consensus,
             self.settings.raft,
             self.settings.limits,
+            self.settings.migration,
             self.settings.machine,
             tuple(f"n{number}" for number in founders),
             layout,

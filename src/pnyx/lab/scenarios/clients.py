@@ -77,7 +77,7 @@ class Client:
                 return None, False
         if not stage.running(self.node):
             return None, True
-        call = stage.call(self.node, *commands)
+        call = self.call(commands)
         yield over(call, PATIENCE_US)
         match call.answer:
             case Done(results):
@@ -87,6 +87,10 @@ class Client:
                 return None, True
             case _:
                 return None, False
+
+    def call(self, commands: tuple[AnyCommand, ...]) -> Call:
+        """Ask its node."""
+        return self.stage.call(self.node, *commands)
 
     def turn(self) -> None:
         """Ask somebody else next.

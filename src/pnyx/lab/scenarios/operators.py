@@ -55,15 +55,21 @@ class Operator:
     lossy: bool = False
     among: tuple[int, ...] = ()
     """Which nodes it asks; all if empty."""
+    shared: bool = False
+    """May groups that join share nodes?"""
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
         """Choose whom to ask first."""
         self.client = Client(self.stage, self.name, lossy=self.lossy, among=self.among)
 
+    def placed(self, *groups: int) -> tuple[Placement, ...]:
+        """Return where groups live."""
+        return placements(*groups)
+
     def join(self, *groups: int) -> Generator[Step, Any, Configuration]:
         """Let groups join; return the newest configuration that has them."""
-        change = Join(placements(*groups))
+        change = Join(self.placed(*groups), shared=self.shared)
         return (yield from self._change(change, lambda newest: has_all(newest, groups)))
 
     def leave(self, *groups: int) -> Generator[Step, Any, Configuration]:
