@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pnyx.admin import members
 from pnyx.cli.app import run
 from pnyx.cli.node.newcomer import Newcomer, write_file
 from pnyx.errors import SettingsWrong
-from pnyx.harness import members
 from pnyx.harness.ports import out_of_the_way
 from pnyx.node.settings import NodeAddress
 from pnyx.storage.identity import DataDirectory

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
+from pnyx.admin import page
 from pnyx.cli.app import COMMANDS
 from pnyx.cli.demo import control
 from pnyx.cli.pages import command_line, settings
-from pnyx.harness import cluster, disks, page, ports, process, resp
+from pnyx.harness import cluster, disks, ports, process, resp
 from pnyx.harness.bench import loads
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

@@ -52,7 +52,7 @@ def test_every_code_that_the_gateway_says_has_a_row_with_its_prefix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "floors"), [(TOOLS, ("harness", "cli")), (LIBRARY, ("client",))]
+    ("section", "floors"), [(TOOLS, ("admin", "harness", "cli")), (LIBRARY, ("client",))]
 )
 def test_every_code_of_tools_and_library_has_a_row_with_its_class(
     section: str, floors: tuple[str, ...]

@@ -5,8 +5,8 @@ import urllib.request
 
 import pytest
 
+from pnyx.admin.health import Word
 from pnyx.harness.cluster import Cluster
-from pnyx.harness.health import Word
 from pnyx.replica.upkeep import CATCHING_UP_MS
 
 pytestmark = [pytest.mark.real]

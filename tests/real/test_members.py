@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from pnyx.admin.health import Word
+from pnyx.admin.members import ChangeRefused
 from pnyx.cli.app import run
 from pnyx.harness.cluster import Cluster
-from pnyx.harness.health import Word
-from pnyx.harness.members import ChangeRefused
 from pnyx.harness.resp import Refused
 from pnyx.harness.witness import Observed, Witness, judge
 from pnyx.node.survivor import survey

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pnyx.admin.health import Health, Word, ask_all, judge
 from pnyx.cli import running
-from pnyx.harness.health import Health, Word, ask_all, judge
 from pnyx.harness.ports import out_of_the_way
 from pnyx.harness.resp import Connection
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from pnyx.admin.health import ask_all
 from pnyx.cli import running
 from pnyx.cli.keys import parsed
-from pnyx.harness.health import ask_all
 from pnyx.node.sources import load
 
 DEFAULT_PAGE: Final = ("127.0.0.1", 8301)

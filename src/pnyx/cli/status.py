@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import Parameter
 
+from pnyx.admin.health import Asked, Health, Word, ask_members, judge
 from pnyx.cli import running
 from pnyx.cli.output import Form, show
 from pnyx.cli.places import pages
-from pnyx.harness.health import Asked, Health, Word, ask_members, judge
 
 COLUMNS: Final = (
     "node",

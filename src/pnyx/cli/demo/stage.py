@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from pnyx.admin.health import CONTROLLER, Health, Word
 from pnyx.cli.demo import faults
 from pnyx.cli.demo.control import Asked, ControlSocket
 from pnyx.cli.demo.terminal import GREEN, RED, YELLOW, Terminal
 from pnyx.cli.running import Running, RunningNode, announce, withdraw
 from pnyx.errors import PnyxError
 from pnyx.harness.cluster import Cluster
-from pnyx.harness.health import CONTROLLER, Health, Word
 from pnyx.harness.load import Load
 from pnyx.ids import SLOT_COUNT
 

@@ -7,12 +7,12 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from pnyx.admin.health import Asked, Health, ask_members, judge
+from pnyx.admin.members import ChangeRefused, ChangeUnknown, change
 from pnyx.cli.node.listing import leading
 from pnyx.cli.node.newcomer import Newcomer, write_file
 from pnyx.cli.places import pages, password as password_of
 from pnyx.errors import SettingsWrong
-from pnyx.harness.health import Asked, Health, ask_members, judge
-from pnyx.harness.members import ChangeRefused, ChangeUnknown, change
 
 OK: Final = 0
 FAILED: Final = 1

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from pnyx.admin.health import Asked, ask_members, judge, ruling
 from pnyx.cli.output import Form, show as show_rows
 from pnyx.cli.places import pages
-from pnyx.harness.health import Asked, ask_members, judge, ruling
 
 OK: Final = 0
 NO_QUORUM: Final = 4

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from pnyx.admin import page
 from pnyx.errors import PnyxError
-from pnyx.harness import page
 from pnyx.harness.bench import loads
 from pnyx.harness.bench.loads import Measured, Workload
 from pnyx.harness.cluster import Cluster

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
+from pnyx.admin import page
+from pnyx.admin.health import CONTROLLER, Asked, ask_all
 from pnyx.errors import PnyxError
-from pnyx.harness import page
-from pnyx.harness.health import CONTROLLER, Asked, ask_all
 
 CHANGE_S_MAX: Final = 90.0
 """A node that is added may take a minute to catch up."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from pnyx.harness import health
-from pnyx.harness.health import Asked, Report, ReportedGroup, ReportedMember, Word, judge
+from pnyx.admin import health
+from pnyx.admin.health import Asked, Report, ReportedGroup, ReportedMember, Word, judge
 
 THREE = tuple(ReportedMember(f"n{n}", n, reachable=True) for n in (1, 2, 3))
 LABELS = ("n1", "n2", "n3")

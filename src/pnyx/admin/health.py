@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from pnyx.harness import page
+from pnyx.admin import page
 from pnyx.ids import SLOT_COUNT
 
 THREADS_MAX: Final = 16
