@@ -10,6 +10,7 @@ from pnyx.admin import page
 from pnyx.cli.app import COMMANDS
 from pnyx.cli.demo import control
 from pnyx.cli.pages import command_line, settings
+from pnyx.errors import PnyxError
 from pnyx.harness import cluster, disks, ports, process, resp
 from pnyx.harness.bench import loads
 
@@ -37,7 +38,7 @@ def test_the_page_of_settings_is_made_again_as_it_is() -> None:
 
 def test_every_error_of_the_tools_has_a_row_with_its_code() -> None:
     table = (REFERENCE / "errors.md").read_text().partition("## The tools' own")[2]
-    classes = [
+    classes: list[type[PnyxError]] = [
         resp.Unreachable, resp.Refused, ports.NoPort, process.StartFailed, page.NoAnswer,
         cluster.NotInTime, control.NoDemo, control.DemoRefused, loads.LoadFailed,
         disks.FaultImpossible,

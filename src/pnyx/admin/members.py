@@ -60,7 +60,7 @@ class ChangeRefused(PnyxError):
 
 
 class ChangeUnknown(PnyxError):
-    """Nobody said what became of a change of members; asking for it again does no harm."""
+    """Nobody said what became of a change; asking for it again does no harm."""
 
     code = "PX0412"
 

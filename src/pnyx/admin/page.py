@@ -16,6 +16,15 @@ class NoAnswer(PnyxError):
 
     code = "PX0405"
 
+    def __init__(
+        self, effect: str, *, cause: str = "", has_left: bool = False, status: int = 0
+    ) -> None:
+        super().__init__(effect, cause=cause)
+        self.has_left = has_left
+        """Was the question sent, and is nothing known of what became of it?"""
+        self.status = status
+        """Of HTTP; 0: there was no answer."""
+
 
 def ask(
     host: str,
@@ -34,7 +43,10 @@ def ask(
         NoAnswer: nobody there, too late, or a status other than 200; the cause says which.
     """
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    has_left = False
     try:
+        connection.connect()
+        has_left = True
         if body is None:
             connection.request("GET", path)
         else:
@@ -46,12 +58,14 @@ def ask(
         answer = connection.getresponse()
         content = answer.read(ANSWER_BYTES_MAX)
     except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(f"{host}:{port}{path} does not answer", cause=_words(error)) from error
+        what = f"{host}:{port}{path} does not answer"
+        raise NoAnswer(what, cause=_words(error), has_left=has_left) from error
     finally:
         connection.close()
     if answer.status != http.client.OK:
         said = content.decode(errors="replace").strip()[:200]
-        raise NoAnswer(f"{host}:{port}{path} answered {answer.status}", cause=said)
+        what = f"{host}:{port}{path} answered {answer.status}"
+        raise NoAnswer(what, cause=said, status=answer.status)
     return content
 
 

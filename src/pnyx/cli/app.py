@@ -91,8 +91,13 @@ COMMANDS: Final = (
     ),
     (
         "group",
-        "pnyx.cli.node.command:group",
-        "Look at a group's membership, and choose who leads it.",
+        "pnyx.cli.shards.command:group",
+        "Look at groups, let them join and leave, choose who leads them.",
+    ),
+    (
+        "shards",
+        "pnyx.cli.shards.command:shards",
+        "Look at which group has which shard, and move them.",
     ),
     (
         "log",

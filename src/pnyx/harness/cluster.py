@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from pnyx.admin import members, page
 from pnyx.admin.health import Asked, Health, Word, ask_members, judge
 from pnyx.errors import PnyxError
-from pnyx.harness import members, page
 from pnyx.harness.closing import Closing
 from pnyx.harness.files import write_all, write_new
 from pnyx.harness.ports import Ports, out_of_the_way

@@ -84,6 +84,16 @@ def directive_of(words: Any, topology: Topology, engine: EngineName) -> AnyDirec
     Raises:
         NotAsked: it asks for nothing that there is, or for a node that is unknown.
     """
+    directive = _meant(words, topology, engine)
+    try:
+        msgspec.msgpack.encode(directive)
+    except OverflowError as error:
+        # In an entry it would stop every node that is to write it.
+        raise NotAsked("no number is that large") from error
+    return directive
+
+
+def _meant(words: Any, topology: Topology, engine: EngineName) -> AnyDirective:
     match words:
         case {"query": int(number), **rest} if not rest:
             return Query(number)

@@ -1,1 +1,1 @@
-"""pnyx node, pnyx group: who the members are, and how an operator changes them."""
+"""pnyx node: who the members are, and how an operator changes them."""

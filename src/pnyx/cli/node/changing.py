@@ -11,16 +11,13 @@ from pnyx.admin.health import Asked, Health, ask_members, judge
 from pnyx.admin.members import ChangeRefused, ChangeUnknown, change
 from pnyx.cli.node.listing import leading
 from pnyx.cli.node.newcomer import Newcomer, write_file
-from pnyx.cli.places import pages, password as password_of
+from pnyx.cli.places import Flag, Password, pages, password as password_of
 from pnyx.errors import SettingsWrong
 
 OK: Final = 0
 FAILED: Final = 1
 POLL_S: Final = 0.2
 TRANSFER_S_MAX: Final = 10.0
-
-Flag = Annotated[bool, Parameter(negative=())]
-Password = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
 
 
 def add(

@@ -1,4 +1,4 @@
-"""The two nouns and their verbs."""
+"""The noun and its verbs."""
 
 from cyclopts import App
 
@@ -11,7 +11,3 @@ node.command(changing.add, name="add")
 node.command(changing.remove, name="remove")
 node.command(changing.drain, name="drain")
 node.command(recovery.recover, name="recover")
-
-group = App(name="group", help="Look at a group's membership, and choose who leads it.")
-group.command(listing.members, name="members")
-group.command(changing.transfer_leader, name="transfer-leader")

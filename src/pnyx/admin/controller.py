@@ -1,0 +1,260 @@
+"""The controller, asked through any node: which group has which shard, and changes of that.
+
+What it refuses it refuses whole: nothing was changed then. A change is made when its configuration
+is; the shards move after that, by themselves, whoever watches.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Self, TypeAlias
+
+import msgspec
+
+from pnyx.admin import page
+from pnyx.admin.members import ChangeUnknown
+from pnyx.errors import PnyxError
+from pnyx.ids import SLOT_COUNT
+
+ANSWER_S_MAX: Final = 10.0
+"""A node parks and forwards for a few seconds, and then says something."""
+NOBODY: Final = 0
+"""The group of a shard that nobody has."""
+
+Change: TypeAlias = Mapping[str, Any]
+"""As /v1/controller takes it; see the functions that make them."""
+
+_NO_ANSWER: Final = {
+    "no_quorum": "the controller has no leader with a quorum",
+    "unknown": "no majority of the controller answered in time",
+    "stopping": "the node that was asked is stopping",
+}
+
+
+class ControllerRefused(PnyxError):
+    """The controller refused a change of groups or shards. Nothing was changed."""
+
+    code = "PX0413"
+
+
+class ControllerSilent(PnyxError):
+    """The controller has no quorum. Nothing was changed; shards go on being served."""
+
+    code = "PX0414"
+
+
+class Seated(msgspec.Struct, frozen=True):
+    """A node that has a replica of a group."""
+
+    label: str
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A group, and where its replicas live."""
+
+    group: int
+    members: tuple[Seated, ...]
+    """The first one is to lead it."""
+
+    @classmethod
+    def of(cls, group: int, labels: Iterable[str]) -> Self:
+        """Return a group on the nodes of these labels."""
+        return cls(group, tuple(Seated(label) for label in labels))
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The labels of its nodes."""
+        return tuple(member.label for member in self.members)
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """Who should have which shard, as the controller decided under that number."""
+
+    number: int
+    targets: tuple[int, ...]
+    """By shard, a group or `NOBODY`."""
+    placements: tuple[Placed, ...]
+
+    def placed(self, group: int) -> Placed | None:
+        """Return where a group lives, if it is one of these."""
+        return next((one for one in self.placements if one.group == group), None)
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """Who serves a shard now, and where it is on its way to."""
+
+    epoch: int
+    group: int
+    destination: int
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """Who serves what now, and which groups left."""
+
+    shards: tuple[Serving, ...]
+    leaving: tuple[Placed, ...]
+    """In no configuration any more, and something is still to be moved away from there."""
+    departed: tuple[int, ...]
+    retired: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Both; the configuration is at least as new as the directory."""
+
+    configuration: Configuration
+    directory: Directory
+
+    def to_move(self) -> list[tuple[int, int, int]]:
+        """Return (shard, who serves it, where it is to be) of what is not where it should be."""
+        pairs = zip(self.directory.shards, self.configuration.targets, strict=True)
+        return [
+            (shard, serving.group, target)
+            for shard, (serving, target) in enumerate(pairs)
+            if serving.group != target or serving.destination not in {NOBODY, target}
+        ]
+
+
+class _Told(msgspec.Struct, frozen=True):
+    outcome: str
+    reason: str = ""
+    result: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where to ask."""
+
+    pages: Mapping[str, tuple[str, int]]
+    """Label -> host and http port of its nodes; they are asked in this order."""
+    password: str | None = None
+    """What the nodes' `requirepass` says."""
+
+
+# What may be asked for.
+
+
+def joining(groups: Mapping[int, Sequence[str]], *, apart: bool = False) -> Change:
+    """Let new groups have their part of the shards, each on the nodes of these labels.
+
+    With `apart`, nodes that have another group already are refused.
+    """
+    named = {str(group): list(nodes) for group, nodes in groups.items()}
+    return {"join": named} | ({} if apart else {"shared": True})
+
+
+def leaving(groups: Sequence[int]) -> Change:
+    """Give the shards of these groups to the others."""
+    return {"leave": list(groups)}
+
+
+def moving(shard: int, group: int) -> Change:
+    """Let one shard go to a group, where it stays until the next group joins or leaves."""
+    return {"move": shard, "to": group}
+
+
+def retiring(group: int) -> Change:
+    """Let a group that left never come back: its replicas are destroyed."""
+    return {"retire": group}
+
+
+# Asking.
+
+
+def configuration(cluster: Cluster, number: int | None = None) -> Configuration:
+    """Return the configuration of that number (above the newest, the newest), or the newest.
+
+    Raises:
+        ControllerSilent: it has no quorum.
+        ControllerRefused: there is no such number, or nothing was founded yet.
+        NoAnswer: no node answers, or the password is wrong.
+    """
+    told = _ask(cluster, {"query": number}, "could not ask who has what", changes=False)
+    return msgspec.json.decode(told, type=Configuration)
+
+
+def maps(cluster: Cluster) -> Maps:
+    """Return the newest configuration, and who serves what; errors as of `configuration`."""
+    # In this order: a directory that is newer could speak of groups that are not known.
+    told = _ask(cluster, {"whereabouts": None}, "could not ask who serves what", changes=False)
+    return Maps(configuration(cluster), msgspec.json.decode(told, type=Directory))
+
+
+def change(cluster: Cluster, wish: Change) -> Configuration:
+    """Have the controller make a change; return the configuration that it led to.
+
+    Raises:
+        ControllerRefused: it was refused; nothing was changed.
+        ControllerSilent: it has no quorum; nothing was changed.
+        ChangeUnknown: it may have been made; asking again does no harm.
+        NoAnswer: no node answers, or the password is wrong.
+    """
+    what = f"could not {next(iter(wish))}; nothing was changed"
+    return msgspec.json.decode(_ask(cluster, wish, what, changes=True), type=Configuration)
+
+
+def plan(cluster: Cluster, wish: Change) -> Configuration:
+    """Return the configuration that a join, leave or move would lead to now; errors as `change`."""
+    what = f"{next(iter(wish))} would be refused"
+    told = _ask(cluster, {"plan": wish}, what, changes=False)
+    return msgspec.json.decode(told, type=Configuration)
+
+
+def slots_of(shard: int, count: int) -> tuple[int, int]:
+    """Return the first and last slot of a shard, one of `count`."""
+    first, end = (-(-each * SLOT_COUNT // count) for each in (shard, shard + 1))
+    return first, end - 1
+
+
+def _ask(cluster: Cluster, wish: Change, what: str, *, changes: bool) -> msgspec.Raw:
+    """Ask one node after the other until one has an answer of the controller."""
+    body, password = msgspec.json.encode(wish), cluster.password
+    silent: page.NoAnswer | None = None
+    reason = ""
+    for host, port in cluster.pages.values():
+        try:
+            answer = page.ask(
+                host, port, "/v1/controller", body=body, timeout_s=ANSWER_S_MAX, password=password
+            )
+        except page.NoAnswer as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                raise _refused(what, f"ERR {error.cause}") from error
+            if error.status:
+                raise
+            if error.has_left and changes:
+                raise _unknown(what, error.cause) from error
+            silent = error
+            continue
+        told = msgspec.json.decode(answer, type=_Told)
+        match told.outcome:
+            case "done":
+                return told.result
+            case "refused":
+                raise _refused(what, told.reason)
+            case "unknown" if changes:
+                raise _unknown(what, _NO_ANSWER["unknown"])
+            case _:
+                reason = told.reason or told.outcome
+    if not reason and silent is not None:
+        raise silent
+    raise ControllerSilent(
+        f"{what}; shards go on being served where they are",
+        cause=_NO_ANSWER.get(reason, f"the controller says {reason}"),
+        next_step="`pnyx health` shows which nodes are missing; then ask again",
+    )
+
+
+def _refused(what: str, reason: str) -> ControllerRefused:
+    prefix, _, sentence = reason.partition(" ")
+    step = "`pnyx shards watch` ends when all moves have; then ask again"
+    if prefix != "MOVING":
+        step = "`pnyx group list` and `pnyx shards show` say what there is"
+    return ControllerRefused(what, cause=sentence, next_step=step)
+
+
+def _unknown(what: str, cause: str) -> ChangeUnknown:
+    return ChangeUnknown(
+        what.removesuffix("; nothing was changed") + ", or it was done: that is not known",
+        cause=cause,
+        next_step="ask again: what is done already does no harm",
+    )

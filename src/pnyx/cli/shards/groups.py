@@ -1,0 +1,142 @@
+"""group add and group remove: asked once, then waited for; asked again, gone on with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pnyx.admin import controller, moves
+from pnyx.admin.controller import Cluster, Maps
+from pnyx.admin.health import ask_members
+from pnyx.admin.moves import name_of, number_of
+from pnyx.cli.output import Form
+from pnyx.cli.places import Flag, Password, cluster_of
+from pnyx.cli.shards.views import show_moves
+from pnyx.cli.shards.waiting import agreed, wait_for
+from pnyx.errors import SettingsWrong
+
+OK: Final = 0
+FAILED: Final = 1
+
+
+def add(
+    *names: str,
+    nodes: str = "",
+    apart: Flag = False,
+    config: Path | None = None,
+    http: str | None = None,
+    wait: int = int(moves.WAIT_S),
+    password: Password = None,
+    dry_run: Flag = False,
+    output: Form = "table",
+) -> int:
+    """Let groups join, and wait until they serve their part of the shards.
+
+    Interrupted, the shards go on moving; asked again, it goes on waiting. Clients are served all
+    along.
+
+    Args:
+        names: g4, or g4 g5 for several at once; the next free number if there is none.
+        nodes: labels, the one that is to lead first, for example n1,n2,n3; those that have least
+            if not said.
+        apart: refuse nodes that have another group already.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        wait: seconds to wait for the shards; 0 returns once it is decided.
+        password: what the nodes' `requirepass` says.
+        dry_run: print what would move, and do nothing.
+        output: of a dry run: table, json, jsonl or plain.
+    """
+    cluster = cluster_of(config, http, password)
+    maps = controller.maps(cluster)
+    numbers = [number_of(name) for name in names] or [_next_number(maps)]
+    labels = [label for label in nodes.split(",") if label]
+    wanted = dict.fromkeys(numbers, labels)
+    reached = _reached(cluster)
+    fresh = moves.wanted_placements(maps, wanted, reached)
+    if dry_run:
+        after = maps.configuration
+        if fresh:
+            after = controller.plan(cluster, controller.joining(fresh, apart=apart))
+        _say_plan("join", [_placed(group, each) for group, each in fresh.items()], maps, after)
+        show_moves(moves.between(maps, after), output)
+        return OK
+    goal = moves.join(cluster, wanted, nodes=reached, apart=apart)
+    joined = controller.configuration(cluster)
+    for placed in joined.placements:
+        if placed.group in wanted:
+            again = "" if placed.group in fresh else " already, going on"
+            print(f"{_placed(placed.group, placed.nodes)}{again}")
+    return wait_for(cluster, goal, wait, f"pnyx group add {' '.join(map(name_of, numbers))}")
+
+
+def remove(
+    *names: str,
+    config: Path | None = None,
+    http: str | None = None,
+    wait: int = int(moves.WAIT_S),
+    password: Password = None,
+    yes: Flag = False,
+    dry_run: Flag = False,
+    output: Form = "table",
+) -> int:
+    """Let groups leave, wait until others serve what they had, and retire their numbers.
+
+    Interrupted, the shards go on moving; asked again, it goes on waiting and then retires them. The
+    last group stays.
+
+    Args:
+        names: g4, or g4 g5 for several at once.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        wait: seconds to wait for the shards; 0 returns once it is decided, and retires nothing.
+        password: what the nodes' `requirepass` says.
+        yes: do not ask.
+        dry_run: print what would move, and do nothing.
+        output: of a dry run: table, json, jsonl or plain.
+    """
+    if not names:
+        raise SettingsWrong("nothing to remove", next_step="name a group: `pnyx group list`")
+    cluster = cluster_of(config, http, password)
+    numbers = [number_of(name) for name in names]
+    maps = controller.maps(cluster)
+    staying = moves.to_leave(maps, numbers)
+    after = maps.configuration
+    if staying:
+        after = controller.plan(cluster, controller.leaving(staying))
+    if dry_run:
+        _say_plan("leave", [name_of(group) for group in staying], maps, after)
+        show_moves(moves.between(maps, after), output)
+        return OK
+    said = " ".join(map(name_of, numbers))
+    count = len(moves.between(maps, after))
+    if staying and not agreed(f"let {said} leave for ever: {count} shards move", yes=yes):
+        return FAILED
+    goal = moves.leave(cluster, numbers)
+    status = wait_for(cluster, goal, wait, f"pnyx group remove {said}")
+    if wait:
+        moves.retire(cluster, numbers)
+        print(f"{said} left for ever; the replicas are destroyed")
+    return status
+
+
+def _reached(cluster: Cluster) -> list[str]:
+    """Return the labels of the nodes that answer and may have groups, sorted."""
+    asked = ask_members(cluster.pages)
+    return sorted(one.report.label for one in asked if one.report is not None)
+
+
+def _next_number(maps: Maps) -> int:
+    known = [placed.group for placed in (*maps.configuration.placements, *maps.directory.leaving)]
+    return max([0, *known, *maps.directory.departed, *maps.directory.retired]) + 1
+
+
+def _placed(group: int, labels: Sequence[str]) -> str:
+    return f"{name_of(group)} on {' '.join(labels)}"
+
+
+def _say_plan(verb: str, what: Sequence[str], maps: Maps, after: controller.Configuration) -> None:
+    before, count = maps.configuration.number, len(moves.between(maps, after))
+    print(
+        f"would {verb}: {', '.join(what) or 'nothing'}; configuration {before} -> {after.number}, "
+        f"{count} of {len(after.targets)} shards move"
+    )

@@ -1,0 +1,68 @@
+"""shards move and shards watch."""
+
+from pathlib import Path
+from typing import Final
+
+from pnyx.admin import controller, moves
+from pnyx.admin.moves import Goal, number_of
+from pnyx.cli.output import Form
+from pnyx.cli.places import Flag, Password, cluster_of
+from pnyx.cli.shards.views import show_moves
+from pnyx.cli.shards.waiting import wait_for
+
+OK: Final = 0
+
+
+def move(
+    shard: int,
+    group: str,
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    wait: int = int(moves.WAIT_S),
+    password: Password = None,
+    dry_run: Flag = False,
+    output: Form = "table",
+) -> int:
+    """Let one shard go to a group, where it stays until the next group joins or leaves.
+
+    A move that waits for a group without a quorum is taken back by moving the shard to where it is.
+
+    Args:
+        shard: its number; `pnyx shards show` lists them.
+        group: for example g2.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        wait: seconds to wait for the shard; 0 returns once it is decided.
+        password: what the nodes' `requirepass` says.
+        dry_run: print what would move, and do nothing.
+        output: of a dry run: table, json, jsonl or plain.
+    """
+    cluster = cluster_of(config, http, password)
+    to = number_of(group)
+    if dry_run:
+        maps = controller.maps(cluster)
+        after = controller.plan(cluster, controller.moving(shard, to))
+        number = maps.configuration.number
+        print(f"would move shard {shard}; configuration {number} -> {after.number}")
+        show_moves(moves.between(maps, after), output)
+        return OK
+    return wait_for(cluster, moves.move(cluster, shard, to), wait, "pnyx shards watch")
+
+
+def watch(
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    wait: int = int(moves.WAIT_S),
+    password: Password = None,
+) -> int:
+    """Wait until every shard is where it should be.
+
+    Args:
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        wait: seconds to wait.
+        password: what the nodes' `requirepass` says.
+    """
+    return wait_for(cluster_of(config, http, password), Goal(), wait, "pnyx shards watch")

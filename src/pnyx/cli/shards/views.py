@@ -1,0 +1,228 @@
+"""group list and show, shards show and plan: what there is and what is still to be moved."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from pnyx.admin import controller, moves
+from pnyx.admin.controller import slots_of
+from pnyx.admin.health import Asked, Report, ask_members, judge
+from pnyx.admin.moves import Move, name_of, number_of
+from pnyx.cli.output import Form, show
+from pnyx.cli.places import Flag, Password, cluster_of, pages
+from pnyx.ids import SLOT_COUNT
+
+OK: Final = 0
+NO_QUORUM: Final = 4
+NOT_FOUND: Final = 5
+GROUPS: Final = ("group", "leader", "state", "nodes", "shards", "slots", "share")
+SHARDS: Final = ("shards", "slots", "group", "to")
+EACH_SHARD: Final = ("shard", "slots", "group", "to", "epoch")
+TARGETS: Final = ("shards", "slots", "group")
+MOVES: Final = ("from", "to", "count", "shards")
+
+
+def groups(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+    """List the groups: who leads each, on which nodes it lives, and how much it serves.
+
+    It is what the nodes know, so it is answered without the controller, too.
+
+    Args:
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        output: table, json, jsonl or plain.
+    """
+    rows = group_rows(ask_members(pages(config, http)))
+    show(rows, GROUPS, output)
+    return OK if rows and all(row["leader"] for row in rows) else NO_QUORUM
+
+
+def group(
+    name: str, *, config: Path | None = None, http: str | None = None, output: Form = "table"
+) -> int:
+    """Show one group; exit status 5 if there is none of that name.
+
+    Args:
+        name: for example g2.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        output: table prints a line a field; json, jsonl or plain one row.
+    """
+    asked = ask_members(pages(config, http))
+    number = number_of(name)
+    found = [row for row in group_rows(asked) if row["group"] == name_of(number)]
+    report = _newest(asked)
+    owners = () if report is None else report.owners
+    held = [run["slots"] for run in target_runs(owners) if run["group"] == name_of(number)]
+    for row in found:
+        row["slots"] = " ".join(map(str, held)) or None
+    if output == "table":
+        fields = [{"field": field, "value": row[field]} for row in found for field in GROUPS]
+        show(fields, ("field", "value"), output)
+    else:
+        show(found, GROUPS, output)
+    return OK if found else NOT_FOUND
+
+
+def shards(
+    *,
+    each: Flag = False,
+    config: Path | None = None,
+    http: str | None = None,
+    password: Password = None,
+    output: Form = "table",
+) -> int:
+    """Show which group serves which shards now, and where some are on their way to.
+
+    Args:
+        each: a row a shard, with its epoch; without it a row a run of equal ones.
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        password: what the nodes' `requirepass` says.
+        output: table, json, jsonl or plain.
+    """
+    maps = controller.maps(cluster_of(config, http, password))
+    count = len(maps.configuration.targets)
+    to = {move.shard: move.target for move in moves.to_move(maps)}
+    serving = maps.directory.shards
+    if each:
+        rows: Iterable[dict[str, object]] = (
+            {
+                "shard": shard,
+                "slots": _range(slots_of(shard, count)),
+                "group": name_of(one.group),
+                "to": name_of(to[shard]) if shard in to else None,
+                "epoch": one.epoch,
+            }
+            for shard, one in enumerate(serving)
+        )
+        show(rows, EACH_SHARD, output)
+        return OK
+    runs = _runs(count, lambda shard: (serving[shard].group, to.get(shard)))
+    show(
+        (
+            _run(first, last, count)
+            | {"group": name_of(held), "to": None if target is None else name_of(target)}
+            for first, last, (held, target) in runs
+        ),
+        SHARDS,
+        output,
+    )
+    return OK
+
+
+def plan(
+    *,
+    config: Path | None = None,
+    http: str | None = None,
+    password: Password = None,
+    output: Form = "table",
+) -> int:
+    """Show what is decided and not done yet: the shards that are still to be moved.
+
+    What a change would move is shown by its --dry-run.
+
+    Args:
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        password: what the nodes' `requirepass` says.
+        output: table, json, jsonl or plain.
+    """
+    show_moves(moves.to_move(controller.maps(cluster_of(config, http, password))), output)
+    return OK
+
+
+def show_moves(left: Sequence[Move], output: Form) -> None:
+    """Print moves: a row a pair of groups, or a row a shard for programs."""
+    if output in {"json", "jsonl"}:
+        rows = (
+            {"shard": one.shard, "from": name_of(one.source), "to": name_of(one.target)}
+            for one in left
+        )
+        show(rows, (), output)
+        return
+    pairs = sorted({(one.source, one.target) for one in left})
+    show(
+        (
+            {
+                "from": name_of(source),
+                "to": name_of(target),
+                "count": sum((one.source, one.target) == (source, target) for one in left),
+                "shards": _ranges(
+                    [one.shard for one in left if (one.source, one.target) == (source, target)]
+                ),
+            }
+            for source, target in pairs
+        ),
+        MOVES,
+        output,
+    )
+
+
+def group_rows(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    """Return a row a group of keys, as the nodes that answer know it."""
+    report = _newest(asked)
+    if report is None:
+        return []
+    led = dict(judge(asked).leaders)
+    silent = {one.label for one in asked if one.report is None}
+    labels = {member.node: member.label or f"{member.node:x}" for member in report.members}
+    count = len(report.owners)
+    rows: list[dict[str, Any]] = []
+    for one in report.groups:
+        held = [shard for shard, owner in enumerate(report.owners) if owner == one.group]
+        slots = sum(last - first + 1 for first, last in (slots_of(s, count) for s in held))
+        nodes = [labels.get(node, f"{node:x}") for node in one.voters]
+        missing = [label for label in nodes if label in silent]
+        state = "ok" if one.group in led else "no quorum"
+        rows.append(
+            {
+                "group": name_of(one.group),
+                "leader": led.get(one.group),
+                "state": f"{state}, without {' '.join(missing)}" if missing else state,
+                "nodes": " ".join(sorted(nodes)),
+                "shards": len(held),
+                "slots": slots,
+                "share": f"{100 * slots / SLOT_COUNT:.1f} %",
+            }
+        )
+    return rows
+
+
+def target_runs(owners: Sequence[int]) -> Iterator[dict[str, object]]:
+    """Yield a row a run of shards that have the same owner."""
+    for first, last, owner in _runs(len(owners), lambda shard: owners[shard]):
+        yield _run(first, last, len(owners)) | {"group": name_of(owner)}
+
+
+def _newest(asked: Sequence[Asked]) -> Report | None:
+    reports = [one.report for one in asked if one.report is not None]
+    return max(reports, key=lambda report: report.configuration, default=None)
+
+
+def _runs(count: int, what: Callable[[int], Any]) -> Iterator[tuple[int, int, Any]]:
+    for value, found in groupby(range(count), key=what):
+        run = list(found)
+        yield run[0], run[-1], value
+
+
+def _run(first: int, last: int, count: int) -> dict[str, object]:
+    slots = (slots_of(first, count)[0], slots_of(last, count)[1])
+    return {"shards": _range((first, last)), "slots": _range(slots)}
+
+
+def _range(ends: tuple[int, int]) -> str:
+    first, last = ends
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers as 0-3,7."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ",".join(_range((first, last)) for first, last in found)

@@ -1,0 +1,83 @@
+"""What verbs that move shards share: asking first, then a bar on standard error until the end."""
+
+import sys
+import time
+from typing import Final
+
+from pnyx.admin import moves
+from pnyx.admin.controller import Cluster
+from pnyx.admin.health import ask_members
+from pnyx.admin.moves import Goal
+from pnyx.cli.progress import Progress
+from pnyx.errors import SettingsWrong
+
+OK: Final = 0
+STALLED_S: Final = 5.0
+"""When nothing has moved for so long, it is said why."""
+
+
+def wait_for(cluster: Cluster, goal: Goal, wait_s: float, again: str) -> int:
+    """Wait until the goal is reached and say so; `again` is what goes on after an interruption.
+
+    Raises:
+        MovesPending: it took longer than `wait_s`.
+        ControllerRefused: somebody asked for the opposite meanwhile.
+        KeyboardInterrupt: after it was said that the shards go on moving.
+    """
+    if wait_s == 0:
+        print(f"decided; the shards move by themselves, and `{again}` waits for them")
+        return OK
+    bar: Progress | None = None
+    began_s = moved_s = time.monotonic()
+    total = left = -1
+    reasons: list[str] = []
+    try:
+        for progress in moves.follow(cluster, goal, wait_s):
+            now = len(progress.left)
+            if bar is None or now > left:
+                total, left = max(total, now), now
+                bar = Progress(max(total, 1), "shards moved") if bar is None else bar
+            while left > now:
+                bar.step()
+                left, moved_s = left - 1, time.monotonic()
+            if time.monotonic() - moved_s > STALLED_S:
+                moved_s = time.monotonic()
+                found = [progress.why] if progress.why else []
+                found = found or moves.hindrances(ask_members(cluster.pages), progress.left)
+                if found and found != reasons:
+                    bar.end()
+                    _explain(progress, reasons := found)
+    except KeyboardInterrupt:
+        print(f"\nthe shards go on moving; `{again}` goes on waiting", file=sys.stderr)
+        raise
+    finally:
+        if bar is not None:
+            bar.end()
+    print(f"all shards are where they should be, after {time.monotonic() - began_s:.1f} s")
+    return OK
+
+
+def agreed(what: str, *, yes: bool) -> bool:
+    """Ask a person whether it is to be done.
+
+    Raises:
+        SettingsWrong: nobody is there to be asked.
+    """
+    print(f"will {what}")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise SettingsWrong(
+            f"did not {what}; nothing was changed",
+            cause="nobody is there to be asked",
+            next_step="say --yes",
+        )
+    return input("go on? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _explain(progress: moves.Progress, reasons: list[str]) -> None:
+    print(f"waiting: {'; '.join(reasons)}", file=sys.stderr)
+    if len(progress.left) == 1:
+        one = progress.left[0]
+        back = f"pnyx shards move {one.shard} {moves.name_of(one.source)}"
+        print(f"  `{back}` takes it back", file=sys.stderr)
