@@ -38,8 +38,8 @@ def framed(data: bytes, cuts: list[int]) -> tuple[list[list[bytes]], str | None]
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     for start, end in pairwise(edges):
         chunk = data[start:end]
-        only = framing.only_command(chunk) if framing.is_idle else None
-        commands += [only] if only else framing.feed(chunk)
+        lone = framing.lone_commands(chunk) if framing.is_idle else None
+        commands += lone or framing.feed(chunk)
         if framing.fault is not None:
             break
     return commands, framing.fault
@@ -112,16 +112,19 @@ def test_a_fault_has_the_words_of_redis(data: bytes, text: str) -> None:
     "chunk",
     [
         b"", b"*", b"*1", b"*1\r\n", b"*1\r\n$4\r\nPI", b"*0\r\n", b"*-1\r\n", b"PING\r\n",
-        written(b"GET", b"a") * 2, written(b"GET", b"a") + b"*", written(b"GET") + b"PING\r\n",
+        written(b"GET", b"a") * 3, written(b"GET", b"a") + b"*", written(b"GET") + b"*1\r\n",
+        written(b"GET", b"a*b"), written(b"GET") + written(*[b"k"] * 10),
+        written(b"GET") + b"PING\r\n",
         written(b"DEL", *[b"k"] * 9), b"*1\r\n:1\r\n", b"*1\r\n+GET\r\n", b"*1\r\n$-1\r\n",
         b"*1\r\n*1\r\n$1\r\na\r\n", b"*1\r\n~1\r\n$1\r\na\r\n", b"*2\r\n$3\r\nGET\r\n",
     ],
 )  # fmt: skip
-def test_what_is_not_one_short_command_is_left_for_feed(chunk: bytes) -> None:
+def test_what_is_neither_one_short_command_nor_two_is_left_for_feed(chunk: bytes) -> None:
     framing = Framing(LIMITS)
-    assert not framing.only_command(chunk)
+    assert not framing.lone_commands(chunk)
     assert framing.is_idle
-    assert framing.only_command(written(b"GET", b"a")) == [b"GET", b"a"]
+    assert framing.lone_commands(written(b"GET", b"a")) == [[b"GET", b"a"]]
+    assert framing.lone_commands(written(b"GET") + written(b"b")) == [[b"GET"], [b"b"]]
 
 
 def test_strangers_may_send_ten_words_of_sixteen_kib() -> None:

@@ -71,6 +71,30 @@ def test_exec_is_done_once_and_answers_again_whatever_was_watched(gateway: Runni
         assert connection.reply() == b"*3\r\n:1\r\n+PONG\r\n$1\r\n1\r\n"
 
 
+def test_a_client_that_waited_hears_what_one_hears_that_comes_with_two_commands(
+    gateway: Running,
+) -> None:
+    session = fresh(gateway)
+    write, read = written(b"SET", b"k", b"v"), written(b"GET", b"k")
+    first, wrong = prefix(1, session=session), written(b"PNYX.SEQ", session, b"0", b"0", b"9")
+    chunks = [first + write, first + write, first + written(b"DEL", b"k")]
+    chunks += [first + each for each in (read, written(b"PING"), written(b"SET", b"k"), first)]
+    chunks += [wrong + write, written(b"PING") + write, write + read, first, write, read + first]
+    end = written(b"ECHO", b"end")
+    for chunk in chunks:
+        heard = []
+        for waited in (False, True):
+            connection = gateway.connect()
+            if waited:
+                connection.ask(b"PING")
+            for part in (chunk, end) if waited else (chunk + end,):
+                connection.send_raw(part)
+            heard.append([connection.reply()])
+            while heard[-1][-1] != b"$3\r\nend\r\n":
+                heard[-1].append(connection.reply())
+        assert heard[0] == heard[1]
+
+
 @pytest.mark.parametrize(
     "words",
     [

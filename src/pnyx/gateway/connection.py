@@ -115,9 +115,9 @@ class Connection(asyncio.Protocol):
         client.last_ms = lobby.now_ms
         self._unsettled += len(data)
         if self._is_quiet and self._run is None and len(data) <= SETTLE_BYTES:
-            words = self._framing.only_command(data)
-            if words is not None:
-                self._ask(words)
+            commands = self._framing.lone_commands(data)
+            if commands is not None:
+                self._ask(commands)
                 return
         self._is_quiet = False
         self._pending_bytes += len(data)
@@ -150,14 +150,14 @@ class Connection(asyncio.Protocol):
 
     # Runs.
 
-    def _ask(self, words: list[bytes]) -> None:
+    def _ask(self, commands: list[list[bytes]]) -> None:
         """Submit the only thing a quiet client wants, if that needs no further look."""
-        if not self._dialogue.take_lone(words):
+        if not self._dialogue.take_lone(commands):
             self._is_quiet = False
-            self._pending.append(words)
+            self._pending.extend(commands)
             self._pump()
             return
-        self._client.last_words = words[:2]
+        self._client.last_words = commands[-1][:2]
         self._lobby.counters.commands += 1
         self._run = self._dialogue.lone_run
         self._started = monotonic()

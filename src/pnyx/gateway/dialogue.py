@@ -37,7 +37,7 @@ from pnyx.gateway.rows import (
     wrong_arity,
 )
 from pnyx.gateway.run import Place, Run
-from pnyx.gateway.sessions import NOT_STALE, prefix_of, sequenced, stale_of
+from pnyx.gateway.sessions import NOT_A_PREFIX, NOT_STALE, prefix_of, sequenced, stale_of
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.holdings import slots_of
@@ -75,13 +75,14 @@ class Dialogue:
         """The run of a command that came alone. There is one at a time, so one does for all; it
         keeps the words, which are few bytes, until the next."""
 
-    def take_lone(self, words: list[bytes]) -> bool:
-        """Put what `words` ask of the machine into `lone_run`.
+    def take_lone(self, commands: list[list[bytes]]) -> bool:
+        """Put what the only command, or the prefix of a session and one, asks into `lone_run`.
 
         False, and nothing is done, if they need the further look of `next_run`. This is its hot
         path for the client that waits for each answer: all cost would be in what surrounds one
         command there.
         """
+        words = commands[-1]
         row = QUICK.get(words[0])
         if row is None or not row.has_one_key or row.parse is None:
             return False
@@ -92,6 +93,8 @@ class Dialogue:
         if not self._is_plain() or (client.speaks_cluster and not store.leads(group)):
             return False
         command = row.parse(words)
+        if len(commands) > 1:
+            command = self._alone_in_session(commands[0], row, words, command)
         if isinstance(command, Refusal):
             return False
         run = self.lone_run
@@ -100,6 +103,16 @@ class Dialogue:
         run.groups = [group]
         run.by_log = command.writes
         return True
+
+    def _alone_in_session(
+        self, before: list[bytes], row: Row, words: list[bytes], command: AnyCommand | Refusal
+    ) -> AnyCommand | Refusal:
+        if QUICK.get(before[0]) is not SEQUENCE:
+            return NOT_A_PREFIX
+        prefix = prefix_of(before)
+        if isinstance(prefix, Refusal) or isinstance(command, Refusal) or not command.writes:
+            return NOT_A_PREFIX
+        return sequenced(self._client, prefix, row.keys_of(words), words, command)
 
     def lone_reply(self, outcome: Outcome) -> bytes:
         """Return what `replies` would for `lone_run`."""

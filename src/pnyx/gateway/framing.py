@@ -55,21 +55,27 @@ class Framing:
         """Change what the next commands may be."""
         self._exact.limits = limits
 
-    def only_command(self, chunk: bytes) -> list[bytes] | None:
-        """Return the words if `chunk` is exactly one command, else take nothing: to be fed.
+    def lone_commands(self, chunk: bytes) -> list[list[bytes]] | None:
+        """Return the commands if `chunk` is exactly one or two, else take nothing: to be fed.
 
         Only while `is_idle`, for a client that is logged in and a small chunk. Nearly all chunks
-        hold one command of less than ten words; what `_all_fast` must rule out with more costs
-        little here: without a second star there is no second command and no nested array.
+        hold one command of less than ten words, or the prefix of a session before one; what
+        `_all_fast` must rule out with more costs little here: without another star there is no
+        other command and no nested array.
         """
         reader = self._fast
         try:
-            if chunk.rfind(b"*") or chunk[2] != _CR:
+            last = chunk.rfind(b"*")
+            if not chunk.startswith(b"*") or chunk.find(b"*", 1, last) > 0:
+                return None
+            if chunk[2] != _CR or chunk[last + 2] != _CR:
                 return None
             reader.feed(chunk)
-            words: list[bytes] = reader.gets()
-            if words and not reader.has_data() and _are_bulks(chunk, [words]):
-                return words
+            commands: list[list[bytes]] = [reader.gets()]
+            if last > 0:
+                commands.append(reader.gets())
+            if all(commands) and not reader.has_data() and _are_bulks(chunk, commands):
+                return commands
         except Exception:  # noqa: S110
             # As in `_all_fast`: the exact parser decides what it is.
             pass
