@@ -1,5 +1,6 @@
 """What RocksDB must do for a node beyond what every space does (properties/test_spaces.py)."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,19 @@ def test_a_database_without_one_of_its_files_is_a_lost_disk(
     with pytest.raises(LostDisk):
         RocksSpace(tmp_path)
     assert sorted(file.name for file in tmp_path.glob("*.sst")) == before
+
+
+def test_a_scan_ends_at_its_bound_though_nobody_else_keeps_it(tmp_path: Path) -> None:
+    """The iterator points into memory of its options: it once ran on into other shards' rows."""
+    space = RocksSpace(tmp_path)
+    space.write(ROWS)
+    for number in range(500):
+        end = b"key %06d" % (number + 5)
+        found = space.scan(b"key %06d" % number, bytes(bytearray(end)))
+        del end
+        # Memory that was given back is taken again.
+        keys = [(key, [os.urandom(10) for _ in range(9)])[0] for key, _ in found]
+        assert keys == [b"key %06d" % at for at in range(number, number + 5)]
 
 
 def test_two_scans_of_one_view_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class RocksSpace:
         bounds.set_iterate_upper_bound(stop)
         rows = self._database.iter(bounds)
         rows.seek(start)
-        return _rows(self._path, rows)
+        return _rows(self._path, rows, bounds)
 
     def write(
         self, rows: Mapping[bytes, bytes | None], drops: Sequence[tuple[bytes, bytes]] = ()
@@ -166,7 +166,9 @@ class _RocksView:
         self._rows = None
 
 
-def _rows(path: Path, rows: RdictIter) -> Iterator[tuple[bytes, bytes]]:
+def _rows(path: Path, rows: RdictIter, _bounds: ReadOptions) -> Iterator[tuple[bytes, bytes]]:
+    # In rocksdict 0.3.29 the iterator looks at its bound where `_bounds` keeps it. Were they not
+    # held here, that memory would be used again, and the iterator would run past its end.
     while rows.valid():
         yield rows.key(), rows.value()
         rows.next()
