@@ -8,6 +8,7 @@ from pnyx.errors import OtherVersion, Unlisted
 from pnyx.lab.judge import watched
 from pnyx.lab.replay import TEXT_BYTES_MAX, line_of, parse, plan_of
 from pnyx.lab.swarm import draw
+from pnyx.lab.workload import Kept
 
 CODE = "0011aabb"
 
@@ -21,7 +22,9 @@ def test_a_line_brings_a_run_of_the_swarm_back() -> None:
 
 def test_a_line_brings_a_shrunk_run_back_to_the_byte() -> None:
     plan = draw(3, safety_us=1_000_000)
-    smaller = replace(plan, faults=plan.faults[:2], kept=frozenset({(1, 1), (1, 3)}))
+    smaller = replace(
+        plan, faults=plan.faults[:2], kept=(Kept(1, 1, 600_000, 2), Kept(1, 3, 700_000, 1))
+    )
     again = plan_of(parse(line_of(smaller, CODE), CODE))
     assert again == smaller
     assert watched(again).hash == watched(smaller).hash

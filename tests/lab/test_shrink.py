@@ -10,6 +10,9 @@ from pnyx.lab.judge import watched
 from pnyx.lab.run import Outcome
 from pnyx.lab.shrink import shrink
 from pnyx.lab.swarm import draw
+from pnyx.lab.zoo.catalogue import named
+from pnyx.lab.zoo.hunting import judged
+from pnyx.lab.zoo.pinned import PINNED
 
 SEEDS_MAX = 200
 SAFETY_US = 2_500_000
@@ -49,3 +52,20 @@ def test_a_planted_bug_is_shrunk_to_a_few_faults_that_break_the_same_rule() -> N
     assert smallest.runs <= 120
     # Without the bug the smallest run is clean: it shows the bug, not the shrinking.
     assert watched(smallest.plan).violation is None
+
+
+def test_a_bug_that_hangs_on_one_moment_is_shrunk_to_the_request_that_met_it() -> None:
+    mutant = named("G8")
+    outcome = judged(draw(PINNED[mutant.name].seed), mutant)
+    smallest = shrink(outcome, lambda plan: judged(plan, mutant), runs_max=60)
+    # Of thousands: those before it only said when it was made, which is kept now.
+    assert outcome.requests > 1_000
+    assert smallest.requests <= 3
+    assert len(smallest.plan.faults) <= 3
+
+
+def test_no_run_is_tried_once_enough_has_happened() -> None:
+    with anybody_gets_a_vote():
+        outcome = first_failure()
+        smallest = shrink(outcome, watched, events_max=1)
+    assert smallest.runs == 1

@@ -35,7 +35,6 @@ def test_every_line_of_the_list_is_planted_or_says_why_not() -> None:
 
 NOT_CAUGHT_YET = frozenset(
     {
-        "C11-one-reply-does-not-level-terms",
         "F12-chunks-of-two-transfers",
     }
 )

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pnyx.ids import NodeId
+from pnyx.lab import midstream
 from pnyx.lab.network import MIT_REORDERING, MIT_UNRELIABLE, Profile
 from pnyx.lab.surroundings import CLUSTER
 from pnyx.lab.timeline import NOWHERE
@@ -75,6 +76,9 @@ class FaultKind(StrEnum):
     each other one by one, so logs would hardly ever differ in more than one entry."""
     NOISE = "noise"
     """Readings of the wall clock are up to `amount` microseconds wrong, each differently."""
+    MIDSTREAM = "midstream"
+    """Who sends a snapshot is clogged when a piece and `amount` more have arrived, until another
+    stream is as far (midstream.py) or for as long as this lasts."""
 
 
 LEADER: Final = 0
@@ -425,6 +429,10 @@ def _burst(world: World, fault: Fault) -> None:
             leader.start_value(_NOTHING)
 
 
+def _midstream(world: World, fault: Fault) -> None:
+    midstream.await_stream(world, 1 + fault.amount, world.now_us + fault.lasts_us)
+
+
 def _transfer(world: World, fault: Fault) -> None:
     for leader in world.leaders():
         leader.transfer(world.processes[fault.nodes[0]].node)
@@ -457,5 +465,6 @@ ACTS: Final[dict[FaultKind, tuple[_Act, _Act | None]]] = {
     FaultKind.WIPE: (_wipe, _restart),
     FaultKind.BURST: (_burst, None),
     FaultKind.NOISE: (_noise, _no_noise),
+    FaultKind.MIDSTREAM: (_midstream, None),
 }
 """How each begins, and how it ends if it does not by itself."""

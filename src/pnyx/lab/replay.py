@@ -20,6 +20,7 @@ from pnyx.errors import OtherVersion, Unlisted
 from pnyx.lab.faults import Fault
 from pnyx.lab.swarm import Plan, draw
 from pnyx.lab.variants import SWARM, is_swarm, on_engine, taken_apart
+from pnyx.lab.workload import Kept
 
 TEXT_BYTES_MAX: Final = 100_000
 """A longer line was not printed by us."""
@@ -44,7 +45,7 @@ class _Left(msgspec.Struct, frozen=True, array_like=True):
     """What shrinking has left of a plan."""
 
     faults: tuple[Fault, ...]
-    kept: tuple[tuple[int, int], ...] | None
+    kept: tuple[Kept, ...] | None
     nodes: int
     clients: int
     safety_us: int
@@ -58,7 +59,7 @@ def line_of(plan: Plan, code: str) -> str:
         return str(Line(what, plan.seed, code))
     left = _Left(
         plan.faults,
-        None if plan.kept is None else tuple(sorted(plan.kept)),
+        plan.kept,
         plan.world.nodes,
         plan.workload.clients,
         plan.safety_us,
@@ -114,7 +115,7 @@ def plan_of(line: Line) -> Plan:
         faults=left.faults,
         safety_us=left.safety_us,
         core=left.core,
-        kept=None if left.kept is None else frozenset(left.kept),
+        kept=left.kept,
     )
 
 

@@ -1,8 +1,9 @@
-"""The smallest run that breaks the same rule: fewer faults, requests, clients, nodes, then time.
+"""The smallest run that breaks the same rule: fewer requests, faults, clients, nodes, then time.
 
 Delta debugging (Zeller & Hildebrandt 2002) over a plan. It works because decisions are stateless
-(chance.py): what is left after a removal happens as it did before. A smaller plan is kept only if
-the *same* invariant breaks; another one would be another bug.
+(chance.py), and because requests are first nailed to when and where they were made: what is left
+after a removal happens as it did before. A smaller plan is kept only if the *same* invariant
+breaks; another one would be another bug.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +13,15 @@ from typing import Final, TypeAlias, TypeVar
 from pnyx.lab.faults import Fault
 from pnyx.lab.run import Outcome
 from pnyx.lab.swarm import Plan
+from pnyx.lab.workload import Kept
 
 Judge: TypeAlias = Callable[[Plan], Outcome]
 T = TypeVar("T")
 
 RUNS_MAX: Final = 400
 """So many runs are tried at most."""
+EVENTS_MAX: Final = 3_000_000
+"""And no new one once so many events have happened in them: some five minutes."""
 MARGIN_US: Final = 1_000
 
 
@@ -29,11 +33,14 @@ class Shrinking:
     """The smallest found so far."""
     outcome: Outcome
     runs: int = 0
+    events: int = 0
+    """In all those runs together."""
 
     @property
     def requests(self) -> int:
-        """How many requests clients make in the smallest run."""
-        return self.outcome.requests
+        """How many requests clients make in the smallest run, but for those to a healed core."""
+        kept = self.plan.kept
+        return self.outcome.requests if kept is None else len(kept)
 
 
 def shrink(
@@ -41,20 +48,22 @@ def shrink(
     judge: Judge,
     runs_max: int = RUNS_MAX,
     told: Callable[[Shrinking], None] | None = None,
+    events_max: int = EVENTS_MAX,
 ) -> Shrinking:
     """Return the smallest plan found that breaks what `outcome` broke.
 
     `told` is called after each run that was kept.
     """
     assert outcome.violation is not None, "only a failed run can be shrunk"
-    search = _Search(outcome, judge, runs_max, told)
+    search = _Search(outcome, judge, runs_max, told, events_max)
     search.cut_time()
+    search.nail_requests()
     before = -1
     while before != search.size():
         before = search.size()
+        search.drop_requests()
         search.drop_faults()
         search.drop_clients()
-        search.drop_requests()
         search.drop_nodes()
         search.shorten()
     return search.best
@@ -67,12 +76,14 @@ class _Search:
         judge: Judge,
         runs_max: int,
         told: Callable[[Shrinking], None] | None,
+        events_max: int,
     ) -> None:
         assert outcome.violation is not None, "only a failed run can be shrunk"
         self.best = Shrinking(outcome.plan, outcome)
         self._invariant = outcome.violation.invariant
         self._judge = judge
         self._runs_max = runs_max
+        self._events_max = events_max
         self._told = told
 
     def size(self) -> int:
@@ -82,10 +93,11 @@ class _Search:
     def keeps(self, plan: Plan) -> bool:
         """Run `plan`; make it the best if it breaks the same invariant."""
         best = self.best
-        if best.runs >= self._runs_max:
+        if best.runs >= self._runs_max or best.events >= self._events_max:
             return False
         best.runs += 1
         outcome = self._judge(plan)
+        best.events += outcome.events
         if outcome.violation is None or outcome.violation.invariant != self._invariant:
             return False
         best.plan, best.outcome = plan, outcome
@@ -94,11 +106,21 @@ class _Search:
         return True
 
     def cut_time(self) -> None:
-        """Stop where it broke, if it broke before the liveness phase, which is not needed then."""
+        """Stop where it broke, without healing anything if it breaks without that, too."""
         plan, broke_us = self.best.plan, self.best.outcome.simulated_us
-        if broke_us < plan.safety_us:
-            faults = tuple(fault for fault in plan.faults if fault.at_us <= broke_us)
-            self.keeps(replace(plan, safety_us=broke_us + MARGIN_US, faults=faults, core=()))
+        faults = tuple(fault for fault in plan.faults if fault.at_us <= broke_us)
+        self.keeps(replace(plan, safety_us=broke_us + MARGIN_US, faults=faults, core=()))
+
+    def nail_requests(self) -> None:
+        """Let each request be made when and where it was, whatever becomes of those before it."""
+        plan = self.best.plan
+        if plan.kept is None:
+            made = tuple(
+                Kept(ticket.client, ticket.number, ticket.called_us, ticket.process)
+                for ticket in self.best.outcome.clients.tickets
+                if ticket.called_us <= plan.safety_us
+            )
+            self.keeps(replace(plan, kept=made))
 
     def drop_faults(self) -> None:
         def with_faults(faults: Sequence[Fault]) -> Plan:
@@ -115,21 +137,26 @@ class _Search:
 
     def drop_requests(self) -> None:
         plan = self.best.plan
-        made = [(ticket.client, ticket.number) for ticket in self.best.outcome.clients.tickets]
 
-        def without(kept: Sequence[tuple[int, int]]) -> Plan:
-            return replace(plan, kept=frozenset(kept))
+        def without(kept: Sequence[Kept]) -> Plan:
+            return replace(plan, kept=tuple(kept))
 
-        _minimise(made, lambda kept: self.keeps(without(kept)))
+        _minimise(plan.kept or (), lambda kept: self.keeps(without(kept)))
 
     def drop_nodes(self) -> None:
         plan = self.best.plan
         for nodes in range(1, plan.world.nodes):
             faults = tuple(f for f in plan.faults if all(node <= nodes for node in f.nodes))
             core = tuple(node for node in plan.core if node <= nodes)
-            world = replace(plan.world, nodes=nodes)
+            fewer = replace(
+                plan,
+                world=replace(plan.world, nodes=nodes),
+                faults=faults,
+                core=core,
+                kept=plan.kept and tuple(each for each in plan.kept if each.process <= nodes),
+            )
             can_live = 2 * len(core) > nodes or not plan.core
-            if can_live and self.keeps(replace(plan, world=world, faults=faults, core=core)):
+            if can_live and self.keeps(fewer):
                 return
 
     def shorten(self) -> None:

@@ -20,7 +20,7 @@ from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.lab.chance import Chance
 from pnyx.lab.faults import LEADER, Fault, FaultKind
 from pnyx.lab.network import Profile
-from pnyx.lab.workload import PATIENCE_US, WorkloadSettings
+from pnyx.lab.workload import PATIENCE_US, Kept, WorkloadSettings
 from pnyx.lab.world import WorldSettings
 from pnyx.replica.limits import ReplicaLimits
 
@@ -30,8 +30,9 @@ _DUELS: Final = 0.22
 """Share of the runs."""
 START_US: Final = 500_000
 """Faults begin after this: the cluster has formed."""
-GATHERING_FROM_SEED: Final = 1_000
-"""Below it batches never wait for clients: the zoo's pinned seeds mean the runs they meant."""
+LATER_FROM_SEED: Final = 1_000
+"""Below it nothing is drawn that was thought of later, as batches that wait for clients: the zoo's
+pinned seeds mean the runs they meant."""
 
 _KIB: Final = 1024
 
@@ -49,6 +50,7 @@ _NETWORK: Final = frozenset(
         FaultKind.TRANSFER,
         FaultKind.MEMBERS,
         FaultKind.BURST,
+        FaultKind.MIDSTREAM,
     }
 )
 """Pointless in a cluster of one."""
@@ -66,8 +68,8 @@ class Plan:
     """How long the phase lasts in which anything goes."""
     core: tuple[int, ...]
     """Who is healed for the liveness phase; the other faults are frozen. Nobody: there is none."""
-    kept: frozenset[tuple[int, int]] | None = None
-    """The only requests (client, number) that are made, after shrinking; None: all."""
+    kept: tuple[Kept, ...] | None = None
+    """The only requests that are made before the core is healed, after shrinking; None: all."""
 
     def __str__(self) -> str:
         """Return everything that was drawn."""
@@ -116,13 +118,18 @@ def draw(
         spared = {FaultKind.MEMBERS, FaultKind.ROT}
         if chance.hit(0.5, "rot"):
             spared = {FaultKind.MEMBERS, FaultKind.WIPE}
+    if seed < LATER_FROM_SEED:
+        spared.add(FaultKind.MIDSTREAM)
     frame = _Frame(nodes, safety_us)
     if is_duel:
         election_us = world.raft.election_ms_max * 1_000
         frame = _Frame(nodes, safety_us, 0.15, (0.3 * election_us, 3.0 * election_us))
     faults = _families(chance, frame, spared)
     if is_duel and nodes > 1:
-        faults += _second_blows(chance, frame, faults, world.profile.latency_us)
+        first = tuple(faults)
+        faults += _second_blows(chance, frame, first, world.profile.latency_us)
+        if seed >= LATER_FROM_SEED:
+            faults += _blows_to_links(chance, frame, first, world)
     faults.sort(key=lambda fault: (fault.at_us, fault.kind))
     kinds = {fault.kind for fault in faults}
     away: tuple[int, ...] = ()
@@ -190,7 +197,7 @@ def _world(chance: Chance, nodes: int, seed: int, *, is_duel: bool) -> WorldSett
         snapshot_chunk_bytes=int(chance.log_uniform(50, 100_000, "chunk")),
         replace_silent_ms=1_000 + chance.below(4_000, "replace"),
     )
-    if seed >= GATHERING_FROM_SEED and not is_duel and chance.hit(0.5, "gathering"):
+    if seed >= LATER_FROM_SEED and not is_duel and chance.hit(0.5, "gathering"):
         raft = replace(raft, notice_ms=1 + chance.below(2 * heartbeat_ms, "notice"))
         limits = replace(limits, gather_ms=1 + chance.below(2 * heartbeat_ms, "gather"))
     if is_duel and chance.hit(0.5, "short waits"):
@@ -227,6 +234,7 @@ _SHARED: Final = frozenset(
         FaultKind.SLOW_LINKS,
         FaultKind.MEMBERS,
         FaultKind.BURST,
+        FaultKind.MIDSTREAM,
     }
 )
 """Of no node in particular."""
@@ -333,6 +341,10 @@ _AFTER_ANYTHING: Final = (
 )
 
 
+_SECOND: Final = 26
+"""Where second blows draw, as a family does at its number."""
+
+
 def _second_blows(
     chance: Chance, frame: _Frame, faults: Sequence[Fault], latency_us: int
 ) -> list[Fault]:
@@ -343,7 +355,7 @@ def _second_blows(
     for number, fault in enumerate(faults):
         if fault.kind not in _FIRST or not chance.hit(often, "second blow", number):
             continue
-        where = (len(FaultKind), number)
+        where = (_SECOND, number)
         kinds = _AFTER_A_CUT if fault.kind in _ALONE else _AFTER_ANYTHING
         kind = kinds[chance.below(len(kinds), "second kind", number)]
         delay_us = int(chance.log_uniform(latency_us / 2, 20 * latency_us, "second at", number))
@@ -354,6 +366,39 @@ def _second_blows(
         amount = _AMOUNTS.get(kind, _no_amount)(chance, where)
         second.append(Fault(kind, at_us, how_long_us, (LEADER,), amount))
     return second
+
+
+_AWAY: Final = frozenset({FaultKind.KILL, FaultKind.POWER, FaultKind.ISOLATE, FaultKind.WIPE})
+"""Who was, is behind, and is sent a snapshot if it was for long."""
+
+
+_LINKS: Final = 1_000
+"""Where blows to links draw, as a family does at its number."""
+
+
+def _blows_to_links(
+    chance: Chance, frame: _Frame, faults: Sequence[Fault], world: WorldSettings
+) -> list[Fault]:
+    """Return what cuts a leader off from its successor, or while it helps who was away.
+
+    A leader that hands over and does not hear its successor still hears those who follow it.
+    """
+    latency_us, election_us = world.profile.latency_us, world.raft.election_ms_max * 1_000
+    blows: list[Fault] = []
+    for number, fault in enumerate(faults):
+        share = chance.share("link", number)
+        lasts_us = int(election_us * (1.0 + 4.0 * chance.share("link lasts", number)))
+        if fault.kind is FaultKind.TRANSFER and chance.hit(0.5, "deaf", number):
+            at_us, nodes = fault.at_us + int(2 * latency_us * share), (fault.nodes[0], LEADER)
+            blow = Fault(FaultKind.ONE_WAY, at_us, lasts_us, nodes)
+        elif fault.kind in _AWAY and chance.hit(0.5, "midstream", number):
+            at_us, pieces = fault.at_us + fault.lasts_us, _pieces(chance, (_LINKS, number))
+            blow = Fault(FaultKind.MIDSTREAM, at_us, lasts_us, (), pieces)
+        else:
+            continue
+        if blow.at_us < frame.safety_us:
+            blows.append(blow)
+    return blows
 
 
 def _chosen(
@@ -392,6 +437,10 @@ def _which(chance: Chance, where: _Where) -> int:
     return chance.below(1 << 24, "which", *where)
 
 
+def _pieces(chance: Chance, where: _Where) -> int:
+    return int(chance.log_uniform(1, 30, "pieces", *where)) - 1
+
+
 def _jump(chance: Chance, where: _Where) -> int:
     size_us = int(chance.log_uniform(1_000, 4e11, "jump", *where))
     return -size_us if chance.below(2, "back", *where) else size_us
@@ -410,5 +459,6 @@ _AMOUNTS: Final[dict[FaultKind, Callable[[Chance, _Where], int]]] = {
     FaultKind.SLOW_DISK: lambda chance, where: int(chance.log_uniform(2, 300, "slowness", *where)),
     FaultKind.DRIFT: lambda chance, where: chance.below(400_001, "drift", *where) - 200_000,
     FaultKind.JUMP: _jump,
+    FaultKind.MIDSTREAM: _pieces,
 }
 """What `Fault.amount` is drawn from; 0 where it means nothing."""

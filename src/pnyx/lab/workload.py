@@ -7,7 +7,7 @@ connection broke, or that was waited for too long, has an unknown outcome and is
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pnyx.lab.chance import Chance
 from pnyx.lab.process import Process
@@ -92,6 +92,19 @@ class WorkloadSettings:
     """A client that is not answered for so long gives up and asks another node something else."""
 
 
+class Kept(NamedTuple):
+    """A request that stays after shrinking: made when and where it was, whatever others do."""
+
+    client: int
+    number: int
+    at_us: int
+    process: int
+
+
+HEALED_FROM: Final = 100_000
+"""After shrinking, the numbers of requests to a healed core begin here: they depend on no other."""
+
+
 @dataclass(slots=True)
 class Client:
     """One client's state."""
@@ -116,8 +129,8 @@ class Clients(Watch):
         """Every request ever made, in order of their calls."""
         self.stopped = False
         self.clients: list[Client] = []
-        self.kept: Collection[tuple[int, int]] | None = None
-        """The only requests (client, number) that are made; None: all. Others take no time."""
+        self.kept: Collection[Kept] | None = None
+        """The only requests that are made until clients are aimed at a core; None: all."""
         self._world: World | None = None
         self._targets: tuple[int, ...] = ()
 
@@ -125,10 +138,17 @@ class Clients(Watch):
         """Let every client ask for the first time."""
         self._world = world
         self._targets = tuple(sorted(world.processes))
-        for number in range(1, self.settings.clients + 1):
+        kept = self.kept or ()
+        for number in range(1, max(self.settings.clients, *(each.client for each in kept), 0) + 1):
             start = self._targets[number % len(self._targets)]
-            client = Client(number, start)
-            self.clients.append(client)
+            self.clients.append(Client(number, start))
+        if self.kept is None:
+            self._begin()
+        for each in kept:
+            self._timeline.at(each.at_us, "ask", NOWHERE, self._ask_kept, each)
+
+    def _begin(self) -> None:
+        for client in self.clients[: self.settings.clients]:
             self._plan(client, self._think_us(client))
 
     def stop(self) -> None:
@@ -138,6 +158,10 @@ class Clients(Watch):
     def aim(self, targets: Sequence[int]) -> None:
         """Let clients talk to these nodes only, from their next request on."""
         self._targets = tuple(sorted(targets))
+        if self.kept is not None:
+            for client in self.clients:
+                client.asked = HEALED_FROM
+            self._begin()
 
     @property
     def open(self) -> list[Ticket]:
@@ -186,14 +210,15 @@ class Clients(Watch):
             self._turn_elsewhere(client)
         for slot in range(self.settings.pipeline):
             self._ask_one(client, slot)
-        if not client.open:
-            self._plan(client, self._think_us(client))
+
+    def _ask_kept(self, kept: Kept) -> None:
+        client = self.clients[kept.client - 1]
+        client.asked, client.process = kept.number - 1, kept.process
+        self._ask_one(client, 0)
 
     def _ask_one(self, client: Client, slot: int) -> None:
         client.asked += 1
         number, target = client.asked, client.process
-        if self.kept is not None and (client.number, number) not in self.kept:
-            return
         commands = self._draw(client)
         ticket = Ticket(client.number, number, target, commands, self._timeline.now_us, slot)
         client.open[number] = ticket
@@ -230,6 +255,8 @@ class Clients(Watch):
 
     def _over(self, client: Client, ticket: Ticket, *, refused: bool) -> None:
         del client.open[ticket.number]
+        if self.kept is not None and ticket.number <= HEALED_FROM:
+            return
         client.refused |= refused
         if client.open:
             return

@@ -18,7 +18,7 @@ class Bias(NamedTuple):
     fits: Callable[[Plan], bool]
 
 
-_FAULTS_MAX: Final = 25
+_FAULTS_MAX: Final = 30
 """Where more goes wrong, nobody writes while another one reads what is outdated."""
 _CLOGS_MIN: Final = 3
 _CUTS: Final = frozenset({FaultKind.ISOLATE, FaultKind.PARTITION, FaultKind.CLOG})
@@ -61,6 +61,17 @@ def _is_set_behind(cut: Fault, clock: Fault, election_us: int) -> bool:
     return both and (goes_back or errs) and is_within and is_long
 
 
+def _unheard_successors(plan: Plan) -> bool:
+    return _is_read_beside_writes(plan) and any(
+        fault.kind is FaultKind.ONE_WAY and fault.nodes[1] == LEADER for fault in plan.faults
+    )
+
+
+UNHEARD_SUCCESSORS: Final = Bias(
+    "clients that only read beside some that write, and a leader that hands over and does not hear "
+    "its successor",
+    _unheard_successors,
+)
 CLOGGED_READS: Final = Bias(
     "clients that only read beside some that write, and links that clog for less than an election, "
     "three times",

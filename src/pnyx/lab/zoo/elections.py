@@ -24,6 +24,7 @@ from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term
+from pnyx.lab.zoo.biases import UNHEARD_SUCCESSORS
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 
 
@@ -245,6 +246,7 @@ def _waits_between_check_and_change() -> Patches:
     "of its heartbeat for an answer, and confirms reads with it.",
     seen="jraft's and braft's onInstallSnapshotReturned; hashicorp/raft #666",
     caught_by=("reads_are_current", "committed_on_a_durable_majority"),
+    bias=UNHEARD_SUCCESSORS,
 )
 def _one_reply_does_not_level_terms() -> Patches:
     def passes(raft: RaftState, message: RaftMessage) -> bool | None:

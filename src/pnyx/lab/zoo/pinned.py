@@ -47,6 +47,7 @@ PINNED: Final[dict[str, Pin]] = {
     "C7-pre-vote-ignores-the-log": Pin(1, "pre_vote_needs_the_log", 2),
     "C9-learner-refuses-its-vote": Pin(350, "leader_elected", 93),
     "C10-waits-between-check-and-change": Pin(35, "pre_vote", 7),
+    "C11-one-reply-does-not-level-terms": Pin(1464, "reads_are_current", 5),
     "C12-hung-disk-keeps-its-leader": Pin(32, "leader_has_a_disk", 33),
     "C13-leader-without-quorum-stays": Pin(0, "leader_has_a_quorum", 1),
     "C15-stands-without-asking": Pin(0, "pre_vote", 1),
