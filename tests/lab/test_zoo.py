@@ -23,6 +23,7 @@ LINES = {
     "H": (1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 13),
     "S": tuple(range(1, 17)),
     "P": tuple(range(1, 15)),
+    "W": tuple(range(1, 9)),
 }
 """The lines of the list of bugs, whose numbers never change."""
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "zoo.md"

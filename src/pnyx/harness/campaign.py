@@ -30,6 +30,7 @@ FAMILIES: Final = {
     "raft": ("R-", "M-"),
     "kv": ("V-", "L-", "K-"),
     "network": ("N-",),
+    "backup": ("PRIMARY-", "W-", "B-"),
     "paxos": ("SINGLE-", "MULTI-", "P-", "Q-", "D-"),
 }
 """Names for groups of scenarios, by how their ids begin."""

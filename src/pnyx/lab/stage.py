@@ -40,7 +40,7 @@ class Result:
     hash: str
     simulated_us: int
     story: tuple[str, ...] = ()
-    """What happened last, a line each, if it failed and is a lesson."""
+    """Of a lesson, a line each: what happened last if it failed, or what it wants to show."""
 
     @property
     def ok(self) -> bool:

@@ -153,6 +153,9 @@ def show_result(result: Result, *, quiet: bool = False) -> int:
             f"  {result.events} events in {result.simulated_us / 1e6:.2f} simulated seconds, "
             f"hash {result.hash}"
         )
+    if not quiet or not result.ok:
+        for told in result.story:
+            print(f"  {told}")
     if result.ok:
         if not quiet:
             print("  passed")
@@ -161,9 +164,6 @@ def show_result(result: Result, *, quiet: bool = False) -> int:
     why = result.failed
     if result.violation is not None:
         why = f"{result.violation.invariant}: {result.violation.sentence}"
-    for told in result.story:
-        print(f"  {told}")
-    sys.stdout.flush()
     print(f"failed    {scenario.id}: {why}", file=sys.stderr)
     line = Line(scenario.id, result.seed, code_hash())
     print(f"again     pnyx lab replay {line}", file=sys.stderr)

@@ -55,7 +55,9 @@ class Host:
         self.is_deaf = False
         """It can call, and hears answers; it cannot be called."""
         self.received = 0
-        """Requests of other hosts that reached it, over all lives."""
+        """Requests that reached it, over all lives."""
+        self.dies_answering = False
+        """The next answer to a client is its end: it crashes instead of sending it."""
         self.sent: dict[str, int] = {}
         """By type of message, to other hosts, over all lives."""
         self._world = world
@@ -126,7 +128,7 @@ class Host:
         parcel = self._world.opened(source, content)
         if self.is_deaf and not parcel.is_answer and source in self._world.hosts:
             return
-        if not parcel.is_answer and source in self._world.hosts:
+        if not parcel.is_answer:
             self.received += 1
         node = self.node
         assert node is not None, "nobody listens on a host that is down"
@@ -180,6 +182,11 @@ class Host:
     def _finish(self, effects: Effects) -> None:
         assert self.node is not None, "only who runs sends"
         for parcel in effects.parcels:
+            if self.dies_answering and parcel.to not in self._world.hosts:
+                self.dies_answering = False
+                self._world.tell(self.number, "dies before it answers")
+                self._world.timeline.after_us(0, "dies", self.number, self.crash)
+                break
             self._world.judge.sending(self, parcel)
             if parcel.to in self._world.hosts:
                 name = self._world.name_of(parcel.message)

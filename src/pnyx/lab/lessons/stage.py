@@ -64,6 +64,10 @@ class LessonStage:
         self.judge.begin(self.world)
         self.budgets: list[Budget] = []
         self._playing = Playing(self.world.timeline)
+        self.absent: set[int] = set()
+        """Hosts that are not there from the beginning."""
+        self.explained: list[str] = []
+        """What a scenario shows of a failure that it expects, a line each."""
         self._drawn: dict[str, int] = {}
         self._clients = 0
 
@@ -111,6 +115,12 @@ class LessonStage:
         """Let hosts hear only their own side."""
         self.world.partition(sides)
 
+    def cut(self, a: int, b: int) -> None:
+        """Cut the link between two hosts."""
+        self.world.network.block(a, b)
+        self.world.network.block(b, a)
+        self.world.tell(0, f"the link between n{a} and n{b} is cut")
+
     def heal(self) -> None:
         """Mend every link and open every host."""
         self.world.heal()
@@ -145,6 +155,10 @@ class LessonStage:
         """Let links behave, or as the scenario's unreliable profile says."""
         self.world.worsen(RELIABLE if reliable else self.scenario.profile)
 
+    def lethal(self, number: int) -> None:
+        """Let that host crash instead of sending its next answer to a client."""
+        self.world.hosts[number].dies_answering = True
+
     def spawn(self, script: Script) -> None:
         """Let another script run beside this one; the scenario ends when all have ended."""
         self._playing.spawn(script)
@@ -169,7 +183,11 @@ class LessonStage:
         world, scenario = self.world, self.scenario
         failed, violation = "", None
         try:
-            world.start()
+            if scenario.prepare is not None:
+                scenario.prepare(self)
+            for host in world.hosts.values():
+                if host.number not in self.absent:
+                    host.start()
             if scenario.unreliable:
                 self.reliable(reliable=False)
             self.spawn(scenario.script(self, **scenario.options))
@@ -191,5 +209,5 @@ class LessonStage:
             timeline.happened,
             timeline.hash,
             timeline.now_us,
-            story=world.lines() if failed or violation else (),
+            story=world.lines() if failed or violation else tuple(self.explained),
         )

@@ -66,11 +66,6 @@ class LessonWorld:
         self._decoder = msgspec.msgpack.Decoder(language.types)
         self.hosts = {number: Host(number, self) for number in range(1, hosts + 1)}
 
-    def start(self) -> None:
-        """Start every host."""
-        for host in self.hosts.values():
-            host.start()
-
     def partition(self, sides: Sequence[Sequence[int]]) -> None:
         """Let hosts hear only who is on their side; who is on none hears nobody."""
         self.heal()

@@ -14,6 +14,7 @@ from pnyx.lab.zoo import (
     reads,
     shards,
     snapshots,
+    views,
 )
 from pnyx.lab.zoo.mutant import Absent, Mutant
 
@@ -28,6 +29,7 @@ ENTRIES: Final[tuple[Mutant | Absent, ...]] = (
     *ballots.MUTANTS,
     *shards.MUTANTS,
     *lessons.MUTANTS,
+    *views.MUTANTS,
 )
 """In the order of the list of bugs."""
 

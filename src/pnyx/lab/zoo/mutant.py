@@ -23,6 +23,7 @@ FAMILIES: Final = {
     "H": "Paxos",
     "S": "Shards, sessions, time",
     "P": "Instances, forgetting, lost disks: the lesson of multi-instance Paxos",
+    "W": "Views and backups: the lesson of primary-backup",
 }
 
 

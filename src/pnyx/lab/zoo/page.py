@@ -32,7 +32,7 @@ _PAGE_BEGINS: Final = """\
 Made from the code by `make docs`; a test compares the two. Each line is a bug that a real system
 really had, planted into pnyx for the time of a run: functions are patched, never a line of the
 product. The Lab must notice each within 2,000 runs of its general swarm, which knows nothing of
-what is planted, or of a scenario where the swarm has no place for it (families S and P). "Caught
+what is planted, or of a scenario where the swarm has no place for it (families S, P and W). "Caught
 by" is the invariant that broke first at the pinned seed (`scenario`: what its script asserts),
 "runs" is how many runs the hunt took (at most, where only the seed is known). A hunt may leave out
 runs of the swarm that cannot show its bug. `pnyx lab zoo hunt NAME` hunts one.

@@ -122,4 +122,12 @@ PINNED: Final[dict[str, Pin]] = {
     "P12-retry-done-twice": Pin(0, "replicas_are_equal", 1),
     "P13-read-past-the-instances": Pin(0, "scenario", 1),
     "P14-gap-skipped": Pin(0, "replicas_are_equal", 1),
+    "W1-view-ends-unacknowledged": Pin(0, "view_acknowledged_first", 1),
+    "W2-backup-without-a-transfer": Pin(0, "one_order_explains_all_answers", 1),
+    "W3-idle-server-leads": Pin(0, "primary_had_the_state", 1),
+    "W4-reads-by-the-primary-alone": Pin(0, "backup_first", 1),
+    "W5-answered-before-the-backup": Pin(0, "backup_first", 1),
+    "W6-old-primary-obeyed": Pin(0, "scenario", 1),
+    "W7-retry-done-twice": Pin(1, "one_order_explains_all_answers", 2),
+    "W8-restart-not-noticed": Pin(0, "scenario", 1),
 }
