@@ -70,6 +70,8 @@ MESSAGES: list[Any] = [
     replica.Join("n2"),
     replica.Retired(NODES),
     replica.Subscribe(-1, 0),
+    replica.Beats(((GroupId(1), raft.Heartbeat(TERM, 7, INDEX, TERM)),)),
+    replica.BeatsHeard(((GroupId(1), TERM, 7), (GroupId(2), TERM, 8))),
     replica.News(
         Configuration(1, (GroupId(1), GroupId(2)), (PLACEMENT,)),
         Directory((Serving(Epoch(1), GroupId(1), GroupId(2)), Serving()), (PLACEMENT,)),

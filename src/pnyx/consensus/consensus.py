@@ -134,6 +134,21 @@ class Consensus(Protocol):
         """That write, and all before it, is durable."""
         ...
 
+    def quiet_beat(self, now_ms: int) -> Any | None:
+        """Return a leader's heartbeat that is due, if it is all there is to say to all peers.
+
+        It counts as sent. None: nothing was done, `tick` and `ready` say what there is to say.
+        """
+        ...
+
+    def quiet_heard(self, sender: NodeId, said: Any, now_ms: int) -> bool:
+        """Take in a heartbeat of `sender` if answering it is all that follows; else do nothing."""
+        ...
+
+    def quiet_answered(self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int) -> bool:
+        """Take in the answer to a heartbeat if nothing else follows; else do nothing."""
+        ...
+
     def match_indexes(self) -> dict[NodeId, Index]:
         """On the leader: the last index known durable on each peer, sorted by id; else empty."""
         ...

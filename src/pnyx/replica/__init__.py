@@ -11,5 +11,5 @@ to groups that are elsewhere, and what is known of where groups are.
 
 Read in this order: requests, effects, replica, proposals, reads, forwards, parking, answers, clock,
 ticks, compaction, snapshots, diskspace, changes, members, survivor, messages, limits, counters,
-atlas, envoy, roster, newsroom, founding, homing.
+atlas, envoy, roster, newsroom, founding, homing, chorus.
 """

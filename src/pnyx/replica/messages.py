@@ -5,8 +5,9 @@ from typing import TypeAlias
 import msgspec
 
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.raft.messages import Heartbeat
 from pnyx.consensus.ready import Mark
-from pnyx.ids import NodeId
+from pnyx.ids import GroupId, NodeId, Term
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import Configuration, Directory
 from pnyx.replica.requests import Answer
@@ -101,6 +102,19 @@ class News(msgspec.Struct, frozen=True, array_like=True, tag="news"):
     """Who the controller's members are now."""
 
 
+class Beats(msgspec.Struct, frozen=True, array_like=True, tag="beats", gc=False):
+    """The heartbeats of many groups in which nothing else happens, by one node that leads them."""
+
+    beats: tuple[tuple[GroupId, Heartbeat], ...]
+
+
+class BeatsHeard(msgspec.Struct, frozen=True, array_like=True, tag="beats_heard", gc=False):
+    """The answers to those, of the groups in which the answer is all that follows."""
+
+    heard: tuple[tuple[GroupId, Term, int], ...]
+    """Group, term, and the round that is answered."""
+
+
 ReplicaMessage: TypeAlias = (
     Forward
     | ForwardReply
@@ -111,4 +125,6 @@ ReplicaMessage: TypeAlias = (
     | Retired
     | Subscribe
     | News
+    | Beats
+    | BeatsHeard
 )

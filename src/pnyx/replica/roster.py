@@ -29,6 +29,7 @@ from pnyx.consensus.raft.messages import TimeoutNow
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import NOBODY, Placement
 from pnyx.replica.atlas import Atlas
+from pnyx.replica.chorus import TOGETHER_MIN, Chorus
 from pnyx.replica.counters import Counters
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.envoy import Envoy
@@ -36,6 +37,8 @@ from pnyx.replica.founding import Founding, membership_of
 from pnyx.replica.homing import Homing
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.messages import (
+    Beats,
+    BeatsHeard,
     Forward,
     ForwardReply,
     News,
@@ -50,6 +53,9 @@ from pnyx.replica.requests import NotDone, Reason, Request
 
 CONTROL: Final = NOBODY
 """The controller's group."""
+_OF_NO_GROUP: Final = frozenset({Subscribe, News, Beats, BeatsHeard})
+LOOK_MS: Final = 50
+"""With many groups, deadlines are looked at at multiples of this, and exactly if they hold."""
 TEND_MS: Final = 1_000
 """How often the roster looks after what no event tells."""
 
@@ -103,6 +109,7 @@ class Roster:
         self._envoys: dict[GroupId, Envoy] = {}
         self._newsroom = Newsroom(self.atlas, founding, tuple(controllers))
         self._homing = Homing(me)
+        self._chorus = Chorus(self.replicas)
         self._migrations = Migrations(self.atlas, migration or MigrationLimits())
         self._linked: dict[NodeId, None] = {}
         self._walls: dict[NodeId, int] = {}
@@ -147,8 +154,8 @@ class Roster:
     def step(self, group: GroupId, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another node about `group`."""
         kind = type(message)
-        if kind is Subscribe or kind is News:
-            self._newsroom.step(sender, message, now.mono_ms)
+        if kind in _OF_NO_GROUP:
+            self._step_node(sender, message, now)
             return
         replica = self.replicas.get(group)
         envoy = self._envoys.get(group)
@@ -165,6 +172,19 @@ class Roster:
             replica.heard(sender, self._walls[sender], now)
             replica.step(sender, message, now)
         self._dirty[group] = None
+
+    def _step_node(self, sender: NodeId, message: Any, now: Now) -> None:
+        """Take in what `sender` says of many groups at once."""
+        match message:
+            case Beats():
+                for group, beat in self._chorus.hear(sender, message, self._walls[sender], now):
+                    self.step(group, sender, beat, now)
+            case BeatsHeard():
+                walls = self._walls
+                for group, reply in self._chorus.answered(sender, message, walls[sender], now):
+                    self.step(group, sender, reply, now)
+            case _:
+                self._newsroom.step(sender, message, now.mono_ms)
 
     def met(self, node: NodeId, now: Now) -> None:
         """A link to `node`, member of anything or not, is up."""
@@ -197,18 +217,21 @@ class Roster:
     def tick(self, now: Now) -> None:
         """`deadline_ms` has passed; calling earlier does nothing."""
         now_ms = now.mono_ms
+        due: list[GroupId] = []
         while self._heap and self._heap[0][0] <= now_ms:
             due_ms, group = heappop(self._heap)
-            if self._due.get(group) != due_ms:
-                continue
-            del self._due[group]
+            if self._due.get(group) == due_ms:
+                del self._due[group]
+                due.append(group)
+        said = self._chorus.beat(due, now) if len(due) >= TOGETHER_MIN else ()
+        for group in due:
             # The deadline may have moved away since it was noted.
-            if any(desk.deadline_ms <= now_ms for desk in self._at(group)):
-                self._dirty[group] = None
-                for desk in self._at(group):
-                    desk.tick(now)
-            else:
-                self._note(group)
+            if group in said or all(desk.deadline_ms > now_ms for desk in self._at(group)):
+                self._note(group, now.mono_ms)
+                continue
+            self._dirty[group] = None
+            for desk in self._at(group):
+                desk.tick(now)
         self._migrations.tick(now_ms)
         if now_ms >= self._tend_ms:
             self._tend_ms = now_ms + TEND_MS
@@ -312,10 +335,12 @@ class Roster:
                     self._sift(effects, now)
                     found.append((group, effects))
             self._migrations.look(group, self.replicas.get(group))
-            self._note(group)
-        news = self._newsroom.take_outbox()
+            self._note(group, now.mono_ms)
+        news, beats = self._newsroom.take_outbox(), self._chorus.take()
         if news:
             found.append((CONTROL, Effects(send=news)))
+        if beats is not None:
+            found.append((CONTROL, beats))
         return found
 
     def missing(self) -> list[Missing]:
@@ -361,9 +386,13 @@ class Roster:
     def _desks(self) -> list[tuple[GroupId, Replica | Envoy]]:
         return [*self.replicas.items(), *self._envoys.items()]
 
-    def _note(self, group: GroupId) -> None:
+    def _note(self, group: GroupId, now_ms: int) -> None:
         """Note when a group is wanted next; a later time is found out when the noted one comes."""
         due_ms = min([desk.deadline_ms for desk in self._at(group)], default=NEVER)
+        if len(self._due) >= TOGETHER_MIN and due_ms - due_ms % LOOK_MS > now_ms:
+            # A quiet follower's deadline moves on with every beat: all are looked at together, in a
+            # turn that there is anyway, instead of each in one of its own.
+            due_ms -= due_ms % LOOK_MS
         if due_ms < self._due.get(group, NEVER):
             self._due[group] = due_ms
             heappush(self._heap, (due_ms, group))

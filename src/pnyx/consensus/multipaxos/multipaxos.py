@@ -261,6 +261,17 @@ class MultiPaxos:
         elif paxos.role is Role.CANDIDATE:
             election.on_persisted(paxos)
 
+    def quiet_beat(self, _now_ms: int) -> None:
+        """Return nothing: here all voters ask each other, not the leader alone."""
+
+    def quiet_heard(self, _sender: NodeId, _said: Any, _now_ms: int) -> bool:
+        """Take in nothing."""
+        return False
+
+    def quiet_answered(self, _sender: NodeId, _term: Term, _round: int, _now_ms: int) -> bool:
+        """Take in nothing."""
+        return False
+
     def match_indexes(self) -> dict[NodeId, Index]:
         """On the leader: the last index accepted on each peer, sorted by id; else empty."""
         return {peer: progress.match for peer, progress in self._state.peers.items()}

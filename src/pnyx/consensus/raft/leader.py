@@ -53,7 +53,7 @@ def tick(raft: RaftState) -> None:
     members.tend(raft)
     if raft.is_stalled():
         _give_up_stalled_disk(raft)
-    elif raft.now_ms - _quorum_heard_ms(raft) >= raft.settings.election_ms_max:
+    elif raft.now_ms - quorum_heard_ms(raft) >= raft.settings.election_ms_max:
         # Clients must not wait on a leader that nobody follows any more (dissertation §6.2).
         change_role(raft, Event.QUORUM_LOST)
 
@@ -289,7 +289,8 @@ def _heard_from(raft: RaftState, sender: NodeId) -> Progress | None:
     return progress
 
 
-def _quorum_heard_ms(raft: RaftState) -> int:
+def quorum_heard_ms(raft: RaftState) -> int:
+    """Return when a quorum, this leader included, was last heard."""
     heard = {peer: progress.active_ms for peer, progress in raft.peers.items()}
     heard[raft.me] = raft.now_ms
     return reached(heard, raft.log.membership)

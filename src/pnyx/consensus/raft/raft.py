@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft import election, follower, leader, members, transfer
+from pnyx.consensus.raft import election, follower, leader, members, quiet, transfer
 from pnyx.consensus.raft.log import ORIGIN, Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -271,6 +271,18 @@ class Raft:
             leader.maybe_commit(raft)
         elif raft.role is Role.CANDIDATE:
             election.on_persisted(raft)
+
+    def quiet_beat(self, now_ms: int) -> Heartbeat | None:
+        """Return the heartbeat that is due, if it is all that there is to say to all peers."""
+        return quiet.beat(self._at(now_ms))
+
+    def quiet_heard(self, sender: NodeId, said: Heartbeat, now_ms: int) -> bool:
+        """Take in a leader's heartbeat, if answering it is all that follows."""
+        return quiet.heard(self._at(now_ms), sender, said)
+
+    def quiet_answered(self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int) -> bool:
+        """Take in the answer to a heartbeat, if nothing else follows."""
+        return quiet.answered(self._at(now_ms), sender, term, heartbeat_round)
 
     def match_indexes(self) -> dict[NodeId, Index]:
         """On the leader: the last index known durable on each peer, sorted by id; else empty."""

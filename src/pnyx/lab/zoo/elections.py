@@ -278,10 +278,10 @@ def _hung_disk_keeps_its_leader() -> Patches:
     caught_by=("leader_has_a_quorum", "leader_elected"),
 )
 def _leader_without_quorum_stays() -> Patches:
-    def _quorum_heard_ms(raft: RaftState) -> int:
+    def quorum_heard_ms(raft: RaftState) -> int:
         return raft.now_ms
 
-    return [Patch(leader, "_quorum_heard_ms", _quorum_heard_ms)]
+    return [Patch(leader, "quorum_heard_ms", quorum_heard_ms)]
 
 
 @mutant(

@@ -91,7 +91,7 @@ def _lease_survives_a_transfer() -> Patches:
 )
 def _lease_from_the_acknowledgement() -> Patches:
     def holds(raft: RaftState) -> bool:
-        return raft.now_ms - leader._quorum_heard_ms(raft) < raft.settings.election_ms_max
+        return raft.now_ms - leader.quorum_heard_ms(raft) < raft.settings.election_ms_max
 
     return [_leased(holds)]
 
