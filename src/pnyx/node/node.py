@@ -16,8 +16,8 @@ from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
 from pnyx.errors import NodeRetired
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.machine.configuration import NOBODY
 from pnyx.machine.directives import AnyDirective
+from pnyx.machine.shards import shard_of_slot
 from pnyx.node import members
 from pnyx.node.batching import Batcher
 from pnyx.node.directing import Told as Directed, direct
@@ -79,6 +79,9 @@ class Node:
         self._early_timer: asyncio.TimerHandle | None = None
         self._leaders: dict[GroupId, NodeId] = {}
         """Who led each group last: kept during elections, for clients need all slots."""
+        self._owners: tuple[GroupId, ...] = (FIRST,)
+        """By shard, as of the atlas' version that is next."""
+        self._version = 0
         self._upkeep: asyncio.Future[None] | None = None
         self._watch()
 
@@ -134,8 +137,13 @@ class Node:
 
     def group_of_slot(self, slot: int) -> GroupId:
         """Return who serves the slot; as long as nobody is known to, who usually would."""
-        group = NOBODY if self._driver is None else self._driver.roster.atlas.group_of_slot(slot)
-        return FIRST if group == NOBODY else group
+        if self._driver is not None:
+            atlas = self._driver.roster.atlas
+            if atlas.version != self._version:
+                self._version = atlas.version
+                self._owners = tuple([owner or FIRST for owner in atlas.owners]) or (FIRST,)
+        owners = self._owners
+        return owners[shard_of_slot(slot, len(owners))]
 
     def topology(self) -> Topology:
         """Return the nodes with their addresses, the groups, and who serves which shard."""
@@ -146,7 +154,15 @@ class Node:
         atlas = driver.roster.atlas
         known = members.members(settings, self.me, self._peers, driver.roster)
         groups = tuple([self._status(driver.roster, group) for group in sorted(atlas.placements)])
-        return Topology(self.me, known, groups, atlas.owners, max(atlas.number, 0))
+        return Topology(
+            self.me,
+            known,
+            groups,
+            atlas.owners,
+            max(atlas.number, 0),
+            moving=frozenset([shard for shard, _ in atlas.undecided()]),
+            moved=atlas.moved,
+        )
 
     def controller(self) -> GroupStatus | None:
         """Return what is known of the controller; None until the cluster has formed."""
