@@ -78,6 +78,8 @@ class LocalStore:
         self.groups = {one: Group(MemorySpace(), one, SHARDS, shards=shards) for one in numbers}
         self.owners = [numbers[shard * groups // shards] for shard in range(shards)]
         """What this node knows of who serves each shard."""
+        self.unknown = False
+        """This node has not heard of any owner since its start."""
         self.frozen: set[int] = set()
         """Shards that this node knows to be served by nobody right now."""
         self.moving: frozenset[int] = frozenset()
@@ -146,12 +148,14 @@ class LocalStore:
                 )
                 for group, leader in self.leaders.items()
             ),
-            owners=tuple(self.owners),
+            owners=() if self.unknown else tuple(self.owners),
             moving=self.moving,
             moved=self.moved,
         )
 
     def group_of_slot(self, slot: int) -> GroupId:
+        if self.unknown:
+            return GroupId(1)
         shard = shard_of_slot(slot, len(self.owners))
         return GroupId(0) if shard in self.frozen else self.owners[shard]
 

@@ -210,6 +210,19 @@ def test_the_whole_store_is_all_groups_on_the_gateway_port(gateway: Running) -> 
     assert connection.ask(b"SCAN", b"0") == b"*2\r\n$1\r\n0\r\n*0\r\n"
 
 
+@pytest.mark.parametrize("cluster", [False, True])
+def test_a_node_that_knows_no_owner_yet_does_not_call_the_store_empty(
+    gateway: Running, cluster: bool
+) -> None:
+    fill(gateway.connect())
+    gateway.store.unknown = True
+    thread, replies = in_background(gateway.connect(cluster=cluster), b"DBSIZE")
+    gateway.wait_for(lambda: len(gateway.gateway.lobby.parking) == 1)
+    gateway.store.unknown = False
+    thread.join(5)
+    assert replies == [b":100\r\n"]
+
+
 def test_a_random_key_is_found_in_whatever_group_has_the_only_one(gateway: Running) -> None:
     connection = gateway.connect()
     connection.ask(b"SET", B, b"v")

@@ -5,8 +5,6 @@ clients ask each master and put together what they hear; a process that leads no
 the master whose replica it is.
 """
 
-from collections.abc import Collection
-
 from pnyx.gateway.roles import master_of, slots_of
 from pnyx.gateway.store import Store
 from pnyx.ids import GroupId
@@ -27,13 +25,19 @@ class Domain:
     def owners(self) -> list[GroupId | None]:
         """Return by shard whom to ask now, `NOBODY` if it must wait; None: not in this domain."""
         topology = self._store.topology()
-        groups: Collection[GroupId] = {group.group for group in topology.groups}
-        if self._speaks_cluster:
-            master = master_of(topology, topology.me)
-            groups = () if master is None else {group.group for group in master.groups}
+        # Of what is not known yet somebody is asked all the same, and the answer waits: to leave it
+        # out would make one that only looks whole.
+        count = max(len(topology.owners), 1)
+        now = [self._store.group_of_slot(first_slot(shard, count)) for shard in range(count)]
+        if not self._speaks_cluster or not topology.owners:
+            return [*now]
+        master = master_of(topology, topology.me)
+        if master is None:
+            return [NOBODY] * count
+        groups = {group.group for group in master.groups}
         return [
-            self._now(shard, len(topology.owners), groups) if owner in groups else None
-            for shard, owner in enumerate(topology.owners)
+            (group if group in {NOBODY, *groups} else None) if owner in groups else None
+            for owner, group in zip(topology.owners, now, strict=True)
         ]
 
     def group_of(self, slot: int) -> GroupId:
@@ -53,10 +57,6 @@ class Domain:
             key=lambda one: (not self._store.leads(one.group), not one.quorum, one.group),
         )
         return ranked[0].group if ranked else NOBODY
-
-    def _now(self, shard: int, count: int, groups: Collection[GroupId]) -> GroupId | None:
-        group = self._store.group_of_slot(first_slot(shard, count))
-        return group if group == NOBODY or group in groups else None
 
 
 def shards_of(ranges: Ranges, count: int) -> list[int]:
