@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import Unlisted
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.catalogue import all_scenarios, scenario_named
@@ -65,7 +66,12 @@ def chosen_scenarios(name: str) -> list[Scenario]:
     prefixes = ("",) if what == "scenarios" else FAMILIES.get(what.lower())
     if prefixes is None:
         return [scenario_named(name)]
-    ids = [scenario.id for scenario in all_scenarios() if scenario.id.startswith(prefixes)]
+    ids = [
+        scenario.id
+        for scenario in all_scenarios()
+        if scenario.id.startswith(prefixes)
+        and (scenario.lesson is None or consensus is EngineName.RAFT)
+    ]
     return [scenario_named(on_engine(identifier, consensus)) for identifier in ids]
 
 

@@ -9,7 +9,12 @@ lab = App(
     help="Run the product's own code in a simulated world, break it, and judge it.",
 )
 VERBS: Final = (
-    ("run", "pnyx.cli.lab.run:run", "Run one seed of the swarm, or one scenario; 6 if it fails."),
+    ("run", "pnyx.cli.lab.run:run", "Run a protocol, a seed or a scenario; 6 if it fails."),
+    (
+        "protocols",
+        "pnyx.cli.lab.protocols:protocols",
+        "List the protocols that can be watched and broken.",
+    ),
     ("replay", "pnyx.cli.lab.replay:replay", "Play a run again from the line it printed."),
     ("shrink", "pnyx.cli.lab.shrink:shrink", "Find the smallest run that breaks the same rule."),
     ("scenarios", "pnyx.cli.lab.scenarios:scenarios", "List the scenarios, or run some of them."),

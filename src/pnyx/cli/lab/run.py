@@ -13,18 +13,26 @@ from pnyx.harness import realstage
 from pnyx.harness.codehash import code_hash
 from pnyx.lab import trace as traces
 from pnyx.lab.catalogue import scenario_named
+from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.judge import judges, watched_scenario
+from pnyx.lab.lessons.stage import LessonStage
 from pnyx.lab.linearizability import judge
+from pnyx.lab.protocols import engine_named
 from pnyx.lab.recording import history_of
 from pnyx.lab.refutation import refute
 from pnyx.lab.replay import Line, line_of
 from pnyx.lab.report import Band, page
 from pnyx.lab.run import Outcome, run as run_plan
 from pnyx.lab.scenario import Scenario
-from pnyx.lab.stage import Result
+from pnyx.lab.stage import Result, WorldStage
 from pnyx.lab.swarm import Plan, draw
+from pnyx.lab.telling import told
 from pnyx.lab.variants import SWARM, on_engine
+from pnyx.lab.zoo.catalogue import named as bug_named
+from pnyx.lab.zoo.mutant import planted
 
+LINES_MAX: Final = 100
+"""Of a run that is watched, the last of what happened."""
 CLEAN: Final = 0
 VIOLATED: Final = 6
 
@@ -34,35 +42,60 @@ def run(
     *,
     seed: int = 1,
     consensus: EngineName = EngineName.RAFT,
+    watch: Annotated[bool, Parameter(negative="")] = False,
+    bug: Annotated[str, Parameter(name="--break")] = "",
     real: Annotated[bool, Parameter(negative="")] = False,
     trace: Path | None = None,
     report: Path | None = None,
     history: Path | None = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Run one seed of the swarm, or one scenario; exit status 6 if anything broke.
+    """Run a protocol, one seed of the swarm, or one scenario; exit status 6 if anything broke.
 
     Args:
-        what: a seed (`pnyx lab run 18`), or a scenario's id (`pnyx lab run R-B9`).
-        seed: of a scenario.
+        what: a protocol (single-decree, multi-instance, multipaxos, primary-backup, raft), a seed
+            of Raft's (`pnyx lab run 18`), or a scenario's id (`pnyx lab run R-B9`).
+        seed: of a protocol or a scenario.
         consensus: the engine that groups run, raft or multipaxos.
+        watch: tell what happens: of lessons every message, of others who leads and who is there.
+        bug: plant a bug of the zoo for this run, as P1 (`pnyx lab zoo`).
         real: of a scenario that is marked for it: on real processes of this machine.
         trace: write every event into this file, a JSON object a line.
         report: of a seed: write a page for a browser, clients' operations under the faults.
         history: of a seed: write what clients saw into this file, for `pnyx lab check`.
         quiet: print only what broke.
     """
-    if what.isdigit():
-        plan = draw(int(what) % 2**64, consensus=consensus)
-        if not quiet:
-            print(plan)
-        outcome = run_and_trace(plan, trace)
-        write_views(outcome, report, history)
-        return show_outcome(outcome, quiet=quiet)
-    scenario = scenario_named(on_engine(what, consensus))
-    if real:
-        return _run_on_processes(scenario, seed)
-    return show_result(watched_scenario(scenario, seed), quiet=quiet)
+    engine = engine_named(what)
+    with planted(bug_named(bug) if bug else None):
+        if what.isdigit() or engine is not None:
+            number = seed if engine is not None else int(what)
+            plan = draw(number % 2**64, consensus=engine or consensus)
+            if not quiet:
+                print(plan)
+            outcome = run_and_trace(plan, trace, watch=watch)
+            write_views(outcome, report, history)
+            return show_outcome(outcome, quiet=quiet, bug=bug)
+        scenario = scenario_named(on_engine(what, consensus))
+        if real:
+            return _run_on_processes(scenario, seed)
+        return show_result(_played(scenario, seed, watch=watch), quiet=quiet, bug=bug)
+
+
+def _played(scenario: Scenario, seed: int, *, watch: bool) -> Result:
+    if not watch:
+        return watched_scenario(scenario, seed)
+    if scenario.lesson is not None:
+        return LessonStage(scenario, seed, print).run()
+    stage = WorldStage(scenario, seed, [Invariants()])
+    recorder = traces.Recorder(stage.world)
+    result = stage.run()
+    _tell(recorder)
+    return result
+
+
+def _tell(recorder: traces.Recorder) -> None:
+    for line in told(recorder.rows, LINES_MAX):
+        print(line)
 
 
 def _run_on_processes(scenario: Scenario, seed: int) -> int:
@@ -83,14 +116,18 @@ def _run_on_processes(scenario: Scenario, seed: int) -> int:
     return VIOLATED
 
 
-def run_and_trace(plan: Plan, trace: Path | None) -> Outcome:
-    """Run `plan` with all judges; write its trace if it is wanted."""
-    if trace is None:
+def run_and_trace(plan: Plan, trace: Path | None, *, watch: bool = False) -> Outcome:
+    """Run `plan` with all judges; write its trace if it is wanted, and tell it if it is watched."""
+    if trace is None and not watch:
         return run_plan(plan, judges(plan))
     recorders: list[traces.Recorder] = []
     outcome = run_plan(
         plan, judges(plan), prepare=lambda world: recorders.append(traces.Recorder(world))
     )
+    if watch:
+        _tell(recorders[0])
+    if trace is None:
+        return outcome
     header = traces.Header(on_engine(SWARM, plan.world.consensus), plan.seed, code_hash())
     with trace.open("wb") as file:
         file.writelines(traces.write(header, recorders[0].rows))
@@ -119,8 +156,8 @@ def write_views(outcome: Outcome, report: Path | None, history: Path | None) -> 
         print(f"{report} shows it in a browser", file=sys.stderr)
 
 
-def show_outcome(outcome: Outcome, *, quiet: bool = False) -> int:
-    """Print what became of a run of the swarm."""
+def show_outcome(outcome: Outcome, *, quiet: bool = False, bug: str = "") -> int:
+    """Print what became of a run of the swarm, with that bug planted."""
     violation = outcome.violation
     if not quiet or violation is not None:
         print(
@@ -134,6 +171,10 @@ def show_outcome(outcome: Outcome, *, quiet: bool = False) -> int:
     sys.stdout.flush()
     print(f"violated  {violation.invariant}", file=sys.stderr)
     print(f"          {violation.sentence}", file=sys.stderr)
+    if bug:
+        engine = outcome.plan.world.consensus
+        print(_again(engine, outcome.plan.seed, bug), file=sys.stderr)
+        return VIOLATED
     line = line_of(outcome.plan, code_hash())
     print(f"again     pnyx lab replay {line}", file=sys.stderr)
     if outcome.plan.kept is None:
@@ -141,8 +182,12 @@ def show_outcome(outcome: Outcome, *, quiet: bool = False) -> int:
     return VIOLATED
 
 
-def show_result(result: Result, *, quiet: bool = False) -> int:
-    """Print what became of a scenario."""
+def _again(what: str, seed: int, bug: str) -> str:
+    return f"again     pnyx lab run {what} --seed {seed} --break {bug}"
+
+
+def show_result(result: Result, *, quiet: bool = False, bug: str = "") -> int:
+    """Print what became of a scenario, with that bug planted."""
     scenario = result.scenario
     if not quiet:
         print(f"{scenario.id}  {scenario.about}")
@@ -154,8 +199,8 @@ def show_result(result: Result, *, quiet: bool = False) -> int:
             f"hash {result.hash}"
         )
     if not quiet or not result.ok:
-        for told in result.story:
-            print(f"  {told}")
+        for line in result.story:
+            print(f"  {line}")
     if result.ok:
         if not quiet:
             print("  passed")
@@ -165,8 +210,8 @@ def show_result(result: Result, *, quiet: bool = False) -> int:
     if result.violation is not None:
         why = f"{result.violation.invariant}: {result.violation.sentence}"
     print(f"failed    {scenario.id}: {why}", file=sys.stderr)
-    line = Line(scenario.id, result.seed, code_hash())
-    print(f"again     pnyx lab replay {line}", file=sys.stderr)
+    again = f"again     pnyx lab replay {Line(scenario.id, result.seed, code_hash())}"
+    print(_again(scenario.id, result.seed, bug) if bug else again, file=sys.stderr)
     return VIOLATED
 
 

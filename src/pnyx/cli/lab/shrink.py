@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pnyx.cli.lab.run import CLEAN, run_and_trace, show_outcome
 from pnyx.cli.progress import Progress
+from pnyx.consensus.engines import EngineName
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.judge import watched
 from pnyx.lab.replay import parse, plan_of
@@ -13,15 +14,22 @@ from pnyx.lab.swarm import Plan, draw
 from pnyx.lab.variants import is_swarm
 
 
-def shrink(what: str, *, runs: int = RUNS_MAX, trace: Path | None = None) -> int:
+def shrink(
+    what: str,
+    *,
+    consensus: EngineName = EngineName.RAFT,
+    runs: int = RUNS_MAX,
+    trace: Path | None = None,
+) -> int:
     """Find the smallest run that breaks what this one breaks; exit status 6 if it breaks any.
 
     Args:
         what: a seed of the swarm, or the line that a failed run printed.
+        consensus: of a seed: the engine that groups run, raft or multipaxos; a line says it itself.
         runs: try at most so many runs.
         trace: write every event of the smallest run into this file, a JSON object a line.
     """
-    outcome = watched(plan_from(what))
+    outcome = watched(plan_from(what, consensus))
     if outcome.violation is None:
         print(f"seed {outcome.plan.seed} breaks nothing: there is nothing to shrink")
         return CLEAN
@@ -42,9 +50,9 @@ def shrink(what: str, *, runs: int = RUNS_MAX, trace: Path | None = None) -> int
     return show_outcome(run_and_trace(plan, trace))
 
 
-def plan_from(what: str) -> Plan:
-    """Return the run that a seed or a replay line means."""
+def plan_from(what: str, consensus: EngineName) -> Plan:
+    """Return the run that a seed, on that engine, or a replay line means."""
     if what.isdigit():
-        return draw(int(what) % 2**64)
+        return draw(int(what) % 2**64, consensus=consensus)
     line = parse(what, code_hash())
     return plan_of(line) if is_swarm(line.what) else draw(line.seed)

@@ -1,0 +1,25 @@
+"""lab protocols: what can be watched and broken, and how."""
+
+from pnyx.cli.lab.run import CLEAN
+from pnyx.cli.output import Form, show
+from pnyx.lab.protocols import PROTOCOLS
+
+
+def protocols(*, output: Form = "table") -> int:
+    """List the protocols of the Lab; `pnyx lab run NAME --watch` runs one.
+
+    Args:
+        output: table, json, jsonl or plain.
+    """
+    rows = [
+        {
+            "name": each.name,
+            "production": each.engine is not None,
+            "scenarios": each.scenarios,
+            "--break": each.bugs,
+            "about": each.about,
+        }
+        for each in PROTOCOLS
+    ]
+    show(rows, ("name", "about", "scenarios", "--break"), output)
+    return CLEAN

@@ -1,0 +1,73 @@
+"""A protocol is run by its name, watched, and broken; what it prints can be run again."""
+
+import pytest
+
+from pnyx.cli.app import run
+from pnyx.errors import Unlisted
+from pnyx.harness.campaign import chosen_scenarios
+from pnyx.lab.catalogue import scenario_named
+from pnyx.lab.protocols import PROTOCOLS
+from pnyx.lab.zoo.catalogue import named
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_all_protocols_are_listed_each_with_a_bug_that_is_there(capsys: Captured) -> None:
+    assert run(["lab", "protocols", "--output", "plain"]) == 0
+    told = capsys.readouterr().out
+    for protocol in PROTOCOLS:
+        assert protocol.name in told
+        named(protocol.bugs.rpartition(" ")[2])
+
+
+@pytest.mark.parametrize("name", ["single-decree", "multi-instance", "primary-backup"])
+def test_a_lesson_runs_by_its_name(name: str, capsys: Captured) -> None:
+    assert run(["lab", "run", name, "--seed", "2"]) == 0
+    assert "passed" in capsys.readouterr().out
+
+
+def test_a_watched_lesson_tells_every_message(capsys: Captured) -> None:
+    assert run(["lab", "run", "P-1", "--watch"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("hears n1: Prepare") == 2
+    assert told.count("hears n1: Accept") == 2
+
+
+def test_an_engine_by_its_name_is_its_swarm(capsys: Captured) -> None:
+    assert run(["lab", "run", "multipaxos", "--seed", "199", "--watch"]) == 0
+    by_name = capsys.readouterr().out
+    assert "role=leader" in by_name
+    assert run(["lab", "run", "199", "--consensus", "multipaxos"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2] in by_name
+
+
+def test_a_watched_scenario_tells_who_leads(capsys: Captured) -> None:
+    assert run(["lab", "run", "R-B1", "--watch"]) == 0
+    assert "role=leader" in capsys.readouterr().out
+
+
+def test_a_broken_lesson_says_what_broke_and_how_to_see_it_again(capsys: Captured) -> None:
+    assert run(["lab", "run", "single-decree", "--seed", "3", "--break", "P1"]) == 6
+    told = capsys.readouterr()
+    assert "one_value_per_instance" in told.err
+    assert "again     pnyx lab run SINGLE-DECREE --seed 3 --break P1" in told.err
+    assert "hears n" in told.out
+    assert run(["lab", "run", "single-decree", "--seed", "3"]) == 0
+
+
+def test_a_broken_engine_says_what_broke_and_how_to_see_it_again(capsys: Captured) -> None:
+    assert run(["lab", "run", "raft", "--seed", "0", "--break", "A1", "--quiet"]) == 6
+    assert "again     pnyx lab run raft --seed 0 --break A1" in capsys.readouterr().err
+
+
+def test_a_seed_is_shrunk_on_the_engine_that_was_asked_for(capsys: Captured) -> None:
+    assert run(["lab", "shrink", "199", "--consensus", "multipaxos"]) == 0
+    assert "nothing to shrink" in capsys.readouterr().out
+
+
+def test_a_lesson_has_no_other_engine() -> None:
+    with pytest.raises(Unlisted, match="P-1 does not run on multipaxos"):
+        scenario_named("P-1@multipaxos")
+    ids = {each.id for each in chosen_scenarios("scenarios@multipaxos")}
+    assert "R-B1@multipaxos" in ids
+    assert not any(each.startswith(("P-", "W-")) for each in ids)
