@@ -21,6 +21,7 @@ from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import NodeAddress, Settings
 from pnyx.node.status import GroupStatus, LogPosition, Member, Topology
+from pnyx.replica.arrival import Progress
 from pnyx.replica.requests import Reason
 
 HOST = "127.0.0.1"
@@ -76,6 +77,9 @@ class Paged:
 
     def disk_bytes(self) -> int:
         return 4_096
+
+    def moves(self) -> tuple[tuple[Progress, ...], tuple[Progress, ...]]:
+        return (), ()
 
     def memberships(self) -> dict[GroupId, Membership]:
         groups = self.topology().groups

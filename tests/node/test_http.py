@@ -38,9 +38,15 @@ from pnyx.node.members import Told, Verb, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import NodeAddress, Settings
 from pnyx.node.status import GroupStatus, LogPosition, Member, Topology
+from pnyx.replica.arrival import Progress, Stage
 from pnyx.transport.counts import Counts
 
 HOST = "127.0.0.1"
+
+
+MOVED = Progress(
+    ShardId(3), Epoch(1), GroupId(1), GroupId(2), Stage.ACTIVATED, 9, 1_000, 2, 40, 12, ""
+)
 
 
 class Observed:
@@ -83,6 +89,9 @@ class Observed:
 
     def controller(self) -> GroupStatus:
         return GroupStatus(GroupId(0), NodeId(1), Term(2), quorum=True, voters=(NodeId(1),))
+
+    def moves(self) -> tuple[list[Progress], list[Progress]]:
+        return [], [MOVED]
 
     def memberships(self) -> dict[GroupId, Membership]:
         membership = Membership((NodeId(1),), names=(("n1", NodeId(1)),), retired=(NodeId(10),))
@@ -166,6 +175,18 @@ def test_status_tells_leader_members_and_indexes() -> None:
             assert told["controller"]["membership"] == told["membership"]
             (group,) = told["groups"]
             assert (group["group"], group["leader"], group["membership"]) == (1, 1, None)
+
+    run(story)
+
+
+def test_moves_are_told_with_how_long_nobody_served_the_shard() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            status, text = await asking.ask("/v1/moves")
+            told = json.loads(text)
+            assert (status, told["under_way"]) == (200, [])
+            assert told["ended"][0]["stage"] == "activated"
+            assert told["ended"][0]["freeze_ms"] == 12
 
     run(story)
 

@@ -10,10 +10,11 @@ of its own at this port and read it through a visitor's browser (DNS rebinding).
 import errno
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -36,6 +37,7 @@ from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings, is_loopback
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
+from pnyx.replica.arrival import Progress
 from pnyx.transport.handshake import PROTOCOL
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -74,6 +76,10 @@ class Observed(Protocol):
 
     def controller(self) -> GroupStatus | None:
         """What is known of the controller; None until the cluster has formed."""
+        ...
+
+    def moves(self) -> tuple[Sequence[Progress], Sequence[Progress]]:
+        """The moves to groups that lead here: under way, and the last ones that ended."""
         ...
 
     def memberships(self) -> Mapping[GroupId, Membership]:
@@ -123,6 +129,7 @@ class Page:
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/v1/status", self._status)
+        application.router.add_get("/v1/moves", self._moves)
         application.router.add_post("/v1/members", self._control.members)
         application.router.add_post("/v1/controller", self._control.controller)
         if self._node.settings.faults:
@@ -151,6 +158,11 @@ class Page:
 
     async def _status(self, _request: web.Request) -> web.Response:
         return web.json_response(document(self._node))
+
+    async def _moves(self, _request: web.Request) -> web.Response:
+        under_way, ended = self._node.moves()
+        said = {"under_way": under_way, "ended": ended}
+        return web.Response(body=msgspec.json.encode(said), content_type="application/json")
 
     async def _faults(self, request: web.Request) -> web.Response:
         """Take ``{"cut": true}``, ``{"cut": ["n2"]}`` or ``{"cut": []}`` (heal)."""

@@ -6,7 +6,7 @@ only once its cluster has formed; requests that come earlier wait like parked on
 
 import asyncio
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import astuple
 from typing import Final
 
@@ -29,6 +29,7 @@ from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings
 from pnyx.node.starting import Starter
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
+from pnyx.replica.arrival import Progress
 from pnyx.replica.counters import Counters
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
@@ -243,6 +244,13 @@ class Node:
         """Tell the controller, wherever it leads; return what it says, after seconds at most."""
         return await direct(self, directive)
 
+    def moves(self) -> tuple[Sequence[Progress], Sequence[Progress]]:
+        """Return the moves to groups that lead here: under way, and the last ones that ended."""
+        if self._driver is None:
+            return (), ()
+        migrations = self._driver.roster.migrations
+        return migrations.progress(now().mono_ms), tuple(migrations.counters.ended)
+
     def memberships(self) -> dict[GroupId, Membership]:
         """Return the newest membership of each group that has a replica here."""
         replicas = {} if self._driver is None else self._driver.roster.replicas
@@ -328,8 +336,11 @@ class Node:
             controllers=tuple([node for _, node in formed.nodes]),
             newcomer=starter.newcomer,
             founding=starter.founding(),
+            migration=self.settings.migration_limits,
         )
         self.metrics.watch("replica", lambda: _summed(roster))
+        self.metrics.watch("moves", lambda: roster.migrations.counters)
+        self.metrics.gauge("moves_under_way", "Of shards.", lambda: len(self.moves()[0]))
         self.metrics.gauge("parked", "Requests that wait.", lambda: roster.parked_count)
         self.metrics.gauge("groups", "Groups with a replica here.", lambda: len(roster.replicas))
         self._driver = Driver(

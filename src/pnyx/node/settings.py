@@ -17,7 +17,7 @@ from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.errors import SettingsWrong
 from pnyx.machine.configuration import GROUPS_MAX, SHARDS_MAX
 from pnyx.machine.shards import SHARDS_DEFAULT
-from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -224,6 +224,12 @@ class LimitsTable(Section):
         le=64 * GIB,
         description="Requests and replies of all clients; then the largest holder is dropped.",
     )
+    move_rate_bytes: int = Field(
+        default=0,
+        ge=0,
+        le=1 << 40,
+        description="Copied a second to one group that shards move to; 0: as fast as it goes.",
+    )
     login_ms: int = Field(
         default=10_000, ge=100, le=600_000, description="How long a client may owe the password."
     )
@@ -326,6 +332,11 @@ class Settings(Section):
             catch_up_ms=self.members.catch_up_ms,
             replace_silent_ms=self.members.replace_silent_ms,
         )
+
+    @property
+    def migration_limits(self) -> MigrationLimits:
+        """The same, as those who carry out moves take them."""
+        return MigrationLimits(rate_bytes_s=self.limits.move_rate_bytes)
 
     def origin(self, name: str) -> str:
         """Return what set the value with this dotted name."""

@@ -110,7 +110,7 @@ class Roster:
         self._newsroom = Newsroom(self.atlas, founding, tuple(controllers))
         self._homing = Homing(me)
         self._chorus = Chorus(self.replicas)
-        self._migrations = Migrations(self.atlas, migration or MigrationLimits())
+        self.migrations = Migrations(self.atlas, migration or MigrationLimits())
         self._linked: dict[NodeId, None] = {}
         self._walls: dict[NodeId, int] = {}
         self._dirty: dict[GroupId, None] = {}
@@ -232,7 +232,7 @@ class Roster:
             self._dirty[group] = None
             for desk in self._at(group):
                 desk.tick(now)
-        self._migrations.tick(now_ms)
+        self.migrations.tick(now_ms)
         if now_ms >= self._tend_ms:
             self._tend_ms = now_ms + TEND_MS
             self._tend(now)
@@ -284,13 +284,13 @@ class Roster:
         heap = self._heap
         while heap and self._due.get(heap[0][1]) != heap[0][0]:
             heappop(heap)
-        due_ms = min(self._migrations.deadline_ms, self._tend_ms)
+        due_ms = min(self.migrations.deadline_ms, self._tend_ms)
         return min(heap[0][0], due_ms) if heap else due_ms
 
     @property
     def busy(self) -> bool:
         """Is there a group to visit?"""
-        return bool(self._dirty or self._left or self._migrations.is_woken)
+        return bool(self._dirty or self._left or self.migrations.is_woken)
 
     @property
     def idle(self) -> bool:
@@ -334,7 +334,7 @@ class Roster:
                         self._dirty[group] = None
                     self._sift(effects, now)
                     found.append((group, effects))
-            self._migrations.look(group, self.replicas.get(group))
+            self.migrations.look(group, self.replicas.get(group))
             self._note(group, now.mono_ms)
         news, beats = self._newsroom.take_outbox(), self._chorus.take()
         if news:
@@ -399,7 +399,7 @@ class Roster:
 
     def _sift(self, effects: Effects, now: Now) -> None:
         self._newsroom.sift(effects)
-        self._migrations.sift(effects, now.mono_ms)
+        self.migrations.sift(effects, now.mono_ms)
 
     def _collect(self, group: GroupId, effects: Effects | None, now: Now) -> None:
         if effects is not None:
@@ -430,8 +430,8 @@ class Roster:
         for errand, commands in self._newsroom.take_errands():
             writes = any(command.writes for command in commands)
             self.submit(CONTROL, (Request(errand, commands, writes, forward=True),), now)
-        if self._migrations.is_woken:
-            for ask in self._migrations.take_asks(now.mono_ms):
+        if self.migrations.is_woken:
+            for ask in self.migrations.take_asks(now.mono_ms):
                 request = Request(ask, ask.commands, ask.by_log, forward=True, stale=ask.stale)
                 self.submit(ask.group, (request,), now)
 
@@ -452,7 +452,7 @@ class Roster:
             if effects is not None:
                 told = Effects(send=effects.send, answers=effects.answers)
                 self._collect(group, told, now)
-            self._migrations.look(group, None)
+            self.migrations.look(group, None)
             self._doomed.append(group)
 
     def _want(self, placement: Placement, *, campaigns: bool) -> None:
