@@ -56,17 +56,33 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     shown.demo.wait(timeout=SEEN_S_MAX)
 
 
+def test_a_group_joins_under_load_and_all_slots_stay_served(screen: Screen) -> None:
+    screen.shows("groups g1 g2 g3")
+    screen.shows("[s] add a group")
+    screen.press("l")
+    screen.shows("refused 0")
+    screen.press("s")
+    screen.shows("g4 joins on ")
+    screen.shows(": 64 of 256 shards move")
+    screen.shows("g4 serves all its shards")
+    screen.shows("16384/16384 slots served")
+    screen.shows("refused 0  connections broken 0")
+    screen.press("q")
+    screen.shows("stopping")
+    assert screen.demo.wait(timeout=SEEN_S_MAX) == 0
+
+
 def test_a_killed_leader_is_replaced_under_load_and_q_ends_the_demo(screen: Screen) -> None:
     screen.shows("[q] quit")
     screen.press("l")
     screen.shows("writes/s")
     screen.press("k")
-    screen.shows("(the leader) with SIGKILL")
+    screen.shows("(the leader of g1) with SIGKILL")
     screen.shows("DEGRADED  16384/16384 slots served")
     screen.press("r")
     screen.shows("HEALTHY")
     screen.press("p")
-    screen.shows("(the leader) off from the others")
+    screen.shows("(the leader of g1) off from the others")
     screen.shows("is cut off from the leader")
     screen.press("h")
     screen.shows("HEALTHY")

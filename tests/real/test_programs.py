@@ -108,7 +108,7 @@ def test_a_demo_without_a_terminal_says_how_to_use_it_and_ends_well_on_sigterm()
 def test_a_second_terminal_kills_cuts_and_heals_the_demos_nodes() -> None:
     with demo("--ephemeral"):
         pnyx("put", "seen", "before")
-        assert "(the leader)" in pnyx("demo", "kill")
+        assert "(the leader of g1)" in pnyx("demo", "kill")
         until(lambda: seen().word is Word.DEGRADED)
         assert pnyx("get", "seen") == "before\n"
         assert "started" in pnyx("demo", "restart")

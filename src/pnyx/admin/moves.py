@@ -124,6 +124,12 @@ def to_move(maps: Maps) -> list[Move]:
     return [Move(*each) for each in maps.to_move()]
 
 
+def next_number(maps: Maps) -> int:
+    """Return the first number that no group has or had."""
+    known = [placed.group for placed in (*maps.configuration.placements, *maps.directory.leaving)]
+    return max([0, *known, *maps.directory.departed, *maps.directory.retired]) + 1
+
+
 def between(maps: Maps, after: Configuration) -> list[Move]:
     """Return what a configuration that was only planned would move."""
     return to_move(Maps(after, maps.directory))

@@ -22,9 +22,11 @@ demo = App(
     name="demo",
     help="Run a cluster of real nodes on this machine, or do something to the running one.",
     help_epilogue="Keys on a terminal: k kill the leader, r restart, p partition, h heal, "
-    "l load on/off, q quit. Without one the demo runs until SIGTERM.",
+    "l load on/off, s add a group, q quit. Without one the demo runs until SIGTERM.",
 )
 
+GROUPS_DEFAULT: Final = 3
+"""So that there is something to see: each node leads one."""
 OPTION_OF: Final = {"gateway": "--gateway-port", "cluster": "--cluster-port", "http": "--http-port"}
 
 
@@ -47,7 +49,7 @@ def start(
 
     Args:
         nodes: how many processes; 3 may lose one of them, 5 may lose two.
-        groups: groups of keys to begin with, each with a leader of its own; 1 if not said. This and
+        groups: groups of keys to begin with, each with a leader of its own; 3 if not said. This and
             the next two are chosen when there is no data yet.
         shards: how many parts of the keyspace can move between groups; 256 if not said.
         consensus: the engine, raft or multipaxos; raft if not said.
@@ -71,7 +73,11 @@ def start(
     if not ephemeral:
         _refuse_other_count(directory, count)
         _refuse_other_founding(directory, said)
-    chosen: dict[str, object] = {**said, **({"requirepass": password} if password else {})}
+    chosen: dict[str, object] = {
+        "groups": GROUPS_DEFAULT,
+        **said,
+        **({"requirepass": password} if password else {}),
+    }
     bases = Bases(gateway_port, cluster_port, peer_port, http_port)
     ports, moved = plan(count, bases)
     cluster = Cluster(

@@ -90,4 +90,4 @@ def _victim(cluster: Cluster, label: str | None) -> tuple[str, str]:
         raise DemoRefused("there is no leader to choose; name a node")
     chosen = label or leader
     assert chosen is not None, "one of the two was given"
-    return chosen, " (the leader)" if chosen == leader else ""
+    return chosen, " (the leader of g1)" if chosen == leader else ""

@@ -14,6 +14,7 @@ from typing import Final
 from pnyx.admin.health import CONTROLLER, Health, Word
 from pnyx.cli.demo import faults
 from pnyx.cli.demo.control import Asked, ControlSocket
+from pnyx.cli.demo.growth import Growth
 from pnyx.cli.demo.terminal import GREEN, RED, YELLOW, Terminal
 from pnyx.cli.running import Running, RunningNode, announce, withdraw
 from pnyx.errors import PnyxError
@@ -23,11 +24,14 @@ from pnyx.ids import SLOT_COUNT
 
 LOOK_S: Final = 0.5
 """How often the nodes are asked how they are."""
+NAMED_MAX: Final = 6
+"""More groups than these are counted."""
 START_S_MAX: Final = 30.0
 COLOURS: Final = {Word.HEALTHY: GREEN, Word.DEGRADED: YELLOW}
 KEYS: Final = {"k": "kill", "r": "restart", "p": "partition", "h": "heal"}
 MENU: Final = (
-    " Keys: [k] kill the leader  [r] restart  [p] partition  [h] heal  [l] load on/off  [q] quit"
+    " Keys: [k] kill a leader  [r] restart  [p] partition  [h] heal  [l] load on/off  "
+    "[s] add a group  [q] quit"
 )
 
 
@@ -38,6 +42,7 @@ class Stage:
         self._cluster = cluster
         self._terminal = terminal
         self._load: Load | None = None
+        self._growth = Growth(cluster)
         self._seen: Health | None = None
         self._known_down: set[str] = set()
         self._ending: int | None = None
@@ -94,11 +99,12 @@ class Stage:
         seen = self._reach(lambda seen: seen.word is Word.HEALTHY)
         if self._is_ending():
             return False
+        self._ok("controller", f"leader {dict(seen.leaders)[CONTROLLER]}")
         self._ok(_groups_of(seen), f"{_leaders_of(seen)}   {SLOT_COUNT}/{SLOT_COUNT} slots served")
         self._seen = seen
         word = self._terminal.coloured("HEALTHY", GREEN)
         plural = "" if seen.may_lose == 1 else "s"
-        whose = "the group" if len(seen.leaders) <= 2 else "each group"
+        whose = "the group" if len(seen.leaders) <= 2 else "every group"
         self._terminal.say(f" {word}  {whose} may lose {seen.may_lose} node{plural}")
         announce(self._running)
         self._say_usage()
@@ -143,6 +149,8 @@ class Stage:
             self._ending = 0
         elif key == "l":
             self._toggle_load()
+        elif key == "s":
+            self._grow(self._growth.begin)
         elif key in KEYS:
             try:
                 self._terminal.say(f" {self._carry_out(Asked(KEYS[key]))}")
@@ -155,6 +163,14 @@ class Stage:
             label for label, node in self._cluster.nodes.items() if not node.is_running()
         }
         return said
+
+    def _grow(self, step: Callable[[], str]) -> None:
+        try:
+            said = step()
+        except PnyxError as error:
+            said = f"{error.effect}: {error.cause}"
+        if said:
+            self._terminal.say(f" {said}")
 
     def _toggle_load(self) -> None:
         if self._load is not None:
@@ -173,11 +189,12 @@ class Stage:
                 self._terminal.say(f" {label} ended by itself with status {node.status}:")
                 for line in node.log_tail():
                     self._terminal.say(f"   {line}")
+        self._grow(self._growth.look)
         seen = self._cluster.health()
         if seen != self._seen:
             self._seen = seen
             coloured = self._terminal.coloured(seen.word.value, COLOURS.get(seen.word, RED))
-            led = f"; leader {seen.leader}" if seen.leader else ""
+            led = f"; {_leaders_of(seen)}" if seen.leader else ""
             self._terminal.say(f" {coloured}{seen.sentence()[len(seen.word.value) :]}{led}")
         if self._load is not None:
             tally = self._load.look()
@@ -208,21 +225,23 @@ class Stage:
         say()
         say(f" Any Redis client   redis-cli -p {gateway}{auth}")
         say(f" Cluster clients    redis-cli -c -p {cluster}{auth}        ({others})")
-        say(f" Python             redis.Redis(port={gateway})")
-        say(" Second terminal    pnyx status    pnyx demo kill|restart|pause|partition|heal|status")
+        say(f' Python             pnyx.connect("pnyx://127.0.0.1:{cluster}")')
+        say(" Second terminal    pnyx status    pnyx group list    pnyx demo --help")
         if self._terminal.takes_keys:
             say(MENU)
 
 
 def _groups_of(seen: Health) -> str:
-    groups = [group for group, _ in seen.leaders if group != CONTROLLER]
-    return "group g1" if len(groups) == 1 else f"groups g1 to g{max(groups)}"
+    groups = [f"g{group}" for group, _ in seen.leaders if group != CONTROLLER]
+    if len(groups) > NAMED_MAX:
+        return f"groups {groups[0]} to {groups[-1]}"
+    return f"group{'s' if len(groups) > 1 else ''} {' '.join(groups)}"
 
 
 def _leaders_of(seen: Health) -> str:
     labels = [label for group, label in seen.leaders if group != CONTROLLER]
-    if len(labels) == 1:
-        return f"leader {labels[0]}"
+    if len(labels) <= NAMED_MAX:
+        return f"leader{'s' if len(labels) > 1 else ''} {' '.join(labels)}"
     counts = sorted((label, labels.count(label)) for label in set(labels))
     return "leaders " + " ".join(f"{label}:{count}" for label, count in counts)
 

@@ -48,7 +48,7 @@ def add(
     """
     cluster = cluster_of(config, http, password)
     maps = controller.maps(cluster)
-    numbers = [number_of(name) for name in names] or [_next_number(maps)]
+    numbers = [number_of(name) for name in names] or [moves.next_number(maps)]
     labels = [label for label in nodes.split(",") if label]
     wanted = dict.fromkeys(numbers, labels)
     reached = _reached(cluster)
@@ -123,11 +123,6 @@ def _reached(cluster: Cluster) -> list[str]:
     """Return the labels of the nodes that answer and may have groups, sorted."""
     asked = ask_members(cluster.pages)
     return sorted(one.report.label for one in asked if one.report is not None)
-
-
-def _next_number(maps: Maps) -> int:
-    known = [placed.group for placed in (*maps.configuration.placements, *maps.directory.leaving)]
-    return max([0, *known, *maps.directory.departed, *maps.directory.retired]) + 1
 
 
 def _placed(group: int, labels: Sequence[str]) -> str:
