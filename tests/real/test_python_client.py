@@ -12,6 +12,7 @@ import pytest
 import pnyx
 import pnyx.aio
 from pnyx.client import blocking
+from pnyx.client.admin import Admin
 from pnyx.client.collected import Transaction
 from pnyx.harness.cluster import Cluster
 
@@ -81,7 +82,7 @@ def test_the_examples_of_the_docstrings_are_true(shared: Cluster) -> None:
         finder = doctest.DocTestFinder(recurse=True)
         found = [
             test
-            for thing in (blocking.connect, blocking.Pnyx)
+            for thing in (blocking.connect, blocking.Pnyx, Admin)
             for test in finder.find(thing, globs={"client": client, "pnyx": pnyx})
         ]
         assert sum(len(test.examples) for test in found) >= 15

@@ -16,5 +16,6 @@ the result or the end of patience), `ledger` (numbers), `listing` (a search of a
 Reading order: url, settings, wire, command, commands, replies, routes, errand, ledger; then the
 blocking face: links, courier, desk, runner, collected, blocking; the asyncio one is the same in
 `async_` files; then pipeline, transaction, lock, table, listing; `errors` is what is raised.
+`admin` asks the nodes' http pages, by the rules of floor `admin`.
 `redispy` is apart: redis-py's own clients with our numbers.
 """

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from pnyx.client import commands
+from pnyx.client.async_admin import AsyncAdmin
 from pnyx.client.async_collected import Lock, Pipeline, Transaction
 from pnyx.client.async_runner import Runner
 from pnyx.client.command import Command
@@ -299,6 +300,11 @@ class AsyncPnyx(Generic[Text]):
         if self._table is None:
             self._table = Table(await self._ask(EVERY_COMMAND))
         return await self._ask(self._table.command(words))
+
+    @property
+    def admin(self) -> AsyncAdmin:
+        """What an operator may ask: status, groups that join and leave, shards that move."""
+        return AsyncAdmin(self._runner)
 
     async def _ask(self, command: Command) -> Any:
         return await self._runner.one(command)

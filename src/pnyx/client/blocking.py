@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from pnyx.client import commands
+from pnyx.client.admin import PAGES, Admin, located
 from pnyx.client.collected import Lock, Pipeline, Transaction
 from pnyx.client.command import Command
 from pnyx.client.commands import Moment, Read, Span, Versioned
@@ -428,6 +429,15 @@ class Pnyx(Generic[Text]):
                 settings.target.nodes, settings.target.password, settings.timeout_s
             )
         return self._files
+
+    @property
+    def admin(self) -> Admin:
+        """What an operator may ask: status, groups that join and leave, shards that move.
+
+        >>> [group.name for group in client.admin.groups()]
+        ['g1']
+        """
+        return Admin(located(self._ask(PAGES), self._runner.settings.target.password))
 
     def _ask(self, command: Command) -> Any:
         return self._runner.one(command)

@@ -189,6 +189,7 @@ def _pnyx(lobby: Lobby, _client: Client) -> Fields:
         ("pnyx_members", len(topology.members)),
         ("pnyx_voters", sum(member.voter for member in topology.members)),
         ("pnyx_members_reachable", sum(member.reachable for member in topology.members)),
+        ("pnyx_http", ",".join(f"{m.label}={m.host}:{m.http_port}" for m in topology.placed)),
         ("pnyx_configuration", topology.number),
         ("pnyx_shards", len(topology.owners)),
         ("pnyx_groups", len(topology.groups)),

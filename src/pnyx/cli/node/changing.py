@@ -7,17 +7,18 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from pnyx.admin import leaders
+from pnyx.admin.controller import Cluster
 from pnyx.admin.health import Asked, Health, ask_members, judge
-from pnyx.admin.members import ChangeRefused, ChangeUnknown, change
+from pnyx.admin.members import ChangeRefused, change
 from pnyx.cli.node.listing import leading
 from pnyx.cli.node.newcomer import Newcomer, write_file
-from pnyx.cli.places import Flag, Password, pages, password as password_of
+from pnyx.cli.places import Flag, Password, cluster_of, pages, password as password_of
 from pnyx.errors import SettingsWrong
 
 OK: Final = 0
 FAILED: Final = 1
 POLL_S: Final = 0.2
-TRANSFER_S_MAX: Final = 10.0
 
 
 def add(
@@ -128,11 +129,7 @@ def drain(
     what = f"move leadership away from {label}, then remove it for ever"
     if not _agreed(label, where, what, yes=yes, dry_run=dry_run):
         return OK if dry_run else FAILED
-    secret = password_of(config, http, password)
-    for group, leader in judge(ask_members(where)).leaders:
-        if leader == label:
-            _hand_over("", where, secret, group)
-    change(where, "remove", label, password=secret)
+    leaders.drain(Cluster(where, password_of(config, http, password)), label)
     print(f"drained {label}: its process stops by itself, its machine may be switched off")
     print(judge(_without(label, where)).sentence())
     return OK
@@ -157,8 +154,7 @@ def transfer_leader(
         http: HOST:PORT of one node's http page, which names the others.
         password: what the nodes' `requirepass` says.
     """
-    where = pages(config, http)
-    print(f"leader {_hand_over(label, where, password_of(config, http, password), group)}")
+    print(f"leader {leaders.hand_over(cluster_of(config, http, password), label, group)}")
     return OK
 
 
@@ -183,25 +179,6 @@ def _add(
             time.sleep(POLL_S)
         else:
             return
-
-
-def _hand_over(
-    label: str, where: dict[str, tuple[str, int]], secret: str | None, group: int
-) -> str:
-    """Return who leads afterwards."""
-    before = dict(judge(ask_members(where)).leaders).get(group)
-    change(where, "lead", label, group=group, password=secret)
-    deadline = time.monotonic() + TRANSFER_S_MAX
-    while time.monotonic() < deadline:
-        leader = dict(judge(ask_members(where)).leaders).get(group)
-        if leader is not None and (leader == label or (not label and leader != before)):
-            return leader
-        time.sleep(POLL_S)
-    raise ChangeUnknown(
-        f"leadership did not move from {before} within {TRANSFER_S_MAX:g} s",
-        cause="the node that was to lead is too far behind, or cannot be reached",
-        next_step="`pnyx node list` shows how far each node is; ask again",
-    )
 
 
 def _agreed(

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pnyx.admin import controller, moves
 from pnyx.admin.controller import slots_of
-from pnyx.admin.health import Asked, Report, ask_members, judge
+from pnyx.admin.groups import GroupView, groups as known_groups, newest
+from pnyx.admin.health import Asked, ask_members
 from pnyx.admin.moves import Move, name_of, number_of
 from pnyx.cli.output import Form, show
 from pnyx.cli.places import Flag, Password, cluster_of, pages
@@ -33,7 +34,7 @@ def groups(*, config: Path | None = None, http: str | None = None, output: Form 
         http: HOST:PORT of one node's http page, which names the others.
         output: table, json, jsonl or plain.
     """
-    rows = group_rows(ask_members(pages(config, http)))
+    rows = _rows(ask_members(pages(config, http)))
     show(rows, GROUPS, output)
     return OK if rows and all(row["leader"] for row in rows) else NO_QUORUM
 
@@ -51,8 +52,8 @@ def group(
     """
     asked = ask_members(pages(config, http))
     number = number_of(name)
-    found = [row for row in group_rows(asked) if row["group"] == name_of(number)]
-    report = _newest(asked)
+    found = [row for row in _rows(asked) if row["group"] == name_of(number)]
+    report = newest(asked)
     owners = () if report is None else report.owners
     held = [run["slots"] for run in target_runs(owners) if run["group"] == name_of(number)]
     for row in found:
@@ -160,45 +161,27 @@ def show_moves(left: Sequence[Move], output: Form) -> None:
     )
 
 
-def group_rows(asked: Sequence[Asked]) -> list[dict[str, Any]]:
-    """Return a row a group of keys, as the nodes that answer know it."""
-    report = _newest(asked)
-    if report is None:
-        return []
-    led = dict(judge(asked).leaders)
-    silent = {one.label for one in asked if one.report is None}
-    labels = {member.node: member.label or f"{member.node:x}" for member in report.members}
-    count = len(report.owners)
-    rows: list[dict[str, Any]] = []
-    for one in report.groups:
-        held = [shard for shard, owner in enumerate(report.owners) if owner == one.group]
-        slots = sum(last - first + 1 for first, last in (slots_of(s, count) for s in held))
-        nodes = [labels.get(node, f"{node:x}") for node in one.voters]
-        missing = [label for label in nodes if label in silent]
-        state = "ok" if one.group in led else "no quorum"
-        rows.append(
-            {
-                "group": name_of(one.group),
-                "leader": led.get(one.group),
-                "state": f"{state}, without {' '.join(missing)}" if missing else state,
-                "nodes": " ".join(sorted(nodes)),
-                "shards": len(held),
-                "slots": slots,
-                "share": f"{100 * slots / SLOT_COUNT:.1f} %",
-            }
-        )
-    return rows
+def _rows(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    return [_row(view) for view in known_groups(asked)]
+
+
+def _row(view: GroupView) -> dict[str, Any]:
+    state = "ok" if view.leader else "no quorum"
+    return {
+        "group": view.name,
+        "leader": view.leader,
+        "state": f"{state}, without {' '.join(view.missing)}" if view.missing else state,
+        "nodes": " ".join(view.nodes),
+        "shards": view.shards,
+        "slots": view.slots,
+        "share": f"{100 * view.slots / SLOT_COUNT:.1f} %",
+    }
 
 
 def target_runs(owners: Sequence[int]) -> Iterator[dict[str, object]]:
     """Yield a row a run of shards that have the same owner."""
     for first, last, owner in _runs(len(owners), lambda shard: owners[shard]):
         yield _run(first, last, len(owners)) | {"group": name_of(owner)}
-
-
-def _newest(asked: Sequence[Asked]) -> Report | None:
-    reports = [one.report for one in asked if one.report is not None]
-    return max(reports, key=lambda report: report.configuration, default=None)
 
 
 def _runs(count: int, what: Callable[[int], Any]) -> Iterator[tuple[int, int, Any]]:
