@@ -261,3 +261,22 @@ def test_redis_cluster_reads_its_map_again_when_it_is_told_of_a_move(cluster: Cl
         wait_until(told, "the push is read and the map read again")
         assert client.get(key) == b"v"
     assert first_slot(shard, SHARDS_DEFAULT) <= slot
+
+
+def test_a_node_that_dies_leaves_its_group_to_others_and_no_client_fails(cluster: Cluster) -> None:
+    gateway = redis.Redis(port=cluster.nodes["n1"].ports.gateway)
+    routed = RedisCluster(host=HOST, port=cluster_port(cluster))
+    own = pnyx.connect(f"pnyx://{HOST}:{cluster_port(cluster)}")
+    for key in KEYS[:60]:
+        gateway.set(key, 0)
+    cluster.kill("n3")
+    for client in (gateway, routed, own):
+        for key in KEYS[:60]:
+            client.set(key, "v")
+            assert client.get(key) == b"v"
+    assert len(set(gateway.scan_iter())) == gateway.dbsize() == 60
+    cluster.restart("n3")
+    wait_until(lambda: led(cluster) == {1: "n1", 2: "n2", 3: "n3"}, "it leads its group again")
+    own.close()
+    routed.close()
+    gateway.close()
