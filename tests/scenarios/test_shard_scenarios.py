@@ -13,14 +13,34 @@ from pnyx.lab.catalogue import all_scenarios, scenario_named
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.judge import scenario_judges, watched_scenario
 from pnyx.lab.ownership import INVARIANTS
+from pnyx.lab.scenarios.s_x2 import CELLS
 from pnyx.lab.stage import play
 from pnyx.machine.transactions import KEYS
 
 FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
-NUMBERS: Final = (*(1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13), "X1")
-LIGHT: Final = ("S-1", "S-2", "S-3", "S-4", "S-12", "S-13")
-HEAVY: Final = ("S-6", "S-7", "S-8", "S-9", "S-10", "S-11", "S-X1")
+CLASSROOM: Final = (
+    *(f"S-{number}" for number in (1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, "X1")),
+    *(f"H-{number}" for number in (1, 2, 3, 4, 5, "6A", "6B", 7, 8, 9)),
+    *(f"H-{number}" for number in ("10A", "10B", "11A", "11B", 12, "14A", "14B", 15)),
+)
+LIGHT: Final = (
+    "S-1",
+    "S-2",
+    "S-3",
+    "S-4",
+    "S-12",
+    "S-13",
+    "H-1",
+    "H-2",
+    "H-4",
+    "H-7",
+    "H-8",
+    "H-12",
+)
+HEAVY: Final = tuple(each for each in CLASSROOM if each not in LIGHT)
+LIGHT_CELLS: Final = (6, 14, 19)
+"""A leader of either side is lost at the freeze, and the destination's quorum."""
 
 
 def holds(identifier: str, seed: int) -> None:
@@ -31,9 +51,9 @@ def holds(identifier: str, seed: int) -> None:
 
 
 def test_no_scenario_of_the_table_is_missing() -> None:
-    there = [each.id for each in all_scenarios() if each.id.startswith("S-")]
-    assert sorted(there) == sorted(f"S-{number}" for number in NUMBERS)
-    assert sorted(there) == sorted(LIGHT + HEAVY)
+    there = [each.id for each in all_scenarios() if each.id.startswith(("S-", "H-"))]
+    cells = [f"S-X2-{number}" for number in range(1, 1 + len(CELLS))]
+    assert sorted(there) == sorted([*CLASSROOM, *cells])
 
 
 @pytest.mark.parametrize("identifier", LIGHT)
@@ -43,6 +63,17 @@ def test_what_the_scenario_asserts_holds(identifier: str) -> None:
 
 def test_what_a_scenario_asserts_holds_at_a_fresh_seed() -> None:
     holds("S-3", FRESH)
+
+
+@pytest.mark.parametrize("cell", LIGHT_CELLS)
+def test_a_cell_of_the_crash_matrix_holds(cell: int) -> None:
+    holds(f"S-X2-{cell}", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", range(1, 1 + len(CELLS)))
+def test_a_cell_of_the_crash_matrix_holds_at_a_fresh_seed(cell: int) -> None:
+    holds(f"S-X2-{cell}", FRESH)
 
 
 @pytest.mark.slow

@@ -1,13 +1,9 @@
 """Scripts, driven by the events of a simulated world: what a script waits for is simulated time."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from pnyx.lab.scenario import Script, Sleep, Step, Until
 from pnyx.lab.timeline import NOWHERE, Timeline
-
-POLL_US: Final = 1_000
-"""How often a script that waits looks again."""
 
 
 class Playing:
@@ -49,15 +45,15 @@ class Playing:
         match step:
             case Sleep(us):
                 self._plan(us, script, None)
-            case Until(reached, within_us):
-                self._poll(script, reached, self._timeline.now_us + within_us)
+            case Until():
+                self._poll(script, step, self._timeline.now_us + step.within_us)
 
-    def _poll(self, script: Script, reached: Callable[[], bool], deadline_us: int) -> None:
-        if reached():
+    def _poll(self, script: Script, step: Until, deadline_us: int) -> None:
+        if step.reached():
             self._plan(0, script, True)
         elif self._timeline.now_us >= deadline_us:
             self._plan(0, script, False)
         else:
             self._timeline.after_us(
-                POLL_US, "script", NOWHERE, self._poll, script, reached, deadline_us
+                step.every_us, "script", NOWHERE, self._poll, script, step, deadline_us
             )

@@ -45,6 +45,8 @@ class Until:
 
     reached: Callable[[], bool]
     within_us: int
+    every_us: int = 1_000
+    """How often a simulated script looks again: each look is an event."""
 
 
 Step: TypeAlias = Sleep | Until

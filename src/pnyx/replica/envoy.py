@@ -87,9 +87,9 @@ class Envoy:
             return
         match message.answer:
             case Elsewhere(leader) if leader != sender and leader in self._members:
-                # Two that point at each other are not asked without a pause.
+                # Two that point at each other, or at one that is gone, get a pause.
                 was_guessed, self._leader = sender != self._leader, leader
-                if was_guessed:
+                if was_guessed and leader in self._linked:
                     self._route(request, now)
                 else:
                     self._park(request)

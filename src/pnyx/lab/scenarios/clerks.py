@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from pnyx.ids import GroupId
 from pnyx.lab.history import History
-from pnyx.lab.scenario import Failed, Sleep, Step
-from pnyx.lab.scenarios.clients import over
+from pnyx.lab.scenario import Failed, Sleep, Step, Until
 from pnyx.lab.scenarios.fleet import Caller, Fleet
 from pnyx.lab.stage import WorldStage
 from pnyx.machine.commands import AnyCommand, Append, Clock, Get, IncrBy, Sequenced, Set
@@ -27,6 +26,8 @@ from pnyx.replica.requests import Done
 RETRY_US: Final = 10_000
 ATTEMPT_US: Final = 6_000_000
 """No node takes longer to answer, unless it hangs."""
+LOOK_US: Final = 5_000
+"""How often it looks for an answer that takes tens of milliseconds anyway."""
 GIVE_UP_US: Final = 120_000_000
 DEADLINE_MS: Final = 3_000_000
 """Of a write, from the committed clock when the session began."""
@@ -148,7 +149,8 @@ class Clerk:
         is_lost = self.lossy and self._loses("request")
         if stage.running(node) and not is_lost:
             call = stage.call(node, command, group=group)
-            yield over(call, ATTEMPT_US)
+            every_us = LOOK_US if self.lossy else 1_000
+            yield Until(lambda: call.over, ATTEMPT_US, every_us)
             if isinstance(call.answer, Done) and not (self.lossy and self._loses("answer")):
                 return (call.answer.results[0],)
         self._at[group] = at + 1

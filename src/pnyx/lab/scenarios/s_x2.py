@@ -1,0 +1,190 @@
+"""S-X2: the crash matrix of a move, a scenario a cell: somebody is lost in each of its steps.
+
+Ids end in the number of the cell, as in S-X2-1. In all of them clerks with sessions count in the
+shard that moves, ask anew what was not answered, and must be told the next number each time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pnyx.lab.layout import CONTROL, apart
+from pnyx.lab.network import RELIABLE, Profile
+from pnyx.lab.scenario import Script, Sleep, Until
+from pnyx.lab.scenarios.clerks import Clerk
+from pnyx.lab.scenarios.fleet import Fleet, fleet_scenario, keys_by_shard, manned
+from pnyx.lab.scenarios.tripwire import Step, Tripwire
+from pnyx.lab.stage import WorldStage
+
+SOURCE: Final = 100
+DESTINATION: Final = 101
+SHARDS: Final = 4
+KEYS: Final = 3
+"""That each clerk counts in, and as many that lie still."""
+CLERKS: Final = 2
+THINK_US: Final = 15_000
+DOWN_US: Final = 700_000
+"""Whoever is lost is away for so long: others were elected meanwhile."""
+REACHED_US: Final = 10_000_000
+END_US: Final = 30_000_000
+
+Victims = Callable[[Fleet], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Who is lost, and when."""
+
+    who: str
+    step: Step
+    victims: Victims
+    moves: int = 1
+    profile: Profile = RELIABLE
+    lagging: int = 0
+    """A follower of this group is cut off from before the move to its `step`."""
+
+
+@dataclass(slots=True)
+class _Counting:
+    fleet: Fleet
+    keys: list[bytes]
+    over: bool = False
+    working: int = 0
+    counts: dict[bytes, int] = field(default_factory=dict)
+
+    def work(self, number: int) -> Script:
+        """Count until it is over."""
+        stage, clerk = self.fleet.stage, Clerk(self.fleet, f"clerk {number}")
+        mine = self.keys[number::CLERKS]
+        self.working += 1
+        while not self.over:
+            key = mine[stage.below(len(mine), f"key of {clerk.name}")]
+            told = yield from clerk.add(key)
+            self.counts[key] = self.counts.get(key, 0) + 1
+            stage.check(told == self.counts[key], f"{key!r}: {told} for {self.counts[key]}")
+            yield Sleep(THINK_US)
+        self.working -= 1
+
+
+def cell_of(cell: Cell) -> Callable[[WorldStage], Script]:
+    """Return the script of a cell."""
+
+    def script(stage: WorldStage) -> Script:
+        fleet = yield from manned(stage)
+        yield from fleet.joined(SOURCE, DESTINATION)
+        directory = yield from fleet.operator.directory()
+        shard = next(at for at, each in enumerate(directory.shards) if each.group == SOURCE)
+        count = SHARDS * (CLERKS * KEYS + KEYS)
+        keys = keys_by_shard(count, SHARDS)[shard::SHARDS]
+        still, counting = keys[:KEYS], _Counting(fleet, keys[KEYS:])
+        first = Clerk(fleet, "first")
+        for key in still:
+            yield from first.put(key, b"still " * 10)
+        for number in range(CLERKS):
+            stage.spawn(counting.work(number))
+        yield Sleep(100_000)
+        yield from _move(fleet, cell, shard)
+        yield Sleep(100_000)
+        counting.over = True
+        yield Until(lambda: not counting.working, END_US)
+        stage.check(not counting.working, "a clerk still waits for an answer")
+        yield from fleet.settled()
+        for key in still:
+            value = yield from first.get(key)
+            stage.check(value == b"still " * 10, f"{key!r} is {value!r}")
+        for key, told in counting.counts.items():
+            value = yield from first.get(key)
+            stage.check(value == b"%d" % told, f"{key!r} was counted {told} times and is {value!r}")
+
+    return script
+
+
+def _move(fleet: Fleet, cell: Cell, shard: int) -> Script:
+    stage = fleet.stage
+    lost: list[int] = []
+    away = _followers(fleet, cell.lagging)[:1] if cell.lagging else []
+
+    def strike() -> None:
+        for node in cell.victims(fleet):
+            if stage.running(node):
+                lost.append(node)
+                stage.crash(node)
+        if away:
+            stage.rejoin(away[0])
+
+    for node in away:
+        stage.isolate(node)
+    wire = Tripwire(SOURCE, DESTINATION, shard, cell.step, strike)
+    stage.world.watches.add(wire)
+    yield from fleet.operator.move(shard, DESTINATION)
+    reached = yield Until(lambda: wire.reached, REACHED_US)
+    stage.check(reached, f"the move never came to {cell.step.name}")
+    yield Sleep(DOWN_US)
+    for node in lost:
+        stage.restart(node)
+    for turn in range(1, cell.moves):
+        yield from fleet.settled()
+        yield from fleet.operator.move(shard, SOURCE if turn % 2 else DESTINATION)
+    yield from fleet.settled()
+
+
+def _followers(fleet: Fleet, *groups: int) -> list[int]:
+    return [node for group in groups for node in fleet.nodes(group) if node != fleet.leader(group)]
+
+
+def _leader(group: int) -> Victims:
+    return lambda fleet: [fleet.leader(group) or fleet.nodes(group)[0]]
+
+
+def _quorum(group: int) -> Victims:
+    return lambda fleet: _followers(fleet, group)
+
+
+def _all(group: int) -> Victims:
+    return lambda fleet: fleet.nodes(group)
+
+
+def _controllers(fleet: Fleet) -> list[int]:
+    return list(fleet.layout.controllers)
+
+
+def _nobody(_: Fleet) -> list[int]:
+    return []
+
+
+def _control_leader(fleet: Fleet) -> list[int]:
+    return [fleet.stage.leader(CONTROL) or 1]
+
+
+_REPLAYING: Final = Profile(duplicate=0.3, replay=0.2)
+
+CELLS: Final = (
+    *(Cell("the source's leader", step, _leader(SOURCE)) for step in Step),
+    *(Cell("the destination's leader", step, _leader(DESTINATION)) for step in Step),
+    Cell("the source's quorum", Step.COPYING, _quorum(SOURCE)),
+    Cell("the source's quorum", Step.ACTIVATED, _quorum(SOURCE)),
+    Cell("the destination's quorum", Step.FROZEN, _quorum(DESTINATION)),
+    Cell("all of the source", Step.COPYING, _all(SOURCE)),
+    Cell("all of the source", Step.FROZEN, _all(SOURCE)),
+    Cell("all of the destination", Step.FROZEN, _all(DESTINATION)),
+    Cell("the controller's leader", Step.ACTIVATED, _control_leader),
+    Cell("all of the controller", Step.BEGUN, _controllers),
+    Cell("all of the controller", Step.ACTIVATED, _controllers),
+    Cell("nobody, but old messages come again,", Step.DONE, _nobody, 4, _REPLAYING),
+    *(
+        Cell(f"contact to a follower of {name} before", step, _nobody, lagging=group)
+        for name, group in (("the source", SOURCE), ("the destination", DESTINATION))
+        for step in (Step.COPYING, Step.FROZEN, Step.DONE)
+    ),
+)
+
+for _number, _cell in enumerate(CELLS, start=1):
+    fleet_scenario(
+        f"S-X2-{_number}",
+        about=f"a move to {_cell.step.name} in which {_cell.who} is lost counts nothing twice",
+        source="sharding: the crash matrix of a move",
+        layout=apart((SOURCE, DESTINATION), shards=SHARDS),
+        compact_bytes=4_000,
+        profile=_cell.profile,
+        unreliable=_cell.profile is not RELIABLE,
+    )(cell_of(_cell))

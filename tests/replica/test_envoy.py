@@ -1,0 +1,41 @@
+"""An envoy by itself: whom it asks next, and when."""
+
+from typing import Any, Final
+
+from pnyx.ids import NodeId
+from pnyx.machine.commands import Get
+from pnyx.replica.effects import Now
+from pnyx.replica.envoy import RETRY_MS, Envoy
+from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.messages import Forward, ForwardReply
+from pnyx.replica.requests import Elsewhere, Request
+
+ONE, TWO, THREE = map(NodeId, (1, 2, 3))
+BOOT: Final = 7
+
+
+def asked(envoy: Envoy, now: Now) -> list[tuple[NodeId, int]]:
+    """Return whom the envoy asks now, and the number of what it asks."""
+    effects = envoy.effects(now)
+    sent: list[Any] = [] if effects is None else effects.send
+    return [(each.to, each.message.number) for each in sent if isinstance(each.message, Forward)]
+
+
+def test_a_leader_that_cannot_be_reached_is_not_asked_for_without_a_pause() -> None:
+    # The Lab's S-X2-23: two of three controllers said ten thousand times in 0.7 s that the third
+    # one, which was dead, leads.
+    envoy = Envoy(NodeId(9), BOOT, (ONE, TWO, THREE), ReplicaLimits())
+    envoy.met(TWO)
+    envoy.met(THREE)
+    now = Now(1_000, 0)
+    envoy.submit((Request("ticket", (Get(b"key"),), by_log=False, forward=True),), now)
+    ((first, number),) = asked(envoy, now)
+    envoy.step(first, ForwardReply(BOOT, number, Elsewhere(ONE)), now)
+    assert asked(envoy, now) == []
+    later = Now(now.mono_ms + RETRY_MS, 0)
+    envoy.tick(later)
+    ((second, number),) = asked(envoy, later)
+    assert second in {TWO, THREE}
+    envoy.met(ONE)
+    envoy.step(second, ForwardReply(BOOT, number, Elsewhere(ONE)), later)
+    assert [to for to, _ in asked(envoy, later)] == [ONE]
