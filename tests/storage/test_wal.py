@@ -1,14 +1,17 @@
 """What a node may rely on from its write-ahead log while the disk behaves."""
 
+from pathlib import Path
+
 import pytest
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Entry, HardState, Mark
 from pnyx.errors import LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.storage.files import DiskFiles
 from pnyx.storage.owner import Identity
 from pnyx.storage.simulated import MemoryFiles, Step
-from pnyx.storage.wal import RESERVE_SEGMENTS, Wal
+from pnyx.storage.wal import BULKY_BYTES, RESERVE_SEGMENTS, Wal, WalSettings
 from smalllog import BLOCK, IDENTITY, SETTINGS, entry, nonces, open_log, write
 
 ONE = GroupId(1)
@@ -161,6 +164,40 @@ def test_a_spare_made_ahead_is_used_when_the_segment_is_full() -> None:
     _fill(log, batches=6)
     assert [step for step in files.trace if step.step is Step.CREATE] == creations
     assert not any(name.endswith(".tmp") for name in files.names())
+
+
+class _Watched(DiskFiles):
+    """A directory that remembers which files' zeros were only reserved."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.reserved: list[bool] = []
+
+    def create(self, name: str, size: int, *, reserved: bool = False) -> None:
+        super().create(name, size, reserved=reserved)
+        self.reserved.append(reserved)
+
+
+def test_after_large_batches_the_next_segment_is_reserved_and_holds_what_is_written(
+    tmp_path: Path,
+) -> None:
+    files = _Watched(tmp_path / "wal")
+    settings = WalSettings(segment_bytes=1 << 20, first_segment_bytes=1 << 20)
+    log, _ = Wal.open(files, IDENTITY, settings, {}, nonces(1))
+    large = [entry(index, payload=bytes([index]) * 2 * BULKY_BYTES) for index in range(1, 4)]
+    for each in large:
+        log.append([write(1, each)])
+    log.make_spare()
+    assert files.read("spare-1.tmp", 0, 1 << 20) == bytes(1 << 20)
+    small = [entry(index) for index in range(4, 290)]
+    for each in small:
+        log.append([write(1, each)])
+    log.make_spare()
+    assert files.reserved == [False, True, False]
+
+    _, recovered = Wal.open(files, IDENTITY, settings, {}, nonces(2))
+
+    assert recovered.groups[ONE].entries == large + small
 
 
 def test_a_destroyed_group_binds_whoever_recreates_it() -> None:

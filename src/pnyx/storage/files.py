@@ -50,11 +50,12 @@ class Files(Protocol):
         """Return `length` bytes from `offset`; fewer only where the file ends."""
         ...
 
-    def create(self, name: str, size: int) -> None:
+    def create(self, name: str, size: int, *, reserved: bool = False) -> None:
         """Make a zero-filled file whose zeros are durable; its name is not until the directory is.
 
-        Zeros really written, not only reserved: a sync that must also record that an extent is
-        written from now on costs half as much again.
+        Zeros are really written: a small sync that must also record that an extent is written
+        from now on costs half as much again. `reserved` ones are not, for large writes: to those
+        the zeros cost as much as the writes themselves.
         """
         ...
 
@@ -112,10 +113,14 @@ class DiskFiles:
                 length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def create(self, name: str, size: int) -> None:
+    def create(self, name: str, size: int, *, reserved: bool = False) -> None:
         descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         file = _DiskFile(descriptor)
         try:
+            if reserved:
+                os.posix_fallocate(descriptor, 0, size)
+                file.sync()
+                return
             for offset in range(0, size, ZERO_BYTES):
                 write_whole(file, offset, _ZEROS[: size - offset])
                 file.sync()

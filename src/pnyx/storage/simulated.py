@@ -88,7 +88,8 @@ class MemoryFiles:
     def read(self, name: str, offset: int, length: int) -> bytes:
         return bytes(self._file(name).visible[offset : offset + length])
 
-    def create(self, name: str, size: int) -> None:
+    def create(self, name: str, size: int, *, reserved: bool = False) -> None:  # noqa: ARG002
+        # Reserved or written, zeros are zeros here.
         self.begin(Step.CREATE, name)
         assert name not in self._files, "a file is created once"
         room = min(size, self.free_bytes())

@@ -29,6 +29,8 @@ from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 
 SPARE_AFTER_BYTES: Final = 256 * 1024
 """A segment this full is in use, so the next one is made ahead; an idle node keeps only one."""
+BULKY_BYTES: Final = 128 * 1024
+"""With batches that large on the average, the next segment's zeros cost more than they save."""
 WRITE_BYTES_MAX: Final = 256 * 1024
 """A batch up to this is copied to the page cache in a fraction of a millisecond."""
 RESERVE_SEGMENTS: Final = 4
@@ -84,6 +86,7 @@ class _Segment:
     file: OpenFile
     offset: int
     """Where the next batch goes."""
+    batches: int = 1
 
 
 class _Spare(NamedTuple):
@@ -248,6 +251,7 @@ class Wal:
             raise self._fail("the write-ahead log cannot be written", error) from error
         self._written_bytes = needed
         active.offset += needed
+        active.batches += 1
         self._number += 1
         self.counters.syncs += 1
         self.counters.bytes += needed
@@ -276,7 +280,7 @@ class Wal:
         name = f"spare-{self._spares_made}{_SPARE_SUFFIX}"
         try:
             try:
-                self._files.create(name, self._settings.segment_bytes)
+                spare = self._made(name, self._settings.segment_bytes)
             except OSError as error:
                 if error.errno != ENOSPC:
                     raise
@@ -286,7 +290,7 @@ class Wal:
         except OSError as error:
             raise self._fail("a new segment cannot be made", error) from error
         self._no_room = False
-        self._spare = _Spare(name, self._settings.segment_bytes)
+        self._spare = spare
 
     def wants_removal(self) -> bool:
         """Are there segments that nobody needs any more? Cheap."""
@@ -394,11 +398,13 @@ class Wal:
             self._spare = None
             return spare
         # Somebody waits: make it no larger than it must be.
-        made = _Spare(
-            f"{sequence:012d}{_SPARE_SUFFIX}", max(self._settings.first_segment_bytes, needed)
-        )
-        self._files.create(made.name, made.size)
-        return made
+        size = max(self._settings.first_segment_bytes, needed)
+        return self._made(f"{sequence:012d}{_SPARE_SUFFIX}", size)
+
+    def _made(self, name: str, size: int) -> _Spare:
+        bulky = self._active and self._active.offset >= BULKY_BYTES * self._active.batches
+        self._files.create(name, size, reserved=bool(bulky))
+        return _Spare(name, size)
 
     def _retire(self) -> None:
         """Line up the closed segments that every group has compacted past."""
