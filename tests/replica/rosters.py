@@ -21,9 +21,11 @@ from pnyx.machine.moving import SHARDS
 from pnyx.machine.shards import shard_of_slot
 from pnyx.machine.slots import slot_of
 from pnyx.prng import Prng
+from pnyx.replica.asks import Ask
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.founding import Founding
 from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.newsroom import Errand
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Answer, Request
 from pnyx.replica.roster import CONTROL, Missing, Roster
@@ -198,6 +200,8 @@ class Nodes:
     def _carry_out(self, number: int, group: GroupId, effects: Effects) -> None:
         one = self.nodes[number]
         one.answers += effects.answers
+        inner = [ticket for ticket, _ in effects.answers if isinstance(ticket, Ask | Errand)]
+        assert not inner, "what a roster asks for itself is answered to nobody else"
         self._send(number, group, effects.send)
         if effects.write is not None:
             one.roster.persisted(group, effects.write.write_id, self.now)

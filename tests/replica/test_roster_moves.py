@@ -1,11 +1,16 @@
 """Do the nodes of a cluster carry moves out by themselves?"""
 
-from pnyx.ids import GroupId, ShardId
+from pnyx.ids import Epoch, GroupId, ShardId
 from pnyx.machine.commands import Get, Set
 from pnyx.machine.configuration import Placement
 from pnyx.machine.directives import Join, Leave
 from pnyx.machine.holdings import Phase
-from pnyx.replica.requests import Done
+from pnyx.replica.asks import Ask
+from pnyx.replica.atlas import Atlas
+from pnyx.replica.effects import Effects
+from pnyx.replica.limits import MigrationLimits
+from pnyx.replica.migrations import Migrations
+from pnyx.replica.requests import Done, Unknown
 from pnyx.replica.roster import CONTROL
 from replica.rosters import Nodes, member
 
@@ -78,3 +83,12 @@ def test_a_move_goes_on_when_the_destination_s_leader_is_cut_off() -> None:
     nodes.heal()
     nodes.advance(4_000)
     check(nodes, 5, 1, 2)
+
+
+def test_an_answer_that_comes_when_nobody_leads_here_any_more_is_for_nobody() -> None:
+    """A node met such a ticket among its clients' and stopped."""
+    migrations = Migrations(Atlas(), MigrationLimits())
+    ask = Ask(GroupId(1), GroupId(2), (Get(b"k"),), ShardId(0), Epoch(1))
+    effects = Effects(answers=[(ask, Unknown()), ("client", Unknown())])
+    migrations.sift(effects, 0)
+    assert effects.answers == [("client", Unknown())]
