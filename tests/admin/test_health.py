@@ -180,6 +180,8 @@ def of_groups(label: str, me: int, led: dict[int, int], shards: int = 4) -> Aske
 def test_slots_of_a_group_without_a_leader_are_not_served() -> None:
     seen = judge([of_groups(f"n{n}", n, {0: 1, 1: 1}) for n in (1, 2, 3)])
     assert (seen.word, seen.slots_served, seen.leader) == (Word.PARTIAL, 8_192, "n1")
+    assert seen.refusing == ((2, 8_192, 16_383),)
+    assert "slots 8192-16383 (g2) refuse reads and writes: no quorum" in seen.sentence()
     seen = judge([of_groups(f"n{n}", n, {0: 1, 2: 3}) for n in (1, 2, 3)])
     assert (seen.word, seen.slots_served, seen.leader) == (Word.PARTIAL, 8_192, None)
 
@@ -191,7 +193,7 @@ def test_slots_that_a_group_does_not_serve_yet_do_not_count() -> None:
 
 def test_a_controller_without_a_leader_stops_no_slot_and_is_told() -> None:
     seen = judge([of_groups(f"n{n}", n, {1: 1, 2: 2}) for n in (1, 2, 3)])
-    assert (seen.word, seen.slots_served) == (Word.DEGRADED, 16_384)
+    assert (seen.word, seen.slots_served, seen.refusing) == (Word.DEGRADED, 16_384, ())
     assert "the controller has no leader" in seen.sentence()
 
 

@@ -13,6 +13,7 @@ import pytest
 import pnyx
 import pnyx.aio
 from pnyx.admin.controller import ControllerRefused, joining
+from pnyx.admin.health import Word
 from pnyx.cli.app import run
 from pnyx.harness.cluster import Cluster
 
@@ -76,11 +77,18 @@ def test_groups_join_and_leave_by_command_and_every_write_is_done_once(capsys: S
         cluster.wait_healthy()
         with Counting(cluster) as counting:
             assert run(["group", "add", "g2", "g3", *http(cluster)]) == 0
-            assert "g2 on n2 n3 n1\ng3 on n3 n1 n2\nall shards are" in capsys.readouterr().out
+            said = capsys.readouterr()
+            assert "g2 on n2 n3 n1\ng3 on n3 n1 n2\nall shards are" in said.out
+            assert "MB copied, no shard stood still for more than " in said.err
             assert run(["shards", "move", "0", "g2", *http(cluster)]) == 0
             assert run(["group", "remove", "g2", "--yes", *http(cluster)]) == 0
             assert run(["group", "add", *http(cluster)]) == 0
             assert "g4 on" in capsys.readouterr().out
+        assert run(["shards", "moves", "-o", "jsonl", *http(cluster)]) == 0
+        moved = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(moved) >= 8
+        assert {one["stage"] for one in moved} == {"activated"}
+        assert all(one["freeze_ms"] > 0 for one in moved)
         assert counting.failed == []
         assert min(counting.done.values()) > 0
         with pnyx.connect(url(cluster)) as client:
@@ -124,6 +132,10 @@ def test_without_the_controllers_quorum_nothing_changes(capsys: Said) -> None:
         cluster.wait_healthy()
         cluster.kill("n2")
         cluster.kill("n3")
+        # Until an election timeout has passed n1 may believe that it leads.
+        cluster.wait_for(lambda seen: seen.word is Word.DOWN, "DOWN", 30)
+        assert run(["health", *http(cluster)]) == 4
+        assert "DOWN  0/16384 slots served" in capsys.readouterr().out
         assert run(["group", "add", *http(cluster)]) == 1
         assert "PX0414" in capsys.readouterr().err
 

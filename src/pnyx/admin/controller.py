@@ -14,7 +14,7 @@ import msgspec
 from pnyx.admin import page
 from pnyx.admin.members import ChangeUnknown
 from pnyx.errors import PnyxError
-from pnyx.ids import SLOT_COUNT
+from pnyx.machine.shards import first_slot
 
 ANSWER_S_MAX: Final = 10.0
 """A node parks and forwards for a few seconds, and then says something."""
@@ -202,8 +202,7 @@ def plan(cluster: Cluster, wish: Change) -> Configuration:
 
 def slots_of(shard: int, count: int) -> tuple[int, int]:
     """Return the first and last slot of a shard, one of `count`."""
-    first, end = (-(-each * SLOT_COUNT // count) for each in (shard, shard + 1))
-    return first, end - 1
+    return first_slot(shard, count), first_slot(shard + 1, count) - 1
 
 
 def _ask(cluster: Cluster, wish: Change, what: str, *, changes: bool) -> msgspec.Raw:

@@ -8,14 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from pnyx.admin import page
 from pnyx.ids import SLOT_COUNT
+from pnyx.machine.shards import first_slot
 
 THREADS_MAX: Final = 16
+RUNS_SHOWN: Final = 4
+"""Of slots that are refused, in one line."""
 CONTROLLER: Final = 0
 """The group that says where the others are."""
 
@@ -111,6 +114,14 @@ class Asked:
     """The whole answer, for those who want to see all of it."""
 
 
+class Refusing(NamedTuple):
+    """A run of slots that refuse reads and writes, and whose they are; 0: nobody's."""
+
+    group: int
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """The state of a cluster."""
@@ -130,6 +141,8 @@ class Health:
     """How many more nodes may fail before some group's writes stop."""
     leaders: tuple[tuple[int, str], ...] = ()
     """(group, label) of each group that is led now, the controller, 0, first."""
+    refusing: tuple[Refusing, ...] = ()
+    """The slots of groups that are not led, in order."""
 
     @property
     def exit_code(self) -> int:
@@ -143,6 +156,11 @@ class Health:
             words += "; " + ", ".join(f"{label} {reason}" for label, reason in self.down)
         if self.word is Word.DOWN:
             return f"{words}; no leader with a majority"
+        if self.refusing:
+            shown = [f"{run.first}-{run.last} (g{run.group})" for run in self.refusing[:RUNS_SHOWN]]
+            more = len(self.refusing) - len(shown)
+            words += f"; slots {', '.join(shown)}{f' and {more} more runs' if more else ''}"
+            words += " refuse reads and writes: no quorum"
         if CONTROLLER not in dict(self.leaders):
             words += "; the controller has no leader, so nothing can be moved"
         plural = "" if self.may_lose == 1 else "s"
@@ -221,6 +239,7 @@ def judge(asked: Sequence[Asked]) -> Health:
         slots_served=slots,
         may_lose=min(spare, default=0),
         leaders=tuple((group, report.label) for group, (report, _) in sorted(led.items())),
+        refusing=_refusing(asked, led),
     )
 
 
@@ -240,16 +259,34 @@ def _led(asked: Sequence[Asked]) -> dict[int, _Led]:
 
 def _slots_served(asked: Sequence[Asked], led: Mapping[int, _Led]) -> int:
     """Return how many slots have a group that serves them and is led."""
-    reports = [one.report for one in asked if one.report is not None]
-    newest = max(reports, key=lambda report: report.configuration, default=None)
-    owners = () if newest is None else newest.owners
+    owners = _owners(asked)
     held: dict[int, list[int]] = {}
     for shard, group in enumerate(owners):
-        # The first slot of a shard is the least one that the division gives to it.
-        first, end = (-(-each * SLOT_COUNT // len(owners)) for each in (shard, shard + 1))
-        held.setdefault(group, []).append(end - first)
+        count = first_slot(shard + 1, len(owners)) - first_slot(shard, len(owners))
+        held.setdefault(group, []).append(count)
     # Which ones a group does not serve yet, it does not say: how many is enough for a sum.
     return sum(sum(slots[: led[group][1].shards]) for group, slots in held.items() if group in led)
+
+
+def _refusing(asked: Sequence[Asked], led: Mapping[int, _Led]) -> tuple[Refusing, ...]:
+    """Return the runs of slots whose group is not led."""
+    owners = _owners(asked)
+    found: list[Refusing] = []
+    for shard, group in enumerate(owners):
+        first, end = first_slot(shard, len(owners)), first_slot(shard + 1, len(owners))
+        if group in led:
+            continue
+        if found and (found[-1].group, found[-1].last + 1) == (group, first):
+            found[-1] = Refusing(group, found[-1].first, end - 1)
+        else:
+            found.append(Refusing(group, first, end - 1))
+    return tuple(found)
+
+
+def _owners(asked: Sequence[Asked]) -> tuple[int, ...]:
+    reports = [one.report for one in asked if one.report is not None]
+    newest = max(reports, key=lambda report: report.configuration, default=None)
+    return () if newest is None else newest.owners
 
 
 def _spare(report: Report, group: ReportedGroup, silent: Collection[str]) -> int:

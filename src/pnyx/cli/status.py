@@ -26,6 +26,8 @@ COLUMNS: Final = (
     "applied",
 )
 WATCH_S: Final = 1.0
+LED_SHOWN: Final = 4
+"""More groups than these are counted."""
 
 
 def status(
@@ -81,6 +83,9 @@ def health(
         "health": seen.word.value,
         "leader": seen.leader,
         "slots_served": seen.slots_served,
+        "refusing": [f"{run.first}-{run.last}" for run in seen.refusing]
+        if output != "plain"
+        else ",".join(f"{run.first}-{run.last}" for run in seen.refusing),
         "may_lose": seen.may_lose,
         "up": list(seen.up) if output != "plain" else ",".join(seen.up),
         "learners": list(seen.learners) if output != "plain" else ",".join(seen.learners),
@@ -110,8 +115,9 @@ def _row(asked: Asked, seen: Health) -> dict[str, object]:
 
 
 def _role(asked: Asked, own: Mapping[str, Any], seen: Health) -> str:
-    if asked.label == seen.leader:
-        return "leader"
+    led = [f"g{group}" for group, label in seen.leaders if group and label == asked.label]
+    if led:
+        return f"leads {' '.join(led) if len(led) <= LED_SHOWN else f'{len(led)} groups'}"
     if own and not own["voter"]:
         return "learner"
     return "follower" if own else "none"

@@ -9,6 +9,7 @@ from pnyx.admin import controller, moves
 from pnyx.admin.controller import slots_of
 from pnyx.admin.groups import GroupView, groups as known_groups, newest
 from pnyx.admin.health import Asked, ask_members
+from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Move, name_of, number_of
 from pnyx.cli.output import Form, show
 from pnyx.cli.places import Flag, Password, cluster_of, pages
@@ -21,6 +22,7 @@ GROUPS: Final = ("group", "leader", "state", "nodes", "shards", "slots", "share"
 SHARDS: Final = ("shards", "slots", "group", "to")
 EACH_SHARD: Final = ("shard", "slots", "group", "to", "epoch")
 TARGETS: Final = ("shards", "slots", "group")
+MOVEMENT: Final = ("shard", "from", "to", "stage", "keys", "bytes", "ms", "freeze_ms", "why")
 MOVES: Final = ("from", "to", "count", "shards")
 
 
@@ -131,6 +133,35 @@ def plan(
         output: table, json, jsonl or plain.
     """
     show_moves(moves.to_move(controller.maps(cluster_of(config, http, password))), output)
+    return OK
+
+
+def movement(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+    """Show the moves under way, and the last that ended: how far, how much, how long frozen.
+
+    `freeze_ms` is how long nobody served the shard.
+
+    Args:
+        config: a node's settings file: it names nodes to ask.
+        http: HOST:PORT of one node's http page, which names the others.
+        output: table, json, jsonl or plain.
+    """
+    seen = ask_moves(pages(config, http))
+    rows = (
+        {
+            "shard": one.shard,
+            "from": name_of(one.source),
+            "to": name_of(one.destination),
+            "stage": one.stage,
+            "keys": one.keys,
+            "bytes": one.copied_bytes,
+            "ms": one.elapsed_ms,
+            "freeze_ms": one.freeze_ms,
+            "why": one.why or None,
+        }
+        for one in (*seen.ended, *seen.under_way)
+    )
+    show(rows, MOVEMENT, output)
     return OK
 
 

@@ -7,11 +7,13 @@ from typing import Final
 from pnyx.admin import moves
 from pnyx.admin.controller import Cluster
 from pnyx.admin.health import ask_members
+from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Goal
 from pnyx.cli.progress import Progress
 from pnyx.errors import SettingsWrong
 
 OK: Final = 0
+REASONS_MAX: Final = 3
 STALLED_S: Final = 5.0
 """When nothing has moved for so long, it is said why."""
 
@@ -31,9 +33,11 @@ def wait_for(cluster: Cluster, goal: Goal, wait_s: float, again: str) -> int:
     began_s = moved_s = time.monotonic()
     total = left = -1
     reasons: list[str] = []
+    seen: set[tuple[int, int]] = set()
     try:
         for progress in moves.follow(cluster, goal, wait_s):
             now = len(progress.left)
+            seen |= {(move.shard, move.target) for move in progress.left}
             if bar is None or now > left:
                 total, left = max(total, now), now
                 bar = Progress(max(total, 1), "shards moved") if bar is None else bar
@@ -42,8 +46,7 @@ def wait_for(cluster: Cluster, goal: Goal, wait_s: float, again: str) -> int:
                 left, moved_s = left - 1, time.monotonic()
             if time.monotonic() - moved_s > STALLED_S:
                 moved_s = time.monotonic()
-                found = [progress.why] if progress.why else []
-                found = found or moves.hindrances(ask_members(cluster.pages), progress.left)
+                found = _reasons(cluster, progress)
                 if found and found != reasons:
                     bar.end()
                     _explain(progress, reasons := found)
@@ -54,6 +57,8 @@ def wait_for(cluster: Cluster, goal: Goal, wait_s: float, again: str) -> int:
         if bar is not None:
             bar.end()
     print(f"all shards are where they should be, after {time.monotonic() - began_s:.1f} s")
+    if seen:
+        _say_measures(cluster, seen)
     return OK
 
 
@@ -73,6 +78,32 @@ def agreed(what: str, *, yes: bool) -> bool:
             next_step="say --yes",
         )
     return input("go on? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _reasons(cluster: Cluster, progress: moves.Progress) -> list[str]:
+    """Return why nothing moves: what the controller, the groups' leaders, or their moves say."""
+    if progress.why:
+        return [progress.why]
+    found = moves.hindrances(ask_members(cluster.pages), progress.left)
+    if not found:
+        whys = {one.why for one in ask_moves(cluster.pages).under_way if one.why}
+        found = sorted(whys)[:REASONS_MAX]
+    return found
+
+
+def _say_measures(cluster: Cluster, seen: set[tuple[int, int]]) -> None:
+    """Say what the moves of these shards to these groups cost, as far as nodes still know."""
+    ended = ask_moves(cluster.pages).ended
+    last = {(one.shard, one.destination): one for one in ended}
+    known = [last[key] for key in seen if key in last]
+    if known:
+        copied_mb = sum(one.copied_bytes for one in known) / 1e6
+        frozen_ms = max(one.freeze_ms for one in known)
+        print(
+            f"{len(known)} moves: {copied_mb:.1f} MB copied, no shard stood still for more than "
+            f"{frozen_ms} ms",
+            file=sys.stderr,
+        )
 
 
 def _explain(progress: moves.Progress, reasons: list[str]) -> None:
