@@ -3,16 +3,18 @@
 from pnyx.consensus.raft.messages import Heartbeat
 from pnyx.ids import Epoch, GroupId, Index, NodeId, ShardId, Term
 from pnyx.machine.commands import Get, Set
-from pnyx.machine.configuration import NOBODY, Placement
+from pnyx.machine.configuration import NOBODY, Configuration, Directory, Placement, Serving
 from pnyx.machine.directives import Join, Leave, MoveCommitted, Retire, Vacated
 from pnyx.machine.holdings import WRONG_SHARD
 from pnyx.machine.moves import FoundShards
 from pnyx.machine.results import OK
 from pnyx.machine.slots import slot_of
+from pnyx.replica.changes import Remove
+from pnyx.replica.effects import Now
 from pnyx.replica.limits import ReplicaLimits
-from pnyx.replica.messages import Forward, ForwardReply, Join as AskToJoin
+from pnyx.replica.messages import Forward, ForwardReply, Join as AskToJoin, News
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
-from pnyx.replica.roster import CONTROL
+from pnyx.replica.roster import CONTROL, Roster
 from replica.rosters import Nodes, member
 
 ONE, TWO = GroupId(1), GroupId(2)
@@ -296,6 +298,36 @@ def test_a_node_that_a_leader_counts_in_starts_a_replica() -> None:
     assert missing.group == 3
     assert set(missing.membership.voters) == {2, 3}
     assert not missing.campaigns
+
+
+def test_a_node_that_left_a_group_asks_those_that_are_in_it() -> None:
+    nodes = founded()
+    leader = nodes.roster(1).replicas[ONE]
+    leader.change_members(Remove(NodeId(3)), "removed", nodes.now)
+    nodes.roster(1).touched(ONE)
+    nodes.advance(1_000)
+    assert nodes.roster(3).replicas[ONE].retired
+    key = key_of(nodes, 1)
+    nodes.submit(3, 1, "set", Set(key, b"v"))
+    nodes.submit(3, 1, "get", Get(key))
+    assert nodes.nodes[3].told("set") == Done((OK,))
+    assert nodes.nodes[3].told("get") == Done((b"v",))
+
+
+def test_a_group_that_was_destroyed_here_is_not_made_again() -> None:
+    roster = Roster(
+        me=NodeId(4), boot=1, limits=ReplicaLimits(), controllers=(), destroyed=(GroupId(3),)
+    )
+    now = Now(0, 0)
+    placements = tuple(Placement(GroupId(group), (member(4),)) for group in (2, 3))
+    configuration = Configuration(1, (TWO, TWO), placements)
+    directory = Directory((Serving(Epoch(1), TWO), Serving(Epoch(1), TWO)))
+    roster.step(CONTROL, NodeId(1), News(configuration, directory, (NodeId(1),)), now)
+    roster.effects(now)
+    assert [missing.group for missing in roster.missing()] == [2]
+    roster.heard(NodeId(5), 0)
+    roster.step(GroupId(3), NodeId(5), Heartbeat(Term(1), 1, Index(0), Term(0)), now)
+    assert roster.missing() == []
 
 
 # Where leaders live.

@@ -51,6 +51,8 @@ class Disk:
     """Ascending; the controller, which is always there, first."""
     wal: Wal
     formed: Formed | None
+    destroyed: frozenset[GroupId]
+    """Groups that were here and never come back."""
 
     @property
     def node(self) -> NodeId:
@@ -137,7 +139,8 @@ def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
         group: Stored(state, agreed(recovered, state, wal, group))
         for group, state in states.items()
     }
-    return Disk(directory, space, stored, wal, recovered.formed)
+    destroyed = frozenset(recovered.destroyed)
+    return Disk(directory, space, stored, wal, recovered.formed, destroyed)
 
 
 def _groups_in(space: Space) -> list[GroupId]:

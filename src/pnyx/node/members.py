@@ -114,7 +114,7 @@ def members(settings: Settings, me: NodeId, peers: Peers, roster: Roster) -> tup
 def membership_of(roster: Roster, group: GroupId) -> Membership:
     """Return a group's newest membership, or, where it has no replica, the one it joined with."""
     replica = roster.replicas.get(group)
-    if replica is not None and not replica.retired:
+    if replica is not None:
         return replica.consensus.membership
     placement = roster.atlas.placements.get(group)
     return Membership(()) if placement is None else founded_by(placement.members)

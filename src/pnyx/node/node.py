@@ -337,6 +337,7 @@ class Node:
             newcomer=starter.newcomer,
             founding=starter.founding(),
             migration=self.settings.migration_limits,
+            destroyed=disk.destroyed,
         )
         self.metrics.watch("replica", lambda: _summed(roster))
         self.metrics.watch("moves", lambda: roster.migrations.counters)

@@ -103,7 +103,8 @@ class Replica:
 
     def step(self, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another replica of this group."""
-        if self._members.shunned and self._members.turns_away(sender, message):
+        is_forward = type(message) is Forward  # It does not matter whether its sender is a member.
+        if self._members.shunned and not is_forward and self._members.turns_away(sender, message):
             return
         match message:
             case Forward():

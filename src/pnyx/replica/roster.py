@@ -18,7 +18,7 @@ Only groups with something to do are visited in a turn: those that something hap
 whose deadline has come, which lie in a heap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -86,6 +86,7 @@ class Roster:
         controllers: Sequence[NodeId],
         newcomer: bool = False,
         founding: Founding | None = None,
+        destroyed: Collection[GroupId] = (),
         migration: MigrationLimits | None = None,
     ) -> None:
         """Start without replicas.
@@ -98,10 +99,11 @@ class Roster:
             newcomer: was the cluster formed without this node? Then it wants its place in every
                 group; each of its replicas is to be started with `joins`.
             founding: what to begin with if nothing was founded yet; None: leave that to others.
+            destroyed: groups whose replica here was destroyed once: they never come back.
             migration: how fast shards come to the groups that lead here.
         """
         self.me = me
-        self.atlas = Atlas()
+        self.atlas = Atlas(retired=frozenset(destroyed))
         self.replicas: dict[GroupId, Replica] = {}
         self._boot = boot
         self._limits = limits
@@ -120,6 +122,8 @@ class Roster:
         self._tend_ms = 0
         self._version = 0
         """Of the atlas, when what follows from it was done."""
+        self._wants_looked_at = False
+        """May there be groups in the atlas that are to have a replica here?"""
         self._left: list[tuple[GroupId, Effects]] = []
         """To be handed out with the next effects."""
         self._missing: list[Missing] = []
@@ -322,7 +326,11 @@ class Roster:
             self._newsroom.look(self.replicas[CONTROL])
         if self.atlas.version != self._version:
             self._version = self.atlas.version
+            self._wants_looked_at = True
             self._follow_atlas(now)
+        if self._wants_looked_at and self._is_current():
+            self._wants_looked_at = False
+            self._look_for_missing()
         self._run_errands(now)
         found, self._left = self._left, []
         for group in list(self._dirty):
@@ -370,6 +378,8 @@ class Roster:
         return envoy
 
     def _members(self, group: GroupId) -> tuple[NodeId, ...]:
+        if group in self.replicas:
+            return self.replicas[group].consensus.membership.voters
         if group == CONTROL:
             return self._newsroom.controllers
         placement = self.atlas.placements.get(group)
@@ -437,10 +447,6 @@ class Roster:
 
     def _follow_atlas(self, now: Now) -> None:
         atlas = self.atlas
-        for group, placement in sorted(atlas.placements.items()):
-            listed = [member.node for member in placement.members]
-            if group not in self._asked and (self._newcomer or self.me in listed):
-                self._want(placement, campaigns=listed[0] == self.me)
         for group, envoy in self._envoys.items():
             envoy.know(self._members(group))
             self._dirty[group] = None
@@ -455,7 +461,28 @@ class Roster:
             self.migrations.look(group, None)
             self._doomed.append(group)
 
+    def _is_current(self) -> bool:
+        """Is the atlas more than a stage of the log that is being replayed here after a start?
+
+        On the way groups that are gone for long would be made once more.
+        """
+        replica = self.replicas.get(CONTROL)
+        if replica is None or not replica.consensus.membership.has(self.me):
+            return True
+        consensus = replica.consensus
+        return (
+            consensus.leader is not None and replica.group.applied.index >= consensus.commit_index
+        )
+
+    def _look_for_missing(self) -> None:
+        for group, placement in sorted(self.atlas.placements.items()):
+            listed = [member.node for member in placement.members]
+            if group not in self._asked and (self._newcomer or self.me in listed):
+                self._want(placement, campaigns=listed[0] == self.me)
+
     def _want(self, placement: Placement, *, campaigns: bool) -> None:
+        if placement.group in self.atlas.retired:
+            return
         self._asked.add(placement.group)
         self._missing.append(
             Missing(

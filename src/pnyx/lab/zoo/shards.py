@@ -110,9 +110,11 @@ def _sessions_stay_behind() -> Patches:
         rows = tuple(row for row in chunk.rows if row[0][:1] == KIND_DATA)
         return msgspec.structs.replace(chunk, rows=rows)
 
-    def put_keys(keyspace: Keyspace, key: bytes, row: bytes | None) -> None:
+    def put_keys(
+        keyspace: Keyspace, key: bytes, row: bytes | None, *, is_new: bool = False
+    ) -> None:
         if key[:1] == KIND_DATA:
-            put(keyspace, key, row)
+            put(keyspace, key, row, is_new=is_new)
 
     return [
         Patch(group, "chunk_of", keys_of),
