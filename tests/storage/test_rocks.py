@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pnyx.errors import LostDisk
-from pnyx.storage.rocks import RocksSpace
+from pnyx.storage.rocks import BLOB_BYTES, RocksSpace
 
 ROWS = {b"key %06d" % i: b"value %06d " % i * 10 for i in range(20_000)}
 
@@ -45,6 +45,37 @@ def test_a_damaged_row_is_a_lost_disk_for_get_and_scan(tmp_path: Path) -> None:
     with pytest.raises(LostDisk, match="damaged"):
         list(view.scan(b"", b"\xff"))
     view.close()
+
+
+def test_large_values_lie_apart_come_back_and_go_with_their_range(tmp_path: Path) -> None:
+    large = {b"l%d" % number: bytes([number]) * 2 * BLOB_BYTES for number in range(8)}
+    space = RocksSpace(tmp_path)
+    space.write({**large, b"m": b"small"})
+    space.close()
+    assert list(tmp_path.glob("*.blob"))
+    space = RocksSpace(tmp_path)
+    assert {key: space.get(key) for key in large} == large
+    assert dict(space.scan(b"l", b"m")) == large
+    view = space.view()
+    space.write({}, [(b"l", b"m")])
+    space.flush()
+    assert dict(view.scan(b"l", b"m")) == large
+    view.close()
+    assert list(space.scan(b"", b"\xff")) == [(b"m", b"small")]
+    space.close()
+
+
+def test_a_damaged_large_value_is_a_lost_disk_for_get_and_scan(tmp_path: Path) -> None:
+    space = RocksSpace(tmp_path)
+    space.write({b"l": bytes(2 * BLOB_BYTES)})
+    space.close()
+    (apart,) = tmp_path.glob("*.blob")
+    overwrite(apart, apart.stat().st_size // 2, b"\xff" * 64)
+    space = RocksSpace(tmp_path)
+    with pytest.raises(LostDisk, match="damaged"):
+        space.get(b"l")
+    with pytest.raises(LostDisk, match="damaged"):
+        list(space.scan(b"", b"\xff"))
 
 
 def cut(file: Path) -> None:
