@@ -5,18 +5,20 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from cyclopts import Parameter
 
 from pnyx import __version__
 from pnyx.errors import PnyxError
-from pnyx.harness.bench import faults, library, table, usage
+from pnyx.harness.bench import faults, library, moves, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
 
-Part = Literal["table", "failover", "restart", "idle", "start", "client", "files"]
-PARTS: tuple[Part, ...] = ("table", "failover", "restart", "idle", "start", "client", "files")
-LIBRARY: Final = frozenset({"client", "files"})
+Part = Literal["table", "failover", "restart", "idle", "start", "client", "files", "moves"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+APART: Final = frozenset({"table", "client", "files", "moves"})
+"""Parts with a table of their own."""
+SHARD_BYTES: Final = (1_000_000, 500_000_000)
 FILE_BYTES: Final = 100 * 1024 * 1024
 
 
@@ -34,7 +36,7 @@ def bench(
 
     Args:
         quick: one short round and small numbers, about a minute: to see that it works.
-        only: table, failover, restart, idle, start, client or files; may be repeated.
+        only: table, failover, restart, idle, start, client, files or moves; may be repeated.
         rounds: how often the subjects take turns; 3 (5 for client), or 1 with --quick.
         seconds: how long one figure is measured; 4 (2 for client), or 1 with --quick.
         markdown: a file to write the tables to, besides standard output.
@@ -49,7 +51,7 @@ def bench(
         faults.idle_share(3 if quick else 10, _say) if "idle" in parts else None,
         faults.demo_start_s(1 if quick else 3, _say) if "start" in parts else None,
     )
-    if set(parts) - LIBRARY - {"table"}:
+    if set(parts) - APART:
         lines += ["", *more]
     rates = large = None
     if "client" in parts:
@@ -59,6 +61,8 @@ def bench(
         large = library.files(FILE_BYTES // 10 if quick else FILE_BYTES, _say)
     if rates or large:
         lines += ["", *library.summary(rates, large)]
+    if "moves" in parts:
+        lines += ["", *moves.summary(_moved(quick=quick))]
     print("\n".join(lines))
     if markdown is not None:
         markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -87,6 +91,14 @@ def _table(rounds: int, seconds: float) -> list[str]:
             subject.stop()
     settings = [f"- {subject.name}: {subject.setting}" for subject in subjects]
     return [*table.markdown(cells, subjects), "", *_legend(rounds, seconds), *settings]
+
+
+def _moved(*, quick: bool) -> Sequence[moves.Moved]:
+    small, large = (SHARD_BYTES[0] // 10, SHARD_BYTES[0]) if quick else SHARD_BYTES
+    return (
+        moves.moves(small, 1_000, 3 if quick else 50, _say),
+        moves.moves(large, 16_000, 2 if quick else 10, _say),
+    )
 
 
 def _legend(rounds: int, seconds: float) -> Sequence[str]:

@@ -1,0 +1,180 @@
+"""What a move costs: how long nobody serves the shard, how fast it goes, what clients notice."""
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from pnyx.admin import controller, page
+from pnyx.harness.bench import usage
+from pnyx.harness.cluster import Cluster
+from pnyx.harness.resp import Connection, Refused
+from pnyx.machine.shards import SHARDS_DEFAULT, shard_of_slot
+from pnyx.machine.slots import slot_of
+
+TAG: Final = b"{moved}"
+SHARD: Final = shard_of_slot(slot_of(TAG), SHARDS_DEFAULT)
+MEGABYTE: Final = 1_000_000
+BATCH_BYTES: Final = 512 * 1024
+CLIENTS: Final = 4
+KEYS: Final = 10_000
+MOVE_S_MAX: Final = 120.0
+POLL_S: Final = 0.05
+
+Say = Callable[[str], None]
+
+
+class _Ended(msgspec.Struct):
+    shard: int
+    epoch: int
+    stage: str
+    copied_bytes: int
+    elapsed_ms: int
+    freeze_ms: int
+
+
+class _Moves(msgspec.Struct):
+    ended: list[_Ended]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A shard of one size, moved back and forth."""
+
+    shard_bytes: int
+    freezes_ms: Sequence[int]
+    """Of each move, ascending: from the request to freeze until it was served elsewhere."""
+    copied_bytes_s: float
+    """The median, freeze included."""
+    before_ms: float
+    """p99 of SETs of all shards, no shard moving."""
+    during_ms: float
+    """The same while the shard moved."""
+    cpu_s_per_mb: float
+    """Of all nodes together, clients' commands included."""
+    refused: int
+    """SETs that got an error, moves or not."""
+    resident_bytes: int
+    """Of the largest node, at the end."""
+
+
+def moves(shard_bytes: int, value_bytes: int, times: int, say: Say) -> Moved:
+    """Move one shard between two groups on the same three nodes, `times`, while clients write."""
+    with Cluster(settings={"groups": 2}) as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        _fill(cluster, shard_bytes, value_bytes)
+        say(f"moves    {shard_bytes // MEGABYTE} MB in the shard")
+        clients = _Clients(cluster)
+        pids = [node.pid for node in cluster.nodes.values() if node.pid is not None]
+        try:
+            time.sleep(5)
+            before_ms = clients.take_p99_ms()
+            began_cpu_s = usage.cpu_s(pids)
+            ended = [_move(cluster, say) for _ in range(times)]
+            cpu_s = usage.cpu_s(pids) - began_cpu_s
+            during_ms = clients.take_p99_ms()
+        finally:
+            clients.stop()
+        copied = sum(move.copied_bytes for move in ended)
+        return Moved(
+            shard_bytes,
+            sorted(move.freeze_ms for move in ended),
+            statistics.median(1_000 * move.copied_bytes / move.elapsed_ms for move in ended),
+            before_ms,
+            during_ms,
+            cpu_s / (copied / MEGABYTE),
+            clients.refused,
+            max(usage.resident_bytes(pid) for pid in pids),
+        )
+
+
+def summary(measured: Sequence[Moved]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    lines = [
+        "| shard | moves | freeze p50 / p99 | copied | SET p99 before, during | "
+        "errors | CPU of all nodes | largest node |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in measured:
+        freezes = one.freezes_ms
+        p50, p99 = freezes[len(freezes) // 2], freezes[int(0.99 * len(freezes))]
+        lines.append(
+            f"| {one.shard_bytes / MEGABYTE:.0f} MB | {len(freezes)} | {p50} / {p99} ms | "
+            f"{one.copied_bytes_s / MEGABYTE:.1f} MB/s | {one.before_ms:.0f}, "
+            f"{one.during_ms:.0f} ms ({one.during_ms / one.before_ms:.1f}x) | {one.refused} | "
+            f"{1_000 * one.cpu_s_per_mb:.0f} ms/MB | {one.resident_bytes / 2**20:.0f} MiB |"
+        )
+    return lines
+
+
+def _fill(cluster: Cluster, shard_bytes: int, value_bytes: int) -> None:
+    connection = cluster.connect("n1", timeout_s=60)
+    value = os.urandom(value_bytes)
+    count, batch = shard_bytes // value_bytes, max(1, BATCH_BYTES // value_bytes)
+    for first in range(0, count, batch):
+        keys = range(first, min(first + batch, count))
+        connection.pipeline([("SET", TAG + b"%d" % number, value) for number in keys])
+    connection.close()
+
+
+def _move(cluster: Cluster, say: Say) -> _Ended:
+    asked = controller.Cluster(cluster.http_addresses())
+    serving = controller.maps(asked).directory.shards[SHARD]
+    controller.change(asked, controller.moving(SHARD, 3 - serving.group))
+    until_s = time.monotonic() + MOVE_S_MAX
+    while time.monotonic() < until_s:
+        for place in cluster.http_addresses().values():
+            told = msgspec.json.decode(page.ask(*place, "/v1/moves"), type=_Moves)
+            for move in told.ended:
+                if (move.shard, move.epoch) == (SHARD, serving.epoch):
+                    say(f"moves    {move.stage}: frozen for {move.freeze_ms} ms")
+                    return move
+        time.sleep(POLL_S)
+    raise AssertionError(f"a move of shard {SHARD} is over within {MOVE_S_MAX:g} s")
+
+
+class _Clients:
+    """They write keys of all shards, each one at a time."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._stop = threading.Event()
+        self._spans_ms: list[float] = []
+        self.refused = 0
+        labels = list(cluster.nodes)
+        connections = [
+            cluster.connect(labels[number % len(labels)], timeout_s=10) for number in range(CLIENTS)
+        ]
+        self._threads = [
+            threading.Thread(target=self._write, args=(number, connection), daemon=True)
+            for number, connection in enumerate(connections)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def take_p99_ms(self) -> float:
+        """Return the 99th of a hundred of what was measured since the last call."""
+        spans, self._spans_ms = sorted(self._spans_ms), []
+        return spans[int(0.99 * len(spans))]
+
+    def stop(self) -> None:
+        """End the threads."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=15)
+
+    def _write(self, number: int, connection: Connection) -> None:
+        step = 0
+        while not self._stop.is_set():
+            step += 1
+            began_s = time.perf_counter()
+            try:
+                connection.call("SET", b"key:%d:%d" % (number, step % KEYS), b"v" * 64)
+            except Refused:
+                self.refused += 1
+            self._spans_ms.append(1_000 * (time.perf_counter() - began_s))
