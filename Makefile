@@ -14,7 +14,7 @@ help:
 	@echo "make test       all tests but the slow ones                (ARGS=\"-k words\" passes options on)"
 	@echo "make test-slow  the slow ones: minutes of faults under load"
 	@echo "make check      format, lint, types, import contracts"
-	@echo "make lab        every scenario at 4 seeds, then 3 minutes of clusters under drawn faults"
+	@echo "make lab        every scenario at 4 seeds and on Multi-Paxos, then 3 minutes of drawn faults"
 	@echo "make nightly    every scenario at 50 seeds, the hunt for every planted bug, 2,000 swarm runs"
 	@echo "make thousand   every scenario at 1,000 seeds: hours"
 	@echo "make bench      pnyx beside redis-server and etcd          (ARGS=\"--quick\" for a short one)"
@@ -42,11 +42,13 @@ check: $(READY)
 # has a line of its own. What the minutes leave of the swarm's seeds is not run.
 lab: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..3,fresh:1
+	$(BIN)/pnyx lab campaign scenarios --consensus multipaxos --seeds 1
 	$(BIN)/pnyx lab campaign swarm --seeds 1..250,fresh:40 --seconds 180
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..60,fresh:20 --seconds 60
 
 nightly: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50
+	$(BIN)/pnyx lab campaign scenarios --consensus multipaxos --seeds 1..10
 	$(BIN)/pnyx lab zoo hunt --all
 	$(BIN)/pnyx lab campaign swarm --seeds fresh:2000
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds fresh:2000

@@ -65,6 +65,13 @@ def test_a_seed_is_shrunk_on_the_engine_that_was_asked_for(capsys: Captured) -> 
     assert "nothing to shrink" in capsys.readouterr().out
 
 
+def test_both_engines_are_shown_side_by_side(capsys: Captured) -> None:
+    assert run(["lab", "versus", "X-C3", "--output", "plain"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "terms in the chain" in line]
+    assert len(lines) == 1
+    assert lines[0].count("0") == 3
+
+
 def test_a_lesson_has_no_other_engine() -> None:
     with pytest.raises(Unlisted, match="P-1 does not run on multipaxos"):
         scenario_named("P-1@multipaxos")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from pnyx.consensus.ready import EntryKind
-from pnyx.lab.invariants.facts import raft_of
+from pnyx.lab.invariants.facts import state_of
 from pnyx.lab.invariants.invariant import Invariant, Mark, Marks
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.process import Process
@@ -81,7 +81,7 @@ class Retries(Watch):
     def started(self, seat: Seat) -> None:
         """The first one knows whom the group was formed of."""
         replica = seat.replica
-        self._record.begin(raft_of(replica).log.membership, replica.group)
+        self._record.begin(state_of(replica).log.membership, replica.group)
 
     def touched(self, seat: Seat) -> None:
         """Follow the log, and compare what was applied there since."""
@@ -122,7 +122,7 @@ class Retries(Watch):
     def _learn(self, replica: Replica | None) -> None:
         if replica is None:
             return
-        for entry in self._record.learn(raft_of(replica)):
+        for entry in self._record.learn(state_of(replica)):
             if entry.kind == EntryKind.COMMANDS:
                 batch = decode(entry.payload)
                 self._clock_ms = max(self._clock_ms, batch.stamp_ms)

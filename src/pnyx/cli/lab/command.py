@@ -15,6 +15,7 @@ VERBS: Final = (
         "pnyx.cli.lab.protocols:protocols",
         "List the protocols that can be watched and broken.",
     ),
+    ("versus", "pnyx.cli.lab.versus:versus", "Play a scenario on both engines, side by side."),
     ("replay", "pnyx.cli.lab.replay:replay", "Play a run again from the line it printed."),
     ("shrink", "pnyx.cli.lab.shrink:shrink", "Find the smallest run that breaks the same rule."),
     ("scenarios", "pnyx.cli.lab.scenarios:scenarios", "List the scenarios, or run some of them."),

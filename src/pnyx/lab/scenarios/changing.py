@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.raft import Raft
-from pnyx.consensus.raft.state import RaftState
 from pnyx.ids import NodeId
+from pnyx.lab.invariants import facts
+from pnyx.lab.invariants.facts import EngineState
 from pnyx.lab.scenario import Failed, Script, Sleep, Until
 from pnyx.lab.stage import WorldStage
 from pnyx.lab.surroundings import Condition
@@ -48,13 +48,11 @@ def node_of(stage: WorldStage, number: int) -> NodeId:
     return stage.process(number).node
 
 
-def state_of(stage: WorldStage, number: int) -> RaftState:
-    """Return the state of a node's Raft; the node runs."""
+def state_of(stage: WorldStage, number: int) -> EngineState:
+    """Return the state of a node's consensus, whichever engine it is; the node runs."""
     replica = stage.process(number).replica
     assert replica is not None, "a running node has a replica"
-    raft = replica.consensus
-    assert isinstance(raft, Raft), "these scenarios run on Raft"
-    return raft.state
+    return facts.state_of(replica)
 
 
 def members(stage: WorldStage) -> Membership:
