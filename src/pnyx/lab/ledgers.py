@@ -26,6 +26,7 @@ from pnyx.machine.holdings import Shard
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import ForwardReply
 from pnyx.replica.replica import Replica
+from pnyx.replica.roster import Roster
 from pnyx.storage.memory import MemorySpace
 
 CONTROLLER_GROUP: Final = GroupId(0)
@@ -71,6 +72,9 @@ class Ledgers(Watch):
         self._held: dict[Seat, tuple[int, list[Shard]]] = {}
         """By replica, the entry up to which its state was looked at, and what it had then."""
 
+        self._believed: dict[int, tuple[int, list[int]]] = {}
+        """By process: which version of its atlas was looked at, and the epochs in it."""
+
     def started(self, seat: Seat) -> None:
         """Open the group's book with the first of its replicas."""
         if seat.group not in self.books:
@@ -84,6 +88,7 @@ class Ledgers(Watch):
             Violation: an entry, or a replica, did what it must not.
         """
         self._learn(seat)
+        self._look_at_atlas(seat.process)
         applied = seat.replica.group.applied.index
         before, held = self._held.get(seat, (-1, []))
         if seat.group != CONTROLLER_GROUP and applied != before:
@@ -97,7 +102,8 @@ class Ledgers(Watch):
             self._learn(seat)
 
     def ended(self, process: Process, how: str) -> None:
-        """Forget its replicas' copies: the next life may have older ones."""
+        """Forget its copies and its atlas: the next life may have older ones."""
+        self._believed.pop(process.number, None)
         self._held = {
             seat: held for seat, held in self._held.items() if seat.process is not process
         }
@@ -110,6 +116,15 @@ class Ledgers(Watch):
                 if seat.group != CONTROLLER_GROUP:
                     now = shards_of(seat.replica.group, self._shards)
                     self.ownership.look_at_copy(seat, [], now)
+
+    def _look_at_atlas(self, process: Process) -> None:
+        assert isinstance(process.crew, Roster), "many groups are on a roster"
+        atlas = process.crew.atlas
+        version, before = self._believed.get(process.number, (0, []))
+        if atlas.version != version and atlas.shards:
+            now = [int(atlas.serving(ShardId(shard)).epoch) for shard in range(atlas.shards)]
+            self._believed[process.number] = (atlas.version, now)
+            self.ownership.look_at_atlas(process.label, before or [0] * len(now), now)
 
     def _learn(self, seat: Seat) -> None:
         for done in self.books[seat.group].learn(seat.replica):

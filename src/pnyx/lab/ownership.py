@@ -78,6 +78,12 @@ CLOCK_MOVES: Final = Invariant(
     "A key that has expired comes back at a group whose clock is behind.",
     Mark("moved_to_a_slower_clock", "A shard came to a group whose committed time was behind."),
 )
+ATLAS_GROWS: Final = Invariant(
+    "atlas_never_goes_back",
+    "sharding: nodes believe the highest epoch",
+    "A node that believes what was so before sends its clients where nobody serves.",
+    Mark("atlas_followed_a_move", "A node learned that a shard has changed hands."),
+)
 ONE_HISTORY: Final = Invariant(
     "effects_follow_one_history",
     "sharding: exactly once, over all groups and configurations",
@@ -93,6 +99,7 @@ INVARIANTS: Final = (
     OLD_COPY_GONE,
     DIRECTORY_FOLLOWS,
     CLOCK_MOVES,
+    ATLAS_GROWS,
     ONE_HISTORY,
 )
 
@@ -232,7 +239,10 @@ class Ownership:
                 self.marks.hit(ONE_SERVER.sometimes)
         if after.served:
             self._serves(done, shard, after.epoch)
-        if before.phase is Phase.FROZEN and after.phase is not Phase.FROZEN:
+        was_leaving = before.phase in {Phase.EXPORTING, Phase.FROZEN}
+        if (was_leaving and after.phase is Phase.AWAY) or (
+            before.phase is Phase.FROZEN and after.phase is not Phase.FROZEN
+        ):
             attempt, following = (shard, before.epoch), (shard, Epoch(before.epoch + 1))
             is_elsewhere = self.served.get(following, done.group) != done.group
             if after.served and attempt not in self.rejected:
@@ -307,6 +317,20 @@ class Ownership:
                         f"{seat.label} still has {len(rows)} rows of shard {number}, which group "
                         f"{seat.group} gave away: {min(rows)!r}"
                     )
+
+    def look_at_atlas(self, who: str, before: Sequence[int], now: Sequence[int]) -> None:
+        """Judge what a node believes of each shard's epoch, now and when it was looked at last.
+
+        Raises:
+            Violation: it believes an older one.
+        """
+        for shard, (earlier, epoch) in enumerate(zip(before, now, strict=True)):
+            if epoch < earlier:
+                raise ATLAS_GROWS.broken(
+                    f"{who} knew epoch {earlier} of shard {shard}, and believes in {epoch} now"
+                )
+            if epoch > earlier > 0:
+                self.marks.hit(ATLAS_GROWS.sometimes)
 
 
 def rows_of(group: Group, shard: ShardId, count: int) -> dict[bytes, bytes]:

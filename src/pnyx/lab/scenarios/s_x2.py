@@ -15,10 +15,13 @@ from pnyx.lab.scenarios.clerks import Clerk
 from pnyx.lab.scenarios.fleet import Fleet, fleet_scenario, keys_by_shard, manned
 from pnyx.lab.scenarios.tripwire import Step, Tripwire
 from pnyx.lab.stage import WorldStage
+from pnyx.replica.limits import MigrationLimits
 
 SOURCE: Final = 100
 DESTINATION: Final = 101
 SHARDS: Final = 4
+LIMITS: Final = MigrationLimits(chunk_bytes=400, freeze_bytes=4_000)
+"""A few chunks, and several changes at a time."""
 KEYS: Final = 3
 """That each clerk counts in, and as many that lie still."""
 CLERKS: Final = 2
@@ -185,6 +188,7 @@ for _number, _cell in enumerate(CELLS, start=1):
         source="sharding: the crash matrix of a move",
         layout=apart((SOURCE, DESTINATION), shards=SHARDS),
         compact_bytes=4_000,
+        migration=LIMITS,
         profile=_cell.profile,
         unreliable=_cell.profile is not RELIABLE,
     )(cell_of(_cell))

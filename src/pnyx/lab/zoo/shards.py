@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pnyx.ids import GroupId
+from pnyx.ids import GroupId, ShardId
 from pnyx.lab.zoo import sessions
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine import group, moving, planning, rebalance
@@ -14,14 +14,21 @@ from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import Join, Leave
 from pnyx.machine.holdings import Holdings, Phase, Shard
 from pnyx.machine.keyspace import Keyspace
-from pnyx.machine.moves import Chunk
-from pnyx.machine.results import Result
-from pnyx.machine.rows import KIND_DATA
-
-_NOT_MOVING: Final = (
-    "No node carries a move out yet; the rules of one have tests of their own, in which this is "
-    "planted."
+from pnyx.machine.moves import (
+    Chunk,
+    MoveActivate,
+    MoveChunk,
+    MoveDone,
+    MoveFreeze,
+    MoveRejected,
 )
+from pnyx.machine.results import OK, Result
+from pnyx.machine.rows import KIND_DATA, PLAIN_BYTES
+from pnyx.replica.departures import Departures
+
+_UNCOMPARED: Final = (Patch(Shard, "content", property(lambda _: 0)),)
+"""The copy is not compared, or it would be rejected for ever: the bug is in both."""
+_FROZEN_MS: Final = 200
 
 
 @mutant(
@@ -144,23 +151,145 @@ def _old_copy_stays_on_followers() -> Patches:
     return [Patch(Keyspace, "drop", drop)]
 
 
+@mutant(
+    "S3-effects-as-operations",
+    story="The change log says what was asked, not what came of it: an increment that the copied "
+    "row holds already is done to it again.",
+    seen="a hazard of every fuzzy copy",
+    caught_by=("copy_equals_source", "effects_follow_one_history", "scenario"),
+    scenario="S-X2-12",
+)
+def _effects_as_operations() -> Patches:
+    put = moving._put  # noqa: SLF001 - where no caller may
+
+    def put_again(
+        keyspace: Keyspace, key: bytes, row: bytes | None, *, is_new: bool = False
+    ) -> None:
+        held = None if is_new else keyspace.row(keyspace.prefix + key)
+        is_sum = held is not None and key[:1] == KIND_DATA and held[PLAIN_BYTES:].isdigit()
+        if held is not None and row is not None and is_sum:
+            row = row[:PLAIN_BYTES] + b"%d" % (int(held[PLAIN_BYTES:]) + 1)
+        put(keyspace, key, row, is_new=is_new)
+
+    return [
+        Patch(moving, "_put", put_again),
+        *_UNCOMPARED,
+    ]
+
+
+@mutant(
+    "S5-resumed-beyond-the-gap",
+    story="A chunk that was read later says how far the source had come by then, and the copy goes "
+    "on from there: what changed meanwhile in rows that were copied before is lost.",
+    seen="a hazard of every copy that another replica goes on with",
+    caught_by=("copy_equals_source", "effects_follow_one_history", "scenario"),
+    scenario="S-X2-11",
+)
+def _resumed_beyond_the_gap() -> Patches:
+    right = moving.SHARDS.commands[MoveChunk]
+
+    def chunk(keyspace: Keyspace, command: Any) -> Result:
+        result = right(keyspace, command)
+        held = moving._at_destination(  # noqa: SLF001 - where no caller may
+            keyspace, command.shard, command.epoch
+        )
+        if result == OK and held is not None:
+            held.changes = max(held.changes, command.chunk.at)
+        return result
+
+    return [Patch(moving.SHARDS.commands, MoveChunk, chunk), *_UNCOMPARED]
+
+
+@mutant(
+    "S6-deleted-with-the-freeze",
+    story="The source deletes the shard when it is frozen, for the copy is as good as there. The "
+    "last changes are on nobody's disk any more.",
+    seen="shardkv of MIT 6.824, challenge 1",
+    caught_by=("source_follows_the_destination",),
+    scenario="S-3",
+)
+def _deleted_with_the_freeze() -> Patches:
+    freeze = moving.SHARDS.commands[MoveFreeze]
+    done = moving.SHARDS.commands[MoveDone]
+
+    def freeze_and_delete(keyspace: Keyspace, command: MoveFreeze) -> Result:
+        result = freeze(keyspace, command)
+        done(keyspace, MoveDone(command.shard, command.epoch))
+        return result
+
+    return [Patch(moving.SHARDS.commands, MoveFreeze, freeze_and_delete)]
+
+
+@mutant(
+    "S8-unfrozen-on-a-time-out",
+    story="A source that hears nothing of its frozen shard serves it again, and does not ask the "
+    "destination's log. That has activated it.",
+    seen="a hazard of every hand-over: time-outs decide",
+    caught_by=("source_follows_the_destination", "one_group_serves_a_shard"),
+    scenario="S-X2-19",
+)
+def _unfrozen_on_a_time_out() -> Patches:
+    right = Departures._of_leaving  # noqa: SLF001 - where no caller may
+
+    def of_leaving(departures: Departures, shard: ShardId, held: Shard, *following: Any) -> Any:
+        found = right(departures, shard, held, *following)
+        is_known = found is not None and isinstance(found[1][0], MoveDone)
+        if held.phase is Phase.FROZEN and following[-1] >= _FROZEN_MS and not is_known:
+            me = departures._me  # noqa: SLF001 - where no caller may
+            return me, (MoveRejected(shard, held.epoch),)
+        return found
+
+    return [Patch(Departures, "_of_leaving", of_leaving)]
+
+
+@mutant(
+    "S13-clock-stays-behind",
+    story="A shard moves and its time does not: a key that had expired is there again at a group "
+    "whose clock is behind.",
+    seen="a hazard of clocks that are agreed on a group",
+    caught_by=("clock_moves_along",),
+    scenario="S-4",
+)
+def _clock_stays_behind() -> Patches:
+    right = moving.SHARDS.commands[MoveActivate]
+
+    def activate(keyspace: Keyspace, command: MoveActivate) -> Result:
+        before_ms = keyspace.clock_ms
+        result = right(keyspace, command)
+        keyspace.clock_ms = keyspace.estimate_ms = before_ms
+        return result
+
+    return [Patch(moving.SHARDS.commands, MoveActivate, activate)]
+
+
 MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
     _checked_when_proposed,
     _sessions_stay_behind,
-    Absent("S3", "Effects are logged as operations.", _NOT_MOVING),
-    Absent("S4", "The tail is applied before the last chunk.", _NOT_MOVING),
-    Absent("S5", "A copy goes on from an older view.", _NOT_MOVING),
-    Absent("S6", "The old copy goes before the new owner's commit.", _NOT_MOVING),
+    _effects_as_operations,
+    Absent(
+        "S4",
+        "The tail is applied before the last chunk.",
+        "No run of the scenarios has changes of a key waiting while a later chunk is on its way; "
+        "the rules of a move have tests of their own, in which this is planted.",
+    ),
+    _resumed_beyond_the_gap,
+    _deleted_with_the_freeze,
     _old_copy_stays_on_followers,
-    Absent("S8", "The source unfreezes on a time-out.", _NOT_MOVING),
+    _unfrozen_on_a_time_out,
     _rebalance_iterates_a_map,
     _number_skipped,
-    Absent("S11", "One stalled shard stops the others.", _NOT_MOVING),
+    Absent(
+        "S11",
+        "One stalled shard stops the others.",
+        "No scenario has a dead and a live source at once yet; tests of the migration do.",
+    ),
     sessions.LOCAL_CLOCK,
-    Absent("S13", "A shard's clock stays behind when it moves.", _NOT_MOVING),
+    _clock_stays_behind,
     sessions.LATE,
     sessions.ACKNOWLEDGED,
     Absent(
-        "S16", "A stale directory overwrites a newer epoch.", "No node follows a directory yet."
+        "S16",
+        "A stale directory overwrites a newer epoch.",
+        "No scenario tells a node of an older directory after a newer one; tests of the atlas do.",
     ),
 )
