@@ -1,5 +1,7 @@
 """One word for what all nodes say, an absent one included."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -201,3 +203,28 @@ def test_each_group_has_a_leader_of_its_own() -> None:
     seen = judge([of_groups(f"n{n}", n, {0: 3, 1: 1, 2: 2}) for n in (1, 2, 3)])
     assert seen.word is Word.HEALTHY
     assert seen.leaders == ((0, "n3"), (1, "n1"), (2, "n2"))
+
+
+RACE = """
+import sys, threading
+sys.setswitchinterval(1e-7)
+from pnyx.admin import controller, health, members, movement
+report = b'{"label":"n1","me":1,"term":1,"quorum":true,"leader":1,"members":[]}'
+documents = ((health._decode, report),
+    (movement._decode, b'{}'), (members._decode, b'{"outcome":"done"}'),
+    (controller._decode_told, b'{"outcome":"done","result":{}}'))
+go = threading.Barrier(8)
+def decode():
+    go.wait()
+    for each, document in documents:
+        each(document)
+threads = [threading.Thread(target=decode) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_threads_that_decode_first_at_the_same_time_do_not_crash_the_process() -> None:
+    # With `msgspec.json.decode(..., type=...)` one of 25 such processes ended by SIGSEGV.
+    for _ in range(5):
+        assert subprocess.run([sys.executable, "-c", RACE], check=False).returncode == 0

@@ -131,6 +131,11 @@ class Cluster:
     """What the nodes' `requirepass` says."""
 
 
+# Made once, before any thread; see health.py.
+_decode_told: Final = msgspec.json.Decoder(_Told).decode
+_decode_configuration: Final = msgspec.json.Decoder(Configuration).decode
+_decode_directory: Final = msgspec.json.Decoder(Directory).decode
+
 # What may be asked for.
 
 
@@ -170,14 +175,14 @@ def configuration(cluster: Cluster, number: int | None = None) -> Configuration:
         NoAnswer: no node answers, or the password is wrong.
     """
     told = _ask(cluster, {"query": number}, "could not ask who has what", changes=False)
-    return msgspec.json.decode(told, type=Configuration)
+    return _decode_configuration(told)
 
 
 def maps(cluster: Cluster) -> Maps:
     """Return the newest configuration, and who serves what; errors as of `configuration`."""
     # In this order: a directory that is newer could speak of groups that are not known.
     told = _ask(cluster, {"whereabouts": None}, "could not ask who serves what", changes=False)
-    return Maps(configuration(cluster), msgspec.json.decode(told, type=Directory))
+    return Maps(configuration(cluster), _decode_directory(told))
 
 
 def change(cluster: Cluster, wish: Change) -> Configuration:
@@ -190,14 +195,14 @@ def change(cluster: Cluster, wish: Change) -> Configuration:
         NoAnswer: no node answers, or the password is wrong.
     """
     what = f"could not {next(iter(wish))}; nothing was changed"
-    return msgspec.json.decode(_ask(cluster, wish, what, changes=True), type=Configuration)
+    return _decode_configuration(_ask(cluster, wish, what, changes=True))
 
 
 def plan(cluster: Cluster, wish: Change) -> Configuration:
     """Return the configuration that a join, leave or move would lead to now; errors as `change`."""
     what = f"{next(iter(wish))} would be refused"
     told = _ask(cluster, {"plan": wish}, what, changes=False)
-    return msgspec.json.decode(told, type=Configuration)
+    return _decode_configuration(told)
 
 
 def slots_of(shard: int, count: int) -> tuple[int, int]:
@@ -224,7 +229,7 @@ def _ask(cluster: Cluster, wish: Change, what: str, *, changes: bool) -> msgspec
                 raise _unknown(what, error.cause) from error
             silent = error
             continue
-        told = msgspec.json.decode(answer, type=_Told)
+        told = _decode_told(answer)
         match told.outcome:
             case "done":
                 return told.result

@@ -100,6 +100,10 @@ class Report(msgspec.Struct, frozen=True):
         return max(found, key=lambda member: member.voter, default=None)
 
 
+# Made once, before any thread: msgspec crashes if two threads look into a type first at one time.
+_decode: Final = msgspec.json.Decoder(Report).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One node and what came of asking it."""
@@ -325,7 +329,7 @@ def _ask(label: str, host: str, port: int) -> Asked:
     address = f"{host}:{port}"
     try:
         document = page.ask(host, port, "/v1/status")
-        return Asked(label, address, msgspec.json.decode(document, type=Report), "", document)
+        return Asked(label, address, _decode(document), "", document)
     except page.NoAnswer as error:
         return Asked(label, address, None, f"{error.cause or error.effect}")
     except msgspec.DecodeError as error:

@@ -73,6 +73,10 @@ class _Told(msgspec.Struct, frozen=True):
     port: int = 0
 
 
+# Made once, before any thread; see health.py.
+_decode: Final = msgspec.json.Decoder(_Told).decode
+
+
 def change(
     pages: Mapping[str, tuple[str, int]],
     verb: str,
@@ -149,7 +153,7 @@ def _change_in(
 def _ask(place: tuple[str, int], verb: str, label: str, group: int, password: str | None) -> _Told:
     body = msgspec.json.encode({verb: label, "group": group})
     answer = page.ask(*place, "/v1/members", body=body, timeout_s=CHANGE_S_MAX, password=password)
-    return msgspec.json.decode(answer, type=_Told)
+    return _decode(answer)
 
 
 def _leader(pages: Mapping[str, tuple[str, int]], group: int) -> tuple[str, int] | None:

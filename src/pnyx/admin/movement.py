@@ -37,6 +37,10 @@ class Moves(msgspec.Struct, frozen=True):
     """The last ones since that node's start, oldest first."""
 
 
+# Made once, before any thread; see health.py.
+_decode: Final = msgspec.json.Decoder(Moves).decode
+
+
 def ask_moves(pages: Mapping[str, tuple[str, int]]) -> Moves:
     """Return what all nodes that answer say of moves; those under way by shard."""
     with ThreadPoolExecutor(max_workers=min(THREADS_MAX, max(1, len(pages)))) as pool:
@@ -50,6 +54,6 @@ def ask_moves(pages: Mapping[str, tuple[str, int]]) -> Moves:
 
 def _ask(place: tuple[str, int]) -> Moves:
     try:
-        return msgspec.json.decode(page.ask(*place, "/v1/moves"), type=Moves)
+        return _decode(page.ask(*place, "/v1/moves"))
     except page.NoAnswer:
         return Moves()
