@@ -8,9 +8,10 @@ import pytest
 from pnyx.errors import Unlisted
 from pnyx.lab.swarm import draw
 from pnyx.lab.zoo import catalogue, page
-from pnyx.lab.zoo.hunting import fitting, judged, played
+from pnyx.lab.zoo.hunting import fitting, judged, measure, played
 from pnyx.lab.zoo.mutant import Mutant, planted
 from pnyx.lab.zoo.pinned import PINNED
+from pnyx.lab.zoo.sizes import SIZES
 
 LINES = {
     "A": (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 14, 15, 17, 18),
@@ -31,7 +32,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "zoo.md"
 
 def test_every_line_of_the_list_is_planted_or_says_why_not() -> None:
     wanted = [f"{family}{number}" for family, numbers in LINES.items() for number in numbers]
-    assert [entry.id for entry in catalogue.ENTRIES] == wanted
+    assert list(dict.fromkeys(entry.id for entry in catalogue.ENTRIES)) == wanted
 
 
 NOT_CAUGHT_YET = frozenset(
@@ -103,6 +104,21 @@ def test_the_page_of_the_zoo_is_the_one_that_the_code_makes() -> None:
 def test_the_table_of_pinned_seeds_is_written_as_it_is_read() -> None:
     source = Path(page.__file__).parent / "pinned.py"
     assert source.read_text() == page.pinned_source(PINNED)
+
+
+def test_what_is_left_of_a_pinned_run_is_measured_by_shrinking_it() -> None:
+    assert set(SIZES) <= {mutant.name for mutant in IN_THE_SWARM}
+    assert all(size.seed == PINNED[name].seed for name, size in SIZES.items()), "measure it anew"
+    cheap = [catalogue.named("A1"), catalogue.named("A8"), catalogue.named("S1")]
+    measured = {mutant.name: size for mutant, size in measure(PINNED, cheap)}
+    # One of a scenario is no run of the swarm, and is passed over.
+    assert list(measured) == [mutant.name for mutant in cheap[:2]]
+    assert measured == {name: SIZES[name] for name in measured}
+
+
+def test_the_table_of_sizes_is_written_as_it_is_read() -> None:
+    source = Path(page.__file__).parent / "sizes.py"
+    assert source.read_text() == page.sizes_source(SIZES)
 
 
 def _held(owner: Any, name: Any) -> object:

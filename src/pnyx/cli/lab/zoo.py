@@ -16,11 +16,11 @@ from pnyx.lab.shrink import shrink
 from pnyx.lab.swarm import Plan
 from pnyx.lab.telling import told
 from pnyx.lab.trace import Recorder
-from pnyx.lab.zoo import pinned
+from pnyx.lab.zoo import pinned, sizes as sizes_of_zoo
 from pnyx.lab.zoo.catalogue import ABSENT, MUTANTS, named
-from pnyx.lab.zoo.hunting import Found, hunt as hunt_one, hunt_all, judged
+from pnyx.lab.zoo.hunting import Found, hunt as hunt_one, hunt_all, judged, measure as measure_all
 from pnyx.lab.zoo.mutant import Mutant
-from pnyx.lab.zoo.page import pinned_source
+from pnyx.lab.zoo.page import pinned_source, sizes_source
 
 CAUGHT: Final = 0
 MISSED: Final = VIOLATED
@@ -81,6 +81,25 @@ def hunt(
         print("not caught: a hole in the Lab", file=sys.stderr)
         return MISSED
     _show(mutant, found)
+    return CAUGHT
+
+
+@zoo.command
+def measure(*, sizes: Path | None = None) -> int:
+    """Make the pinned run of every bug in the swarm as small as it gets; write zoo/sizes.py.
+
+    Args:
+        sizes: the file to write; left out, the one of this checkout.
+    """
+    progress = Progress(sum(not mutant.scenario for mutant in MUTANTS), "bugs")
+    measured = {}
+    for mutant, size in measure_all(pinned.PINNED, MUTANTS):
+        progress.step(mutant.name)
+        measured[mutant.name] = size
+    progress.end()
+    path = sizes or Path(sizes_of_zoo.__file__)
+    path.write_text(sizes_source(measured), encoding="utf-8")
+    print(f"{len(measured)} measured; {path.name} is written", file=sys.stderr)
     return CAUGHT
 
 

@@ -19,6 +19,7 @@ from pnyx.consensus.raft.state import RaftState
 from pnyx.errors import PnyxError
 from pnyx.ids import GroupId, NodeId
 from pnyx.lab import boarding
+from pnyx.lab.zoo import sessions
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine.commands import Append
 from pnyx.machine.group import Group
@@ -187,4 +188,5 @@ MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
     _lost_tail_accepted,
     _refused_candidate_resets_timers,
     _repeated_request_runs_again,
+    sessions.AGAIN,
 )

@@ -3,18 +3,22 @@
 Most are runs of the general swarm. What it has no place for is hunted in a scenario.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from typing import Final
 
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.judge import SCENARIO_FAILED, judges, watched_scenario
 from pnyx.lab.run import Outcome, run
+from pnyx.lab.shrink import shrink
 from pnyx.lab.swarm import Plan, draw
 from pnyx.lab.watch import Violation
 from pnyx.lab.world import World
 from pnyx.lab.zoo.mutant import Mutant, planted
+from pnyx.lab.zoo.pinned import Pin
+from pnyx.lab.zoo.sizes import Size
 
 RUNS_MAX: Final = 2_000
 """A mutant that survives so many runs is a hole in the Lab."""
@@ -23,6 +27,8 @@ REQUESTS_MAX: Final = 300
 """A light run asks about so many."""
 ANSWER_US: Final = 5_000
 """What an answer takes, more or less."""
+MEASURE_EVENTS_MAX: Final = 40_000
+"""Of the runs in which one bug is made smaller to be measured: some five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,18 @@ def hunt(mutant: Mutant, seeds: Iterable[int], *, runs_max: int = RUNS_MAX) -> F
         if violation is not None:
             return Found(mutant, seed, violation, outcome, runs)
     return None
+
+
+def measure(pins: Mapping[str, Pin], mutants: Iterable[Mutant]) -> Iterator[tuple[Mutant, Size]]:
+    """Shrink the run of the swarm in which each is pinned; yield how much is left of it."""
+    for mutant in mutants:
+        if mutant.scenario or mutant.name not in pins:
+            continue
+        seed = pins[mutant.name].seed
+        caught = judged(draw(seed, consensus=mutant.consensus), mutant)
+        judge = partial(judged, mutant=mutant)
+        smallest = shrink(caught, judge, events_max=MEASURE_EVENTS_MAX)
+        yield mutant, Size(seed, len(smallest.plan.faults), smallest.requests)
 
 
 def hunt_all(

@@ -1,11 +1,13 @@
-"""What is written down of the hunts: the table of pinned seeds, and the page of the reference."""
+"""What is written down of the hunts: pinned seeds, sizes, and the page of the reference."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Final
 
 from pnyx.lab.zoo.catalogue import ABSENT, MUTANTS
 from pnyx.lab.zoo.mutant import FAMILIES
 from pnyx.lab.zoo.pinned import PINNED, Pin
+from pnyx.lab.zoo.sizes import SIZES, Size
 
 _PINNED_BEGINS: Final = '''\
 """A seed for each planted bug that catches it at once. Made by `pnyx lab zoo hunt --all`."""
@@ -26,6 +28,24 @@ class Pin(NamedTuple):
 
 PINNED: Final[dict[str, Pin]] = {
 '''
+_SIZES_BEGIN: Final = '''\
+"""How little is left of each planted bug's pinned run. Made by `pnyx lab zoo measure`."""
+
+from typing import Final, NamedTuple
+
+
+class Size(NamedTuple):
+    """The smallest run that was found to break the same rule."""
+
+    seed: int
+    """Of the run that it was made of."""
+    faults: int
+    requests: int
+    """But for those to a healed core."""
+
+
+SIZES: Final[dict[str, Size]] = {
+'''
 _PAGE_BEGINS: Final = """\
 # The bug zoo
 
@@ -35,7 +55,9 @@ product. The Lab must notice each within 2,000 runs of its general swarm, which 
 what is planted, or of a scenario where the swarm has no place for it (families S, P and W). "Caught
 by" is the invariant that broke first at the pinned seed (`scenario`: what its script asserts),
 "runs" is how many runs the hunt took (at most, where only the seed is known). A hunt may leave out
-runs of the swarm that cannot show its bug. `pnyx lab zoo hunt NAME` hunts one.
+runs of the swarm that cannot show its bug. `pnyx lab zoo hunt NAME` hunts one. "Smallest" is what
+`pnyx lab zoo measure` left of the swarm's run at the pinned seed within a few seconds: faults +
+requests.
 
 """
 
@@ -50,9 +72,19 @@ def pinned_source(pins: Mapping[str, Pin]) -> str:
     return _PINNED_BEGINS + "".join(lines) + "}\n"
 
 
+def sizes_source(sizes: Mapping[str, Size]) -> str:
+    """Return the text of zoo/sizes.py for `sizes`, by the mutants' names."""
+    lines = [
+        f'    "{mutant.name}": Size({size.seed}, {size.faults}, {size.requests}),\n'
+        for mutant in MUTANTS
+        if (size := sizes.get(mutant.name)) is not None
+    ]
+    return _SIZES_BEGIN + "".join(lines) + "}\n"
+
+
 def page() -> str:
     """Return docs/reference/zoo.md."""
-    parts = [_PAGE_BEGINS]
+    parts = [_PAGE_BEGINS, _half_are_smaller()]
     for letter, title in FAMILIES.items():
         rows = [
             (
@@ -61,6 +93,7 @@ def page() -> str:
                 mutant.seen,
                 _caught(mutant.name),
                 _runs(mutant.name),
+                _smallest(mutant.name),
             )
             for mutant in MUTANTS
             if mutant.family == letter
@@ -80,7 +113,10 @@ def page() -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    head = "| mutant | what is wrong | seen in | caught by | runs |\n|---|---|---|---|---|\n"
+    head = (
+        "| mutant | what is wrong | seen in | caught by | runs | smallest |\n"
+        "|---|---|---|---|---|---|\n"
+    )
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -92,3 +128,19 @@ def _caught(name: str) -> str:
 def _runs(name: str) -> str:
     pin = PINNED.get(name)
     return "" if pin is None else str(pin.runs)
+
+
+def _smallest(name: str) -> str:
+    size = SIZES.get(name)
+    return "" if size is None else f"{size.faults} + {size.requests}"
+
+
+def _half_are_smaller() -> str:
+    if not SIZES:
+        return ""
+    faults = median(size.faults for size in SIZES.values())
+    requests = median(size.requests for size in SIZES.values())
+    return (
+        f"Of the {len(SIZES)} that were measured the median is {faults:g} faults and {requests:g} "
+        "requests.\n\n"
+    )

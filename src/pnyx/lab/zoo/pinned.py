@@ -89,6 +89,7 @@ PINNED: Final[dict[str, Pin]] = {
     "G10-lost-tail-accepted": Pin(0, "recovery_is_exact", 1),
     "G11-refused-candidate-resets-timers": Pin(0, "timers_move_for_a_reason", 1),
     "G12-repeated-request-runs-again": Pin(80, "no_request_twice", 81),
+    "G12-session-write-runs-again": Pin(0, "session_write_done_once", 1),
     "H1-promise-not-durable": Pin(0, "durable_before_sent", 1),
     "H2-accepting-promises-nothing": Pin(176, "nothing_below_the_promise", 177),
     "H3-ballot-used-again-after-restart": Pin(0, "ballot_used_once", 1),

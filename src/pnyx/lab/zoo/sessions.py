@@ -1,4 +1,4 @@
-"""Family S, the half of it that is about sessions: what is forgotten, and when."""
+"""What families S and G say of sessions: what is forgotten, and when."""
 
 # A mutant reaches where no caller may.
 
@@ -81,7 +81,26 @@ def _acknowledgement_dropped_too_early() -> Patches:
     return [Patch(Sessions, "keep", keep)]
 
 
+@mutant(
+    "G12-session-write-runs-again",
+    story="A client hears nothing and sends a write of its session again: nobody remembers that it "
+    "was done, and it is done twice.",
+    seen="Raft thesis 6.3",
+    caught_by=("session_write_done_once", "retry_gets_first_answer"),
+    scenario="K-X2",
+)
+def _session_write_runs_again() -> Patches:
+    right = Sessions.record
+
+    def record(sessions: Sessions, *where: Any) -> Any:
+        found = right(sessions, *where)
+        return None if found is None else msgspec.structs.replace(found, kept=())
+
+    return [Patch(Sessions, "record", record)]
+
+
+AGAIN: Final = _session_write_runs_again
 LOCAL_CLOCK: Final = _expiry_by_the_local_clock
 LATE: Final = _late_retry_is_new
 ACKNOWLEDGED: Final = _acknowledgement_dropped_too_early
-"""By what is wrong: the list of family S has them at their lines."""
+"""By what is wrong: the lists of families G and S have them at their lines."""
