@@ -42,13 +42,13 @@ check: $(READY)
 # has a line of its own. What the minutes leave of the swarm's seeds is not run.
 lab: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..3,fresh:1
-	$(BIN)/pnyx lab campaign scenarios --consensus multipaxos --seeds 1
+	$(BIN)/pnyx lab campaign engines --consensus multipaxos --seeds 1
 	$(BIN)/pnyx lab campaign swarm --seeds 1..250,fresh:40 --seconds 180
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..60,fresh:20 --seconds 60
 
 nightly: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50
-	$(BIN)/pnyx lab campaign scenarios --consensus multipaxos --seeds 1..10
+	$(BIN)/pnyx lab campaign engines --consensus multipaxos --seeds 1..10
 	$(BIN)/pnyx lab zoo hunt --all
 	$(BIN)/pnyx lab campaign swarm --seeds fresh:2000
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds fresh:2000

@@ -31,6 +31,7 @@ FAMILIES: Final = {
     "raft": ("R-", "M-"),
     "kv": ("V-", "L-", "K-"),
     "network": ("N-",),
+    "engines": ("R-", "M-", "K-", "V-", "L-", "N-", "X-"),
     "backup": ("PRIMARY-", "W-", "B-"),
     "paxos": ("SINGLE-", "MULTI-", "P-", "Q-", "D-"),
 }
