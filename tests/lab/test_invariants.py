@@ -176,7 +176,7 @@ def _lose_votes(patch: Patch) -> None:
         log = agreed(*found)
         return RecoveredGroup(HardState(log.hard_state.term), log.compacted, log.entries)
 
-    patch.setattr("pnyx.lab.process.agreed", forgets)
+    patch.setattr("pnyx.lab.boarding.agreed", forgets)
 
 
 def _vote_for_everybody(patch: Patch) -> None:
@@ -299,7 +299,7 @@ def _recover_less(patch: Patch) -> None:
         kept = max(len(log.entries) - 1, group.applied.index - log.compacted.index)
         return RecoveredGroup(log.hard_state, log.compacted, log.entries[:kept])
 
-    patch.setattr("pnyx.lab.process.agreed", loses)
+    patch.setattr("pnyx.lab.boarding.agreed", loses)
 
 
 def _believe_too_much(patch: Patch) -> None:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,21 @@ def test_groups_join_and_leave_by_command_and_every_write_is_done_once(capsys: S
         assert "would leave no group to serve the keys" in capsys.readouterr().err
 
 
+@contextmanager
+def interruptible(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a program as a terminal would, even if SIGINT is ignored where the tests run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        program = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
 def test_moves_to_a_dead_group_wait_say_why_are_taken_back_and_go_on(capsys: Said) -> None:
     with Cluster(settings={"groups": 1, "shards": 4}) as cluster:
         cluster.start()
@@ -107,13 +124,13 @@ def test_moves_to_a_dead_group_wait_say_why_are_taken_back_and_go_on(capsys: Sai
         cluster.pause("n3")
         assert run(["group", "add", "g2", "--nodes", "n3", "--wait", "0", *http(cluster)]) == 0
         words = [sys.executable, "-m", "pnyx.cli.entry", "group", "add", "g2", *http(cluster)]
-        waits = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert waits.stderr is not None
-        assert "waiting: g2 has no leader with a quorum (2 shards wait): n3" in (
-            waits.stderr.readline()
-        )
-        waits.send_signal(signal.SIGINT)
-        _, said = waits.communicate(timeout=60)
+        with interruptible(words) as waits:
+            assert waits.stderr is not None
+            assert "waiting: g2 has no leader with a quorum (2 shards wait): n3" in (
+                waits.stderr.readline()
+            )
+            waits.send_signal(signal.SIGINT)
+            _, said = waits.communicate(timeout=60)
         assert waits.returncode == 130
         assert "the shards go on moving; `pnyx group add g2` goes on waiting" in said
         assert run(["shards", "move", "3", "g1", *http(cluster)]) == 0, "it is taken back"
