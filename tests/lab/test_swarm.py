@@ -1,7 +1,10 @@
 """What a run of the swarm is made of."""
 
+from pnyx.lab import faults
+from pnyx.lab.faults import Fault, FaultKind
 from pnyx.lab.judge import watched
 from pnyx.lab.swarm import draw
+from pnyx.lab.world import World
 
 
 def test_no_fault_begins_once_the_phase_of_safety_is_over() -> None:
@@ -13,3 +16,22 @@ def test_no_fault_begins_once_the_phase_of_safety_is_over() -> None:
 def test_clients_that_give_up_at_once_do_not_make_a_healed_core_look_dead() -> None:
     # They waited 30 ms, over links that take more for a write and its answer.
     assert watched(draw(5014)).violation is None
+
+
+def test_a_swizzle_that_is_under_way_hurts_nobody_once_its_nodes_are_healed() -> None:
+    # Found by seed 4049: half of its clogs came after the healing, and nobody stayed elected.
+    world = World(1)
+    world.start()
+    everybody = tuple(world.processes)
+    faults.plan(world, [Fault(FaultKind.SWIZZLE, 1_000_000, 12_000_000, everybody)])
+    world.run(1_500_000)
+    faults.mend_all(world, everybody)
+    world.run(4_000_000)
+    term = _newest_term(world)
+    world.run(14_000_000)
+    assert world.leader() is not None
+    assert _newest_term(world) == term
+
+
+def _newest_term(world: World) -> int:
+    return max(process.replica.consensus.term for process in world.running() if process.replica)

@@ -250,11 +250,13 @@ def _swizzle(world: World, fault: Fault) -> None:
     step_us = fault.lasts_us // (2 * len(fault.nodes))
     for position, number in enumerate(fault.nodes):
         clog = Fault(FaultKind.CLOG, 0, 0, (number,))
-        world.timeline.after_us(position * step_us, "clog", NOWHERE, _clog, world, clog)
         back = (position * 7 + 3) % len(fault.nodes)
-        world.timeline.after_us(
-            fault.lasts_us // 2 + back * step_us, "unclog", NOWHERE, _unclog, world, clog
-        )
+        unclog_us = fault.lasts_us // 2 + back * step_us
+        for delay_us, name, act in (
+            (position * step_us, "clog", _clog),
+            (unclog_us, "unclog", _unclog),
+        ):
+            world.timeline.after_us(delay_us, name, NOWHERE, _unless_frozen, world, clog, act)
 
 
 def _lossy(world: World, fault: Fault) -> None:
