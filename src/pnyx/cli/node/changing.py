@@ -11,10 +11,10 @@ from pnyx.admin import leaders
 from pnyx.admin.controller import Cluster
 from pnyx.admin.health import Asked, Health, ask_members, judge
 from pnyx.admin.members import ChangeRefused, change
+from pnyx.cli.asking import go_on
 from pnyx.cli.node.listing import leading
 from pnyx.cli.node.newcomer import Newcomer, write_file
 from pnyx.cli.places import Flag, Password, cluster_of, pages, password as password_of
-from pnyx.errors import SettingsWrong
 
 OK: Final = 0
 FAILED: Final = 1
@@ -197,13 +197,7 @@ def _agreed(
     _print_after(judge(asked), len(rest), sum(one["reachable"] for one in rest))
     if dry_run or yes:
         return yes and not dry_run
-    if not sys.stdin.isatty():
-        raise SettingsWrong(
-            f"did not {what}; nothing was changed",
-            cause="nobody is there to be asked",
-            next_step="say --yes",
-        )
-    return input("go on? [y/N] ").strip().lower() in {"y", "yes"}
+    return go_on(what)
 
 
 def _print_after(before: Health, voters: int, reached: int | None = None) -> None:

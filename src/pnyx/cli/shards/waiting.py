@@ -9,8 +9,8 @@ from pnyx.admin.controller import Cluster
 from pnyx.admin.health import ask_members
 from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Goal
+from pnyx.cli.asking import go_on
 from pnyx.cli.progress import Progress
-from pnyx.errors import SettingsWrong
 
 OK: Final = 0
 REASONS_MAX: Final = 3
@@ -69,15 +69,7 @@ def agreed(what: str, *, yes: bool) -> bool:
         SettingsWrong: nobody is there to be asked.
     """
     print(f"will {what}")
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise SettingsWrong(
-            f"did not {what}; nothing was changed",
-            cause="nobody is there to be asked",
-            next_step="say --yes",
-        )
-    return input("go on? [y/N] ").strip().lower() in {"y", "yes"}
+    return yes or go_on(what)
 
 
 def _reasons(cluster: Cluster, progress: moves.Progress) -> list[str]:
