@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from pnyx.ids import GroupId
-from pnyx.lab.layout import CONTROL, Layout, apart, together
+from pnyx.lab.layout import Layout, apart, together
 from pnyx.lab.process import Process
 from pnyx.lab.watch import Watch
 from pnyx.lab.world import World, WorldSettings
@@ -13,6 +13,7 @@ from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import Member, Placement
 from pnyx.machine.directives import Found, Join
 from pnyx.replica.requests import Answer, Done, Request
+from pnyx.replica.roster import CONTROL
 
 GROUPS: Final = (7, 8, 9)
 APART: Final = apart(GROUPS, shards=10)

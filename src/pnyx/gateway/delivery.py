@@ -15,13 +15,14 @@ from time import monotonic
 from typing import Final, TypeAlias
 
 from pnyx.gateway.client import Client
-from pnyx.gateway.domain import NOBODY, Domain
+from pnyx.gateway.domain import Domain
 from pnyx.gateway.fan import Fan, fan_of
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.outcomes import NOT_SERVED
 from pnyx.gateway.run import Run
 from pnyx.ids import GroupId
 from pnyx.machine.commands import AnyCommand
+from pnyx.machine.configuration import NOBODY
 from pnyx.machine.holdings import WRONG_SHARD, slots_of
 from pnyx.machine.results import Refusal, Result
 from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Request, Unknown

@@ -13,7 +13,6 @@ from typing import Any, Final
 from pnyx.gateway import transactions
 from pnyx.gateway.client import STALE, Client, Mute, Prefix, Queued
 from pnyx.gateway.delivery import Outcome
-from pnyx.gateway.domain import NOBODY
 from pnyx.gateway.fan import is_of_many
 from pnyx.gateway.limits import RUN_BYTES_MAX, RUN_COMMANDS_MAX
 from pnyx.gateway.lobby import Lobby
@@ -40,6 +39,7 @@ from pnyx.gateway.run import Place, Run
 from pnyx.gateway.sessions import NOT_A_PREFIX, NOT_STALE, prefix_of, sequenced, stale_of
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.machine.commands import AnyCommand
+from pnyx.machine.configuration import NOBODY
 from pnyx.machine.holdings import slots_of
 from pnyx.machine.results import OK, Refusal, Status
 from pnyx.machine.slots import slot_of

@@ -9,10 +9,8 @@ from pnyx.gateway.roles import master_of, slots_of
 from pnyx.gateway.store import Store
 from pnyx.ids import GroupId
 from pnyx.machine.commands import Ranges
+from pnyx.machine.configuration import NOBODY
 from pnyx.machine.shards import first_slot, shard_of_slot
-
-NOBODY = GroupId(0)
-"""Serves it right now."""
 
 
 class Domain:

@@ -10,11 +10,12 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from pnyx.gateway.domain import NOBODY, Domain, shards_of
+from pnyx.gateway.domain import Domain, shards_of
 from pnyx.gateway.outcomes import ACROSS_GROUPS
 from pnyx.gateway.roles import slots_of
 from pnyx.ids import SLOT_COUNT, GroupId
 from pnyx.machine import commands as c
+from pnyx.machine.configuration import NOBODY
 from pnyx.machine.holdings import ranges_of, slots_of as slots_of_command
 from pnyx.machine.results import OK, Refusal, Result, Values
 from pnyx.machine.shards import first_slot, shard_of_slot

@@ -1,30 +1,25 @@
 """How replicas come aboard a simulated process: from its disk, or because they are wanted there."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pnyx.consensus import engines
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import HardState, Mark
 from pnyx.ids import GroupId
-from pnyx.lab.layout import CONTROL
 from pnyx.lab.surroundings import GROUP
 from pnyx.machine.controller import CONTROLLER
-from pnyx.machine.group import Group
+from pnyx.machine.group import Group, groups_in
 from pnyx.machine.moving import SHARDS
-from pnyx.machine.rows import KIND_META, group_prefix
-from pnyx.machine.space import Space
 from pnyx.prng import Prng
 from pnyx.replica.replica import Replica
-from pnyx.replica.roster import Missing
+from pnyx.replica.roster import CONTROL, Missing
 from pnyx.storage.agreement import agreed
 from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.wal import Wal
 
 if TYPE_CHECKING:
     from pnyx.lab.process import Process
-
-_GROUPS_END: Final = 1 << 32
 
 
 class Board:
@@ -114,19 +109,3 @@ class Board:
         state = Group(self._process.disk.space, group, machine, shards=shards)
         self.groups[group] = state
         return state
-
-
-def groups_in(space: Space) -> list[GroupId]:
-    """Return the groups that have a meta row, ascending."""
-    found: list[GroupId] = []
-    group = 0
-    while group < _GROUPS_END:
-        start = group.to_bytes(4, "big")
-        row_key = next((key for key, _ in space.scan(start, b"\xff" * 9)), None)
-        if row_key is None:
-            break
-        group = int.from_bytes(row_key[:4], "big")
-        if space.get(group_prefix(GroupId(group), 0) + KIND_META) is not None:
-            found.append(GroupId(group))
-        group += 1
-    return found

@@ -2,12 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from pnyx.ids import GroupId
-
-CONTROL: Final = GroupId(0)
-"""The controller's group."""
 
 
 @dataclass(frozen=True, slots=True)

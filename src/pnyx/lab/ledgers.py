@@ -8,7 +8,6 @@ ownership.py, in its own words.
 
 from collections.abc import Iterable
 from copy import copy
-from typing import Final
 
 from pnyx.consensus.ready import EntryKind
 from pnyx.ids import GroupId, ShardId
@@ -26,10 +25,8 @@ from pnyx.machine.holdings import Shard
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import ForwardReply
 from pnyx.replica.replica import Replica
-from pnyx.replica.roster import Roster
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.memory import MemorySpace
-
-CONTROLLER_GROUP: Final = GroupId(0)
 
 
 class Book:
@@ -91,7 +88,7 @@ class Ledgers(Watch):
         self._look_at_atlas(seat.process)
         applied = seat.replica.group.applied.index
         before, held = self._held.get(seat, (-1, []))
-        if seat.group != CONTROLLER_GROUP and applied != before:
+        if seat.group != CONTROL and applied != before:
             now = shards_of(seat.replica.group, self._shards)
             self._held[seat] = (applied, now)
             self.ownership.look_at_copy(seat, held, now)
@@ -113,7 +110,7 @@ class Ledgers(Watch):
         for process in processes:
             for seat in process.seats.values():
                 self._learn(seat)
-                if seat.group != CONTROLLER_GROUP:
+                if seat.group != CONTROL:
                     now = shards_of(seat.replica.group, self._shards)
                     self.ownership.look_at_copy(seat, [], now)
 
@@ -135,7 +132,7 @@ class Ledgers(Watch):
     def owner(self, shard: int) -> GroupId | None:
         """Return the group that serves a shard, None while it changes hands."""
         for group, book in self.books.items():
-            if group != CONTROLLER_GROUP and book.shards()[shard].served:
+            if group != CONTROL and book.shards()[shard].served:
                 return group
         return None
 

@@ -18,7 +18,6 @@ from pnyx.lab.boarding import Board
 from pnyx.lab.clock import Clock
 from pnyx.lab.disk import Disk, GroupCommit, PowerCut
 from pnyx.lab.hands import Hands
-from pnyx.lab.layout import CONTROL
 from pnyx.lab.seat import Seat
 from pnyx.lab.surroundings import CLUSTER, GROUP, Condition, Counts, Surroundings
 from pnyx.lab.wiring import Wiring, parcels_in
@@ -26,7 +25,7 @@ from pnyx.replica.changes import Change
 from pnyx.replica.effects import Now
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
-from pnyx.replica.roster import Roster
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.owner import Identity
 from pnyx.transport.codec import FORMATION, BadParcel, Packet, Parcel
 from pnyx.transport.frames import BadFrame

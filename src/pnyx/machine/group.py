@@ -24,7 +24,15 @@ from pnyx.machine.machine import Machine
 from pnyx.machine.moves import Changes, Chunk
 from pnyx.machine.moving import changes_of, chunk_of, done_where_held, told_where_held
 from pnyx.machine.results import Result
-from pnyx.machine.rows import KIND_META, Meta, Totals, decode_meta, encode_row, group_prefix
+from pnyx.machine.rows import (
+    KIND_META,
+    Meta,
+    Totals,
+    decode_meta,
+    encode_row,
+    group_end,
+    group_prefix,
+)
 from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.snapshots import Installation, SnapshotView, drop_other_generations
 from pnyx.machine.space import Space
@@ -208,3 +216,15 @@ class Group:
         totals = self._keyspace.totals
         applied, installed = self.applied, self.installed
         return Meta(self._generation, applied, self.membership, totals, installed, self.engine)
+
+
+def groups_in(space: Space) -> list[GroupId]:
+    """Return the groups that have a meta row, ascending."""
+    found: list[GroupId] = []
+    start = b""
+    while (row := next(space.scan(start, b"\xff" * 4), None)) is not None:
+        group = GroupId(int.from_bytes(row[0][:4], "big"))
+        if space.get(group_prefix(group, 0) + KIND_META) is not None:
+            found.append(group)
+        start = group_end(group)
+    return found

@@ -9,16 +9,15 @@ group said its first word; only the controller, which every node is formed with,
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import HardState, Mark
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.controller import CONTROLLER
-from pnyx.machine.group import Group
+from pnyx.machine.group import Group, groups_in
 from pnyx.machine.moving import SHARDS
-from pnyx.machine.rows import KIND_META, group_end, group_prefix
+from pnyx.machine.rows import group_end, group_prefix
 from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.space import Space
 from pnyx.node.settings import Settings
@@ -29,8 +28,6 @@ from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
 from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.rocks import RocksSpace
 from pnyx.storage.wal import Wal, WalSettings
-
-_LAST: Final = GroupId(0xFFFF_FFFF)
 
 
 @dataclass(slots=True)
@@ -120,7 +117,7 @@ def open_data(path: Path, cluster: str, label: str, sizes: WalSettings, consensu
 def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
     space = RocksSpace(directory.path / SPACE_NAME)
     states = {CONTROL: Group(space, CONTROL, CONTROLLER)}
-    for group in _groups_in(space):
+    for group in groups_in(space):
         if group != CONTROL:
             states[group] = Group(space, group, SHARDS, shards=SHARDS_DEFAULT)
     wal, recovered = Wal.open(
@@ -141,19 +138,6 @@ def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
     }
     destroyed = frozenset(recovered.destroyed)
     return Disk(directory, space, stored, wal, recovered.formed, destroyed)
-
-
-def _groups_in(space: Space) -> list[GroupId]:
-    """Return the groups that have a meta row, ascending."""
-    found: list[GroupId] = []
-    start = group_prefix(CONTROL, 0)
-    stop = group_prefix(_LAST, 0)
-    while (row := next(space.scan(start, stop), None)) is not None:
-        group = GroupId(int.from_bytes(row[0][:4], "big"))
-        if space.get(group_prefix(group, 0) + KIND_META) is not None:
-            found.append(group)
-        start = group_end(group)
-    return found
 
 
 def _delete_rows(space: Space, group: GroupId) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pnyx.ids import GroupId
-from pnyx.lab.layout import CONTROL, Layout, apart
+from pnyx.lab.layout import Layout, apart
 from pnyx.lab.ledgers import Ledgers
 from pnyx.lab.scenario import Call, Scenario, Script, Sleep, Step, Until, scenario
 from pnyx.lab.scenarios.clients import Client
@@ -22,6 +22,7 @@ from pnyx.machine.rows import KIND_RECENT, KIND_SHARD
 from pnyx.machine.shards import shard_of_slot
 from pnyx.machine.slots import slot_of
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
+from pnyx.replica.roster import CONTROL
 
 CLASSROOM: Final = (100, 101, 102)
 SHARDS: Final = 10

@@ -3,12 +3,12 @@
 from typing import Final
 
 from pnyx.ids import Epoch, ShardId
-from pnyx.lab.layout import CONTROL
 from pnyx.lab.scenario import Script, Sleep, Until
 from pnyx.lab.scenarios.fleet import Fleet, Planner, manned
 from pnyx.lab.scenarios.sixty import sixty, sixty_scenario
 from pnyx.lab.stage import WorldStage
 from pnyx.machine.directives import MoveFailed
+from pnyx.replica.roster import CONTROL
 
 END_US: Final = 20_000_000
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from pnyx.lab.layout import CONTROL, apart
+from pnyx.lab.layout import apart
 from pnyx.lab.network import RELIABLE, Profile
 from pnyx.lab.scenario import Script, Sleep, Until
 from pnyx.lab.scenarios.clerks import Clerk
@@ -16,6 +16,7 @@ from pnyx.lab.scenarios.fleet import Fleet, fleet_scenario, keys_by_shard, manne
 from pnyx.lab.scenarios.tripwire import Step, Tripwire
 from pnyx.lab.stage import WorldStage
 from pnyx.replica.limits import MigrationLimits
+from pnyx.replica.roster import CONTROL
 
 SOURCE: Final = 100
 DESTINATION: Final = 101
