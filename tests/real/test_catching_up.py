@@ -78,6 +78,7 @@ def test_old_segments_go_and_a_restart_serves_everything() -> None:
         cluster.start()
         cluster.wait_healthy()
         leader = cluster.wait_for_leader()
+        # Within a second or two, and the controller's few entries would keep all of it.
         fill(cluster, leader, 30)
         assert counted(cluster, leader, "pnyx_log_segments") < 8
         for label in cluster.nodes:

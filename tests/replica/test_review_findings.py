@@ -18,6 +18,7 @@ from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
 from pnyx.replica.requests import Done, NotDone, Reason
 from pnyx.replica.roster import CONTROL, Roster
 from pnyx.replica.snapshots import checksum
+from pnyx.storage.wal import WalCounters
 from replica.cluster import WALL_MS, Cluster
 
 SMALL = ReplicaLimits(flush_log_bytes=500, compact_log_bytes=1_000, tail_log_bytes=100)
@@ -187,6 +188,7 @@ class Deaf:
 
     def __init__(self) -> None:
         self.sent: list[tuple[NodeId, Any]] = []
+        self.counters = WalCounters()
 
     def send(self, to: NodeId, _lane: object, packets: Any) -> bool:
         self.sent += [(to, packet.message) for packet in packets]

@@ -86,6 +86,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._space_checked_ms = 0
+        self._segments_seen = 0
         self._stopped = False
         for group in disk.groups:
             roster.add(group, start(group, None), now())
@@ -191,14 +192,7 @@ class Driver:
             self._hand_over(moment)
         if moment.mono_ms >= self._timer_ms:
             roster.tick(moment)
-        if moment.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
-            self._space_checked_ms = moment.mono_ms
-            wal = self._disk.wal
-            roster.tend_disk(
-                low=wal.low_space(),
-                behind=self._disk.space.is_behind(),
-                urgent=wal.lagging(SEGMENT_COUNT_MAX),
-            )
+        self._look_at_disk(moment)
         applied = 0
         while turn := roster.effects(moment):
             applied += self._carry_out(turn)
@@ -211,6 +205,20 @@ class Driver:
             # What it still had to say has left; that is all a retired node does.
             self._retired(roster.replicas[CONTROL].retired)
         self._arm(moment.mono_ms)
+
+    def _look_at_disk(self, moment: Now) -> None:
+        wal = self._disk.wal
+        count, seen = wal.counters.segments, self._segments_seen
+        self._segments_seen = count
+        # A quiet group holds segments back, and a busy one fills many of them within a second.
+        is_due = moment.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS
+        if is_due or count > max(seen, SEGMENT_COUNT_MAX):
+            self._space_checked_ms = moment.mono_ms
+            self.roster.tend_disk(
+                low=wal.low_space(),
+                behind=self._disk.space.is_behind(),
+                urgent=wal.lagging(SEGMENT_COUNT_MAX),
+            )
 
     def _hand_over(self, moment: Now) -> None:
         inbox, self._inbox = self._inbox, defaultdict(list)
