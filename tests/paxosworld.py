@@ -11,8 +11,8 @@ from raftworld import Flight, Member, World
 class PaxosWorld(World):
     """Members 1..size; what a member says must be durable there, as Paxos wants it."""
 
-    def _core_of(self, _member: Member, **found: Any) -> Any:
-        return MultiPaxos(accepted=_member.disk.accepted, **found)
+    def _core_of(self, **found: Any) -> Any:
+        return MultiPaxos(**found)
 
     def __getitem__(self, number: int) -> Any:
         return super().__getitem__(number)

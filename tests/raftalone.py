@@ -11,7 +11,7 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.settings import RaftSettings
-from pnyx.consensus.ready import Delayed, Entry, HardState, Mark, Role, Write
+from pnyx.consensus.ready import Delayed, Entry, HardState, Mark, RecoveredLog, Role, Write
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
 from raftworld import entries
@@ -51,12 +51,14 @@ class Alone:
             prng=Prng(seed),
             now_ms=self.now_ms,
             boot=77,
-            hard_state=HardState(
-                Term(last_term if term is None else term),
-                None if voted_for is None else NodeId(voted_for),
+            recovered=RecoveredLog(
+                HardState(
+                    Term(last_term if term is None else term),
+                    None if voted_for is None else NodeId(voted_for),
+                ),
+                mark,
+                list(entries(*log, after=mark.index)),
             ),
-            entries=entries(*log, after=mark.index),
-            compacted=mark,
             applied=Index(max(applied, mark.index)),
         )
 

@@ -30,6 +30,7 @@ from pnyx.consensus.ready import (
     Position,
     ReadRelease,
     Ready,
+    RecoveredLog,
     Refused,
     Role,
     Write,
@@ -187,20 +188,17 @@ class World:
         member.boots += 1
         member.durable_id = 0
         member.raft = self._core_of(
-            member,
             me=member.node,
             membership=disk.membership,
             settings=self.settings,
             prng=Prng(self.seed * 1000 + number * 100 + member.boots),
             now_ms=self.now_ms,
             boot=number * 1000 + member.boots,
-            hard_state=disk.hard_state,
-            entries=disk.entries,
-            compacted=disk.mark,
+            recovered=RecoveredLog(disk.hard_state, disk.mark, disk.entries, disk.accepted),
             applied=Index(len(member.applied)),
         )
 
-    def _core_of(self, _member: Member, **found: Any) -> Raft:
+    def _core_of(self, **found: Any) -> Raft:
         return Raft(**found)
 
     # Links.

@@ -24,7 +24,7 @@ from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.raft.writes import Writes
-from pnyx.consensus.ready import Entry, EntryKind, HardState, Role
+from pnyx.consensus.ready import Entry, EntryKind, HardState, RecoveredLog, Role
 from pnyx.lab.faults import Fault, FaultKind, begin
 from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS
 from pnyx.lab.invariants.invariant import Marks
@@ -34,7 +34,6 @@ from pnyx.machine.commands import Batch, Set, encode
 from pnyx.machine.group import Group
 from pnyx.replica.parking import Parking
 from pnyx.storage.agreement import agreed
-from pnyx.storage.recovery import RecoveredGroup
 
 Patch = pytest.MonkeyPatch
 COLLIDING = RaftSettings(election_ms_min=300, election_ms_max=303)
@@ -172,9 +171,9 @@ def _win_alone(patch: Patch) -> None:
 
 
 def _lose_votes(patch: Patch) -> None:
-    def forgets(*found: Any) -> RecoveredGroup:
+    def forgets(*found: Any) -> RecoveredLog:
         log = agreed(*found)
-        return RecoveredGroup(HardState(log.hard_state.term), log.compacted, log.entries)
+        return RecoveredLog(HardState(log.hard_state.term), log.compacted, log.entries)
 
     patch.setattr("pnyx.lab.boarding.agreed", forgets)
 
@@ -293,11 +292,11 @@ def _apply_unsynced(patch: Patch) -> None:
 
 
 def _recover_less(patch: Patch) -> None:
-    def loses(*found: Any) -> RecoveredGroup:
+    def loses(*found: Any) -> RecoveredLog:
         log, group = agreed(*found), found[1]
         # Not below what the space holds: the node itself would notice that.
         kept = max(len(log.entries) - 1, group.applied.index - log.compacted.index)
-        return RecoveredGroup(log.hard_state, log.compacted, log.entries[:kept])
+        return RecoveredLog(log.hard_state, log.compacted, log.entries[:kept])
 
     patch.setattr("pnyx.lab.boarding.agreed", loses)
 

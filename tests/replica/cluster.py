@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.state import RaftState
-from pnyx.consensus.ready import HardState
+from pnyx.consensus.ready import HardState, RecoveredLog
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.group import Group
@@ -96,7 +95,6 @@ class Cluster:
         if group.membership is None:
             group.membership = self.formed
         node = NodeId(number)
-        log = Log(self.formed) if before is None else before.log
         raft = Raft(
             me=node,
             membership=group.membership,
@@ -104,9 +102,7 @@ class Cluster:
             prng=Prng(boot),
             now_ms=self.mono_ms,
             boot=boot,
-            hard_state=HardState() if before is None else HardState(before.term, before.voted_for),
-            entries=log.page(log.compacted.index, log.last_index, len(log), log.bytes),
-            compacted=log.compacted,
+            recovered=RecoveredLog() if before is None else _left_by(before),
             applied=group.applied.index,
         )
         replica = Replica(
@@ -227,3 +223,9 @@ class Cluster:
             receiver = self.members[outbound.to].replica
             receiver.heard(NodeId(node), self.now(node).wall_ms, self.now(outbound.to))
             receiver.step(NodeId(node), outbound.message, self.now(outbound.to))
+
+
+def _left_by(before: RaftState) -> RecoveredLog:
+    log = before.log
+    entries = log.page(log.compacted.index, log.last_index, len(log), log.bytes)
+    return RecoveredLog(HardState(before.term, before.voted_for), log.compacted, list(entries))

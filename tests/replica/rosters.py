@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pnyx.consensus import engines
-from pnyx.consensus.engines import EngineName
+from pnyx.consensus.engines import ENGINES, EngineName
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.settings import RaftSettings
-from pnyx.consensus.ready import HardState, Mark
-from pnyx.ids import GroupId, Index, NodeId, ShardId, Term
+from pnyx.consensus.ready import RecoveredLog
+from pnyx.ids import GroupId, NodeId, ShardId
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import Member
 from pnyx.machine.controller import CONTROLLER
@@ -102,19 +101,14 @@ class Nodes:
         machine = CONTROLLER if missing.group == CONTROL else SHARDS
         group = Group(one.space, missing.group, machine, shards=missing.shards)
         group.found(missing.membership)
-        consensus = engines.start(
-            missing.engine,
+        consensus = ENGINES[missing.engine](
             me=NodeId(number),
             membership=missing.membership,
             settings=RaftSettings(),
             prng=Prng(number * 100 + missing.group),
             now_ms=self.mono_ms,
             boot=number,
-            hard_state=HardState(),
-            accepted=Term(0),
-            entries=(),
-            compacted=Mark(),
-            applied=Index(0),
+            recovered=RecoveredLog(),
         )
         replica = Replica(
             me=NodeId(number),

@@ -9,6 +9,7 @@
 4. `committed`: to apply, in order, once. Only entries that are durable *here*.
 """
 
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -49,6 +50,18 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
     index: Index = Index(0)
     term: Term = Term(0)
+
+
+@dataclass(slots=True)
+class RecoveredLog:
+    """What a replica finds on its disk when it starts, all of it durable."""
+
+    hard_state: HardState = field(default_factory=HardState)
+    compacted: Mark = field(default_factory=Mark)
+    entries: list[Entry] = field(default_factory=list)
+    """Contiguous from ``compacted.index + 1``."""
+    accepted: Term = Term(0)
+    """Multi-Paxos: the round that the log is accepted in; 0 with Raft."""
 
 
 class Acceptance(msgspec.Struct, frozen=True, array_like=True):

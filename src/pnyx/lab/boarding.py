@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from pnyx.consensus import engines
-from pnyx.consensus.engines import EngineName
+from pnyx.consensus.engines import ENGINES, EngineName
 from pnyx.consensus.formation import Formed
-from pnyx.consensus.ready import HardState, Mark
+from pnyx.consensus.ready import RecoveredLog
 from pnyx.ids import GroupId
 from pnyx.lab.surroundings import GROUP
 from pnyx.machine.controller import CONTROLLER
@@ -15,7 +14,6 @@ from pnyx.prng import Prng
 from pnyx.replica.replica import Replica
 from pnyx.replica.roster import CONTROL, Missing
 from pnyx.storage.agreement import agreed
-from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.wal import Wal
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ class Board:
         self._process = process
         self.groups: dict[GroupId, Group] = {}
         """Those that the disk holds, and those that came aboard since."""
-        self._logs: dict[GroupId, RecoveredGroup] = {}
+        self._logs: dict[GroupId, RecoveredLog] = {}
 
     def open(self) -> tuple[Wal, Formed | None]:
         """Open space and log; return the log, and the formation that is recorded in it.
@@ -74,23 +72,18 @@ class Board:
         """Start the replica of a group that is on board."""
         process, world = self._process, self._process.world
         state = self.groups[group]
-        log = self._logs.get(group) or RecoveredGroup(HardState(), Mark(), [])
         assert state.membership is not None, "a group on board was founded"
         where = (process.number, process.life, *((group,) if world.layout is not None else ()))
         boot = world.chance.seed("boot", process.number, process.life)
         now_ms = process.now().mono_ms
-        consensus = engines.start(
-            engine,
+        consensus = ENGINES[engine](
             me=process.node,
             membership=state.membership,
             settings=world.raft,
             prng=Prng(world.chance.seed("prng", *where)),
             now_ms=now_ms,
             boot=boot,
-            hard_state=log.hard_state,
-            accepted=log.accepted,
-            entries=log.entries,
-            compacted=log.compacted,
+            recovered=self._logs.get(group) or RecoveredLog(),
             applied=state.applied.index,
         )
         if campaigns:

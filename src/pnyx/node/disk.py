@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.ready import HardState, Mark
+from pnyx.consensus.ready import RecoveredLog
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.group import Group, groups_in
@@ -25,7 +25,6 @@ from pnyx.replica.roster import CONTROL, Missing
 from pnyx.storage.agreement import agreed
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
-from pnyx.storage.recovery import RecoveredGroup
 from pnyx.storage.rocks import RocksSpace
 from pnyx.storage.wal import Wal, WalSettings
 
@@ -35,7 +34,7 @@ class Stored:
     """One group's state and log, as a replica starts from them."""
 
     group: Group
-    log: RecoveredGroup
+    log: RecoveredLog
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ class Disk:
         group = missing.group
         state = Group(self.space, group, SHARDS, shards=missing.shards)
         state.found(missing.membership, missing.engine)
-        self.groups[group] = Stored(state, RecoveredGroup(HardState(), Mark(), []))
+        self.groups[group] = Stored(state, RecoveredLog())
 
     def destroy(self, group: GroupId) -> None:
         """Delete a group's rows, once the end of its log is durable."""

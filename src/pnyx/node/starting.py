@@ -2,8 +2,7 @@
 
 import secrets
 
-from pnyx.consensus import engines
-from pnyx.consensus.engines import EngineName
+from pnyx.consensus.engines import ENGINES, EngineName
 from pnyx.consensus.formation import Formed
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import Member
@@ -33,18 +32,15 @@ class Starter:
         membership = disk.membership(group, self._formed)
         stored = disk.groups[group]
         moment = now()
-        consensus = engines.start(
-            EngineName(stored.group.engine or settings.consensus),
+        engine = ENGINES[EngineName(stored.group.engine or settings.consensus)]
+        consensus = engine(
             me=disk.node,
             membership=membership,
             settings=settings.raft_settings,
             prng=Prng(secrets.randbits(63)),
             now_ms=moment.mono_ms,
             boot=self._boot,
-            hard_state=stored.log.hard_state,
-            accepted=stored.log.accepted,
-            entries=stored.log.entries,
-            compacted=stored.log.compacted,
+            recovered=stored.log,
             applied=stored.group.applied.index,
         )
         replica = Replica(

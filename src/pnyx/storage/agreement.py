@@ -5,22 +5,22 @@ is usually behind, which replaying the log mends; it must never be behind the lo
 it may be ahead of the log's end only right after a snapshot was installed.
 """
 
-from pnyx.consensus.ready import Acceptance, HardState, Mark, Write
+from pnyx.consensus.ready import Acceptance, RecoveredLog, Write
 from pnyx.errors import LostDisk
 from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group
-from pnyx.storage.recovery import Recovered, RecoveredGroup
+from pnyx.storage.recovery import Recovered
 from pnyx.storage.wal import GroupWrite, Wal
 
 
-def agreed(recovered: Recovered, state: Group, wal: Wal, group: GroupId) -> RecoveredGroup:
+def agreed(recovered: Recovered, state: Group, wal: Wal, group: GroupId) -> RecoveredLog:
     """Return the log that goes with `state`, restarted at an installed snapshot if need be.
 
     Raises:
         LostDisk: they do not fit together; nothing was written.
         DiskFailed: the restart could not be written.
     """
-    log = recovered.groups.get(group) or RecoveredGroup(HardState(), Mark(), [])
+    log = recovered.groups.get(group) or RecoveredLog()
     applied = state.applied
     if applied.index < log.compacted.index:
         raise LostDisk(
@@ -44,10 +44,10 @@ def agreed(recovered: Recovered, state: Group, wal: Wal, group: GroupId) -> Reco
     term = applied.term if log.accepted else Term(0)
     accepted = Acceptance(term, applied.index) if term else None
     wal.append([GroupWrite(group, Write(0, restart=applied, accepted=accepted))])
-    return RecoveredGroup(log.hard_state, applied, [], term)
+    return RecoveredLog(log.hard_state, applied, [], term)
 
 
-def _term_at(log: RecoveredGroup, index: Index) -> int | None:
+def _term_at(log: RecoveredLog, index: Index) -> int | None:
     if index == log.compacted.index:
         return log.compacted.term
     at = index - log.compacted.index - 1

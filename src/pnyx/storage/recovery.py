@@ -20,9 +20,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from pnyx.consensus.formation import Formed
-from pnyx.consensus.ready import Entry, HardState, Mark
+from pnyx.consensus.ready import HardState, RecoveredLog
 from pnyx.errors import LostDisk, WrongDirectory
-from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.ids import GroupId, Index, NodeId
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files
 from pnyx.storage.groups import Groups
@@ -53,21 +53,10 @@ class Decision(NamedTuple):
 
 
 @dataclass(slots=True)
-class RecoveredGroup:
-    """A group's durable state; `entries` are contiguous from ``compacted.index + 1``."""
-
-    hard_state: HardState
-    compacted: Mark
-    entries: list[Entry]
-    accepted: Term = Term(0)
-    """Multi-Paxos: the round that the log is accepted in; 0 with Raft."""
-
-
-@dataclass(slots=True)
 class Recovered:
     """What a node starts from."""
 
-    groups: dict[GroupId, RecoveredGroup] = field(default_factory=dict)
+    groups: dict[GroupId, RecoveredLog] = field(default_factory=dict)
     destroyed: dict[GroupId, HardState] = field(default_factory=dict)
     formed: Formed | None = None
     decisions: list[Decision] = field(default_factory=list)
@@ -350,7 +339,7 @@ class _Walk:
         alive = self._replay.groups.alive
         recovered = Recovered(
             {
-                group: RecoveredGroup(
+                group: RecoveredLog(
                     state.hard_state,
                     state.compacted,
                     self._replay.entries.get(group, []),

@@ -5,7 +5,6 @@ what to do with it, and gathers what is to be done into one `Ready`. The rules a
 acceptor and leader; what they work on is in state.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from pnyx.consensus.membership import Membership
@@ -22,16 +21,23 @@ from pnyx.consensus.multipaxos.messages import (
 )
 from pnyx.consensus.multipaxos.state import MultiPaxosState
 from pnyx.consensus.raft import members, transfer
-from pnyx.consensus.raft.log import ORIGIN, Log
+from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.raft.reads import Reads, Ticket
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.writes import Writes
-from pnyx.consensus.ready import Entry, HardState, Mark, Position, Ready, Refused, Role
+from pnyx.consensus.ready import (
+    Entry,
+    HardState,
+    Mark,
+    Position,
+    Ready,
+    RecoveredLog,
+    Refused,
+    Role,
+)
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
-
-_UNBORN: Final = HardState()
 
 _ON: Final[dict[type, Any]] = {
     Beat: acceptor.on_beat,
@@ -65,10 +71,7 @@ class MultiPaxos:
         prng: Prng,
         now_ms: int,
         boot: int,
-        hard_state: HardState = _UNBORN,
-        accepted: Term = Term(0),
-        entries: Sequence[Entry] = (),
-        compacted: Mark = ORIGIN,
+        recovered: RecoveredLog,
         applied: Index = Index(0),
     ) -> None:
         """Start as a follower from what recovery found, all of it durable.
@@ -78,26 +81,25 @@ class MultiPaxos:
 
         Args:
             me: This node.
-            membership: In force at `compacted`; entries above it may bring a newer one.
+            membership: In force at the log's beginning; entries above it may bring a newer one.
             settings: Durations and limits.
             prng: The source of election timeouts.
             now_ms: The monotone clock now.
             boot: Random, another one at each start: late answers to an earlier life are dropped.
-            hard_state: The promise: a round, and whose ballot was promised in it.
-            accepted: The round that the log is accepted in.
-            entries: Contiguous after `compacted`.
-            compacted: The boundary the log starts after.
+            recovered: The promise (a round, and whose ballot was promised in it) and the log.
             applied: What the space holds already; not handed out again.
         """
-        log = Log(membership, compacted, entries)
-        committed = max(applied, compacted.index)
+        log = Log(membership, recovered.compacted, recovered.entries)
+        committed = max(applied, log.compacted.index)
         assert committed <= log.last_index, "the space is never ahead of the log"
         writes = Writes(durable_index=log.last_index, asked_index=log.last_index)
+        hard_state = recovered.hard_state
         if log.last_term > hard_state.term:
             # A snapshot was installed and we crashed before its round was written. We have not
             # promised anything in that round, or the hard state would say so.
             hard_state = HardState(log.last_term)
             writes.hard_state_changed = True
+        accepted = recovered.accepted
         if log.last_term > accepted:
             accepted = writes.accepted = log.last_term
         self._state = MultiPaxosState(

@@ -5,12 +5,11 @@ what to do with it, and gathers what is to be done into one `Ready`. The rules a
 election, follower and leader; what they work on is in state.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft import election, follower, leader, members, quiet, transfer
-from pnyx.consensus.raft.log import ORIGIN, Log
+from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
@@ -38,13 +37,12 @@ from pnyx.consensus.ready import (
     Mark,
     Position,
     Ready,
+    RecoveredLog,
     Refused,
     Role,
 )
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
-
-_UNBORN: Final = HardState()
 
 _ON: Final[dict[type, Any]] = {
     AppendEntries: follower.on_append_entries,
@@ -77,32 +75,30 @@ class Raft:
         prng: Prng,
         now_ms: int,
         boot: int,
-        hard_state: HardState = _UNBORN,
-        entries: Sequence[Entry] = (),
-        compacted: Mark = ORIGIN,
+        recovered: RecoveredLog,
         applied: Index = Index(0),
     ) -> None:
         """Start as a follower from what recovery found, all of it durable.
 
         Args:
             me: This node.
-            membership: In force at `compacted`; entries above it may bring a newer one. A node
-                that joins a group that works already starts from the membership that the group
-                was formed with, which does not list it, and an empty log: it neither votes for
-                itself nor stands before its log says that it is a voter.
+            membership: In force at the log's beginning; entries above it may bring a newer one. A
+                node that joins a group that works already starts from the membership that the
+                group was formed with, which does not list it, and an empty log: it neither votes
+                for itself nor stands before its log says that it is a voter.
             settings: Durations and limits.
             prng: The source of election timeouts.
             now_ms: The monotone clock now.
             boot: Random, another one at each start: late answers to an earlier life are dropped.
-            hard_state: Term and vote.
-            entries: Contiguous after `compacted`.
-            compacted: The boundary the log starts after.
+            recovered: Term, vote and log.
             applied: What the space holds already; not handed out again.
         """
-        log = Log(membership, compacted, entries)
-        committed = max(applied, compacted.index)
+        assert not recovered.accepted, "this log was written by Multi-Paxos"
+        log = Log(membership, recovered.compacted, recovered.entries)
+        committed = max(applied, log.compacted.index)
         assert committed <= log.last_index, "the space is never ahead of the log"
         writes = Writes(durable_index=log.last_index, asked_index=log.last_index)
+        hard_state = recovered.hard_state
         if log.last_term > hard_state.term:
             # A snapshot was installed and we crashed before its term was written. We have not
             # voted in that term, or the hard state would say so.

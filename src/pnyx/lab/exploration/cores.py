@@ -19,7 +19,7 @@ from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.writes import Writes
-from pnyx.consensus.ready import Delayed, Entry, HardState, Write
+from pnyx.consensus.ready import Delayed, Entry, HardState, RecoveredLog, Write
 from pnyx.ids import NodeId
 from pnyx.prng import Prng
 
@@ -72,8 +72,7 @@ def started(
         prng=_STEADY,
         now_ms=0,
         boot=1,
-        hard_state=hard_state,
-        entries=entries,
+        recovered=RecoveredLog(hard_state, entries=list(entries)),
     )
 
 

@@ -23,7 +23,7 @@ from pnyx.consensus.raft.messages import (
 from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.raft.writes import Writes
-from pnyx.consensus.ready import HardState, Write
+from pnyx.consensus.ready import HardState, RecoveredLog, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.lab import boarding
 from pnyx.lab.surroundings import GROUP
@@ -35,7 +35,7 @@ from pnyx.storage import recovery, replay, wal
 from pnyx.storage.agreement import agreed as as_agreed
 from pnyx.storage.files import write_whole
 from pnyx.storage.memory import MemorySpace
-from pnyx.storage.recovery import Recovered, RecoveredGroup
+from pnyx.storage.recovery import Recovered
 from pnyx.storage.simulated import MemoryFiles
 from pnyx.storage.wal import Wal
 
@@ -117,7 +117,7 @@ def _failed_sync_ignored() -> Patches:
 def _reading_back(change: Any) -> Patches:
     """Let a restart see `change` of what its log holds."""
 
-    def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredGroup:
+    def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredLog:
         return change(as_agreed(recovered, state, log, group), state)  # type: ignore[no-any-return]
 
     return [Patch(boarding, "agreed", agreed)]
@@ -294,7 +294,7 @@ def _state_behind_its_log() -> Patches:
         files, identity, settings, _, draw_nonce = arguments
         return was_opened(files, identity, settings, {GROUP: Index(1 << 62)}, draw_nonce)
 
-    def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredGroup:
+    def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredLog:
         found = recovered.groups.get(group)
         if found is not None and state.applied.index < found.compacted.index:
             state.applied = found.compacted

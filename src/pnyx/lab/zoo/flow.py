@@ -16,6 +16,7 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.raft.progress import Progress
 from pnyx.consensus.raft.state import RaftState
+from pnyx.consensus.ready import RecoveredLog
 from pnyx.errors import PnyxError
 from pnyx.ids import GroupId, NodeId
 from pnyx.lab import boarding
@@ -29,7 +30,7 @@ from pnyx.replica.messages import Forward
 from pnyx.replica.proposals import Proposal, Proposals
 from pnyx.replica.requests import Request
 from pnyx.storage.agreement import agreed as as_agreed
-from pnyx.storage.recovery import Recovered, RecoveredGroup
+from pnyx.storage.recovery import Recovered
 from pnyx.storage.wal import Wal
 
 
@@ -137,7 +138,7 @@ def _heartbeat_waits_for_the_disk() -> Patches:
     caught_by=("recovery_is_exact",),
 )
 def _lost_tail_accepted() -> Patches:
-    def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredGroup:
+    def agreed(recovered: Recovered, state: Group, log: Wal, group: GroupId) -> RecoveredLog:
         found = as_agreed(recovered, state, log, group)
         last = found.entries[-1].index if found.entries else 0
         if last > state.applied.index:
