@@ -148,6 +148,37 @@ def test_a_move_from_a_group_that_is_away_says_why_it_waits_and_holds_nobody_up(
     world.judge()
 
 
+def test_a_group_that_is_away_is_asked_for_no_more_shards_until_it_answers() -> None:
+    world = founded(limits=replace(LIMITS, moves=1))
+    world.join(2)
+    world.until(lambda: world.is_settled)
+    world.sides[ONE].away = True
+    world.join(3)
+    world.until(lambda: not [each for each in world.atlas.undecided() if each[1].group == TWO])
+    asked = {ask.shard for ask in world.asked if (ask.asker, ask.group) == (3, ONE)}
+    waiting = [shard for shard, each in world.atlas.undecided() if each.group == ONE]
+    assert asked == {waiting[0]}
+    assert len(waiting) > 1
+    world.sides[ONE].away = False
+    world.until(lambda: world.is_settled)
+    world.judge()
+
+
+def test_a_shard_that_is_refused_holds_up_no_others_of_its_group() -> None:
+    world = founded(limits=replace(LIMITS, moves=1))
+    shard = the_shard()
+    held = world.sides[ONE].shard(shard)
+    # As after an abort that the controller has not heard of: this attempt is void.
+    begin = m.MoveBegin(shard, held.epoch, GroupId(9))
+    world.sides[ONE].migration = None
+    world.sides[ONE].tell(1, begin, m.MoveAbort(shard, held.epoch))
+    world.join(2)
+    world.until(lambda: [each for each, _ in world.atlas.undecided()] == [shard])
+    world.lead(world.sides[ONE])
+    world.until(lambda: world.is_settled)
+    world.judge()
+
+
 def test_a_move_to_a_group_that_never_answers_is_given_up_when_it_is_moved_back() -> None:
     world = founded()
     world.join(2)

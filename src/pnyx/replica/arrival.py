@@ -92,6 +92,7 @@ class Arrival:
         "_proposed",
         "_ready",
         "_retry_ms",
+        "_silent",
         "_since_ms",
         "_stale",
         "_unforgotten_bytes",
@@ -149,6 +150,7 @@ class Arrival:
         self._frozen_ms = 0
         self._freeze_ms = 0
         self._failures = 0
+        self._silent: GroupId | None = None
         self._retry_ms = 0
 
     # What is asked.
@@ -173,6 +175,11 @@ class Arrival:
     def waits(self) -> bool:
         """Does what it wants not work at the moment?"""
         return self._failures > 1
+
+    @property
+    def silent(self) -> GroupId | None:
+        """Which group was asked more than once and gave no result, whatever it is asked for."""
+        return self._silent if self.waits else None
 
     @property
     def is_under_way(self) -> bool:
@@ -381,6 +388,7 @@ class Arrival:
     def _failed(self, ask: Ask, answer: Answer | None, now_ms: int) -> None:
         limits = self._limits
         self.why = why_not(ask.group, answer)
+        self._silent = ask.group if answer is None or result_of(answer) is None else None
         pause_ms = min(limits.retry_ms << min(self._failures, 10), limits.retry_ms_max)
         self._failures += 1
         self._retry_ms = now_ms + pause_ms

@@ -97,8 +97,12 @@ class Migration:
         self._due_ms = now_ms + self._limits.look_ms if busy else NEVER
         asks: list[Ask] = []
         copying = 0
+        silent = {arrival.silent for arrival in self._arrivals.values()}
         for arrival in self._arrivals.values():
-            if copying < self._limits.moves or arrival.is_under_way:
+            # Those that wait find out when a group answers again; each more that it is asked for
+            # would take a place from the others until it is given up.
+            may_ask = arrival.waits or arrival.source not in silent
+            if (may_ask and copying < self._limits.moves) or arrival.is_under_way:
                 asks += arrival.wanted(self._held(arrival.shard), now_ms)
                 copying += not arrival.waits
                 self._due_ms = min(self._due_ms, arrival.deadline_ms)

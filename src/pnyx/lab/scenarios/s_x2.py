@@ -5,14 +5,14 @@ shard that moves, ask anew what was not answered, and must be told the next numb
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from pnyx.lab.layout import apart
 from pnyx.lab.network import RELIABLE, Profile
 from pnyx.lab.scenario import Script, Sleep, Until
-from pnyx.lab.scenarios.clerks import Clerk
-from pnyx.lab.scenarios.fleet import Fleet, fleet_scenario, keys_by_shard, manned
+from pnyx.lab.scenarios.counting import Counting
+from pnyx.lab.scenarios.fleet import Fleet, fleet_scenario, manned
 from pnyx.lab.scenarios.tripwire import Step, Tripwire
 from pnyx.lab.stage import WorldStage
 from pnyx.replica.limits import MigrationLimits
@@ -23,14 +23,9 @@ DESTINATION: Final = 101
 SHARDS: Final = 4
 LIMITS: Final = MigrationLimits(chunk_bytes=400, freeze_bytes=4_000)
 """A few chunks, and several changes at a time."""
-KEYS: Final = 3
-"""That each clerk counts in, and as many that lie still."""
-CLERKS: Final = 2
-THINK_US: Final = 15_000
 DOWN_US: Final = 700_000
 """Whoever is lost is away for so long: others were elected meanwhile."""
 REACHED_US: Final = 10_000_000
-END_US: Final = 30_000_000
 
 Victims = Callable[[Fleet], list[int]]
 
@@ -48,28 +43,6 @@ class Cell:
     """A follower of this group is cut off from before the move to its `step`."""
 
 
-@dataclass(slots=True)
-class _Counting:
-    fleet: Fleet
-    keys: list[bytes]
-    over: bool = False
-    working: int = 0
-    counts: dict[bytes, int] = field(default_factory=dict)
-
-    def work(self, number: int) -> Script:
-        """Count until it is over."""
-        stage, clerk = self.fleet.stage, Clerk(self.fleet, f"clerk {number}")
-        mine = self.keys[number::CLERKS]
-        self.working += 1
-        while not self.over:
-            key = mine[stage.below(len(mine), f"key of {clerk.name}")]
-            told = yield from clerk.add(key)
-            self.counts[key] = self.counts.get(key, 0) + 1
-            stage.check(told == self.counts[key], f"{key!r}: {told} for {self.counts[key]}")
-            yield Sleep(THINK_US)
-        self.working -= 1
-
-
 def cell_of(cell: Cell) -> Callable[[WorldStage], Script]:
     """Return the script of a cell."""
 
@@ -78,27 +51,14 @@ def cell_of(cell: Cell) -> Callable[[WorldStage], Script]:
         yield from fleet.joined(SOURCE, DESTINATION)
         directory = yield from fleet.operator.directory()
         shard = next(at for at, each in enumerate(directory.shards) if each.group == SOURCE)
-        count = SHARDS * (CLERKS * KEYS + KEYS)
-        keys = keys_by_shard(count, SHARDS)[shard::SHARDS]
-        still, counting = keys[:KEYS], _Counting(fleet, keys[KEYS:])
-        first = Clerk(fleet, "first")
-        for key in still:
-            yield from first.put(key, b"still " * 10)
-        for number in range(CLERKS):
-            stage.spawn(counting.work(number))
+        counting = Counting(fleet, shard)
+        yield from counting.begin()
         yield Sleep(100_000)
         yield from _move(fleet, cell, shard)
         yield Sleep(100_000)
-        counting.over = True
-        yield Until(lambda: not counting.working, END_US)
-        stage.check(not counting.working, "a clerk still waits for an answer")
+        yield from counting.end()
         yield from fleet.settled()
-        for key in still:
-            value = yield from first.get(key)
-            stage.check(value == b"still " * 10, f"{key!r} is {value!r}")
-        for key, told in counting.counts.items():
-            value = yield from first.get(key)
-            stage.check(value == b"%d" % told, f"{key!r} was counted {told} times and is {value!r}")
+        yield from counting.check()
 
     return script
 

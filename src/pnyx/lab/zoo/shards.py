@@ -7,9 +7,9 @@ import msgspec
 
 from pnyx.ids import GroupId, ShardId
 from pnyx.lab.zoo import sessions
-from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
+from pnyx.lab.zoo.mutant import Mutant, Patch, Patches, mutant
 from pnyx.machine import group, moving, planning, rebalance
-from pnyx.machine.configuration import Configuration
+from pnyx.machine.configuration import Configuration, Directory
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import Join, Leave
 from pnyx.machine.holdings import Holdings, Phase, Shard
@@ -24,11 +24,16 @@ from pnyx.machine.moves import (
 )
 from pnyx.machine.results import OK, Result
 from pnyx.machine.rows import KIND_DATA, PLAIN_BYTES
+from pnyx.replica.arrival import Arrival
+from pnyx.replica.asks import Ask
+from pnyx.replica.atlas import Atlas
 from pnyx.replica.departures import Departures
 
 _UNCOMPARED: Final = (Patch(Shard, "content", property(lambda _: 0)),)
 """The copy is not compared, or it would be rejected for ever: the bug is in both."""
 _FROZEN_MS: Final = 200
+_NEWEST: Final = 1 << 60
+"""A change that no shard has come to."""
 
 
 @mutant(
@@ -178,6 +183,24 @@ def _effects_as_operations() -> Patches:
 
 
 @mutant(
+    "S4-tail-before-the-last-chunk",
+    story="A chunk is taken whatever state it was read from: one that another replica read, which "
+    "is behind, lays old rows over changes that are done.",
+    seen="a hazard of every copy that another replica goes on with",
+    caught_by=("copy_equals_source", "effects_follow_one_history", "scenario"),
+    scenario="S-X3",
+)
+def _tail_before_the_last_chunk() -> Patches:
+    right = Arrival._took_chunk  # noqa: SLF001 - where no caller may
+
+    def took_chunk(arrival: Arrival, ask: Ask, chunk: Chunk, now_ms: int) -> bool:
+        # Neither here nor where it is applied anybody sees how old it is.
+        return right(arrival, ask, msgspec.structs.replace(chunk, at=_NEWEST), now_ms)
+
+    return [Patch(Arrival, "_took_chunk", took_chunk), *_UNCOMPARED]
+
+
+@mutant(
     "S5-resumed-beyond-the-gap",
     story="A chunk that was read later says how far the source had come by then, and the copy goes "
     "on from there: what changed meanwhile in rows that were copied before is lost.",
@@ -243,6 +266,21 @@ def _unfrozen_on_a_time_out() -> Patches:
 
 
 @mutant(
+    "S11-one-stalled-shard-stops-the-others",
+    story="A move that waits for a group which is down keeps its place among those that are copied "
+    "at a time: once all places are taken so, nothing comes from anybody.",
+    seen="shardkv of MIT 6.824, challenge 2",
+    caught_by=("scenario",),
+    scenario="S-X4",
+)
+def _one_stalled_shard_stops_the_others() -> Patches:
+    return [
+        Patch(Arrival, "waits", property(lambda _: False)),
+        Patch(Arrival, "silent", property(lambda _: None)),
+    ]
+
+
+@mutant(
     "S13-clock-stays-behind",
     story="A shard moves and its time does not: a key that had expired is there again at a group "
     "whose clock is behind.",
@@ -262,34 +300,42 @@ def _clock_stays_behind() -> Patches:
     return [Patch(moving.SHARDS.commands, MoveActivate, activate)]
 
 
-MUTANTS: Final[tuple[Mutant | Absent, ...]] = (
+@mutant(
+    "S16-stale-directory-believed",
+    story="A node believes whatever it hears last of who serves a shard: an old message, or a "
+    "member of the controller that is behind, takes it back to an earlier epoch.",
+    seen="a hazard of every cached routing table",
+    caught_by=("atlas_never_goes_back",),
+    scenario="S-X2-26",
+)
+def _stale_directory_believed() -> Patches:
+    right = Atlas.take
+
+    def take(atlas: Atlas, configuration: Configuration, directory: Directory) -> bool:
+        is_other = atlas.shards and tuple(atlas._serving) != directory.shards  # noqa: SLF001
+        if is_other:
+            atlas._serving = list(directory.shards)  # noqa: SLF001 - where no caller may
+            atlas.version += 1
+        return right(atlas, configuration, directory) or bool(is_other)
+
+    return [Patch(Atlas, "take", take)]
+
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
     _checked_when_proposed,
     _sessions_stay_behind,
     _effects_as_operations,
-    Absent(
-        "S4",
-        "The tail is applied before the last chunk.",
-        "No run of the scenarios has changes of a key waiting while a later chunk is on its way; "
-        "the rules of a move have tests of their own, in which this is planted.",
-    ),
+    _tail_before_the_last_chunk,
     _resumed_beyond_the_gap,
     _deleted_with_the_freeze,
     _old_copy_stays_on_followers,
     _unfrozen_on_a_time_out,
     _rebalance_iterates_a_map,
     _number_skipped,
-    Absent(
-        "S11",
-        "One stalled shard stops the others.",
-        "No scenario has a dead and a live source at once yet; tests of the migration do.",
-    ),
+    _one_stalled_shard_stops_the_others,
     sessions.LOCAL_CLOCK,
     _clock_stays_behind,
     sessions.LATE,
     sessions.ACKNOWLEDGED,
-    Absent(
-        "S16",
-        "A stale directory overwrites a newer epoch.",
-        "No scenario tells a node of an older directory after a newer one; tests of the atlas do.",
-    ),
+    _stale_directory_believed,
 )
