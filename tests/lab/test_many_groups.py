@@ -1,9 +1,13 @@
 """Worlds of many groups: a controller, and groups on nodes of their own or on the same ones."""
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
+from pnyx.consensus.engines import EngineName
+from pnyx.consensus.multipaxos.multipaxos import MultiPaxos
+from pnyx.consensus.raft.raft import Raft
 from pnyx.ids import GroupId
 from pnyx.lab.layout import Layout, apart, together
 from pnyx.lab.process import Process
@@ -50,7 +54,11 @@ class Asker(Watch):
         last = self.layout.nodes
         assert isinstance(self.ask(last, CONTROL, Found(10)), Done)
         placements = tuple(
-            Placement(GroupId(group), tuple(map(self.member, nodes)))
+            Placement(
+                GroupId(group),
+                tuple(map(self.member, nodes)),
+                self.layout.engines.get(group, EngineName.RAFT),
+            )
             for group, nodes in self.layout.groups.items()
         )
         join = Join(placements, shared=self.layout.is_shared)
@@ -88,6 +96,20 @@ def test_groups_that_join_are_founded_where_they_are_placed_and_found_again(
         leader = asker.world.leader(GroupId(group))
         assert leader is not None
         assert leader.number in nodes
+
+
+def test_a_group_is_started_again_on_the_engine_that_it_was_founded_on() -> None:
+    layout = replace(TOGETHER, engines={8: EngineName.MULTIPAXOS})
+    asker = Asker(layout)
+    asker.found()
+    for _ in range(2):
+        for process in asker.world.processes.values():
+            on = {group: type(seat.replica.consensus) for group, seat in process.seats.items()}
+            assert on == {CONTROL: Raft, 7: Raft, 8: MultiPaxos, 9: Raft}
+            process.crash(power=True)
+        for number in asker.world.processes:
+            asker.world.restart(number)
+        asker.rest()
 
 
 def test_a_node_that_was_away_learns_of_the_groups_later() -> None:

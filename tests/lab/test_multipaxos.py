@@ -57,7 +57,22 @@ def test_an_engine_that_nobody_knows_is_an_error_that_says_which_there_are() -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["X-C1", "X-C2", "X-C3", "X-C4", "R-A1", "R-B3", "R-C1", "M-1", "K-X2", "X-P1"]
+    "name",
+    [
+        "X-C1",
+        "X-C2",
+        "X-C3",
+        "X-C4",
+        "R-A1",
+        "R-B3",
+        "R-C1",
+        "M-1",
+        "K-X2",
+        "X-P1",
+        "C-2",
+        "S-1",
+        "H-2",
+    ],
 )
 def test_scenarios_hold_on_multipaxos_too(name: str) -> None:
     result = watched_scenario(scenario_named(f"{name}@multipaxos"), 1)

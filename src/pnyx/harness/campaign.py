@@ -31,7 +31,7 @@ FAMILIES: Final = {
     "raft": ("R-", "M-"),
     "kv": ("V-", "L-", "K-"),
     "network": ("N-",),
-    "engines": ("R-", "M-", "K-", "V-", "L-", "N-", "X-"),
+    "engines": ("R-", "M-", "K-", "V-", "L-", "N-", "C-", "S-", "H-", "X-"),
     "backup": ("PRIMARY-", "W-", "B-"),
     "paxos": ("SINGLE-", "MULTI-", "P-", "Q-", "D-"),
 }

@@ -63,31 +63,27 @@ class Board:
         Raises:
             PowerCut: as planned.
         """
-        self._take_up(missing.group, missing.shards).found(missing.membership)
+        state = self._take_up(missing.group, missing.shards)
+        state.found(missing.membership, missing.engine)
         self._process.disk.space.flush()
 
-    def replica(
-        self, group: GroupId, engine: EngineName, *, joins: bool = False, campaigns: bool = False
-    ) -> Replica:
+    def replica(self, group: GroupId, *, joins: bool = False) -> Replica:
         """Start the replica of a group that is on board."""
         process, world = self._process, self._process.world
         state = self.groups[group]
         assert state.membership is not None, "a group on board was founded"
         where = (process.number, process.life, *((group,) if world.layout is not None else ()))
         boot = world.chance.seed("boot", process.number, process.life)
-        now_ms = process.now().mono_ms
-        consensus = ENGINES[engine](
+        consensus = ENGINES[EngineName(state.engine or world.consensus)](
             me=process.node,
             membership=state.membership,
             settings=world.raft,
             prng=Prng(world.chance.seed("prng", *where)),
-            now_ms=now_ms,
+            now_ms=process.now().mono_ms,
             boot=boot,
             recovered=self._logs.get(group) or RecoveredLog(),
             applied=state.applied.index,
         )
-        if campaigns:
-            consensus.campaign(now_ms)
         return Replica(
             me=process.node,
             boot=boot,

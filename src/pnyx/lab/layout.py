@@ -1,7 +1,9 @@
 """Where the replicas of a world with many groups live."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pnyx.consensus.engines import EngineName
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,8 @@ class Layout:
     """By group, the nodes of its placement; the first is to lead it."""
     shards: int
     """How many there are."""
+    engines: Mapping[int, EngineName] = field(default_factory=dict)
+    """Of the groups that run another one than the controller, by group."""
 
     @property
     def nodes(self) -> int:

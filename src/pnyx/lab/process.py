@@ -302,9 +302,7 @@ class Process:
             for _, peer in self.linked.values():
                 self.crew.met(peer, self.now())
         for group in sorted(self._board.groups):
-            self._seat(
-                self.crew, group, self._board.replica(group, world.consensus, joins=newcomer)
-            )
+            self._seat(self.crew, group, self._board.replica(group, joins=newcomer))
 
     def _seat(self, crew: Alone | Roster, group: GroupId, replica: Replica) -> None:
         seat = Seat(self, group, replica, self.number, self.label, self.node, self.life)
@@ -320,10 +318,10 @@ class Process:
         wanted = crew.missing()
         for missing in wanted:
             self._board.found(missing)
-            replica = self._board.replica(
-                missing.group, missing.engine, campaigns=missing.campaigns
-            )
+            replica = self._board.replica(missing.group)
             self._seat(crew, missing.group, replica)
+            if missing.campaigns:
+                replica.consensus.campaign(self.now().mono_ms)
         return bool(wanted)
 
     # Inside: events. Each runs through `_run`, which keeps the dead and the paused from acting.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pnyx.consensus.consensus import Consensus
 from pnyx.ids import GroupId
 from pnyx.lab.layout import Layout, apart
 from pnyx.lab.ledgers import Ledgers
@@ -70,7 +71,11 @@ class Planner(Operator):
         assert isinstance(stage, WorldStage), "groups live in the world"
         layout = layout_of(stage)
         return tuple(
-            Placement(GroupId(group), tuple(_member(stage, node) for node in layout.groups[group]))
+            Placement(
+                GroupId(group),
+                tuple(_member(stage, node) for node in layout.groups[group]),
+                layout.engines.get(group, stage.scenario.consensus),
+            )
             for group in groups
         )
 
@@ -151,6 +156,10 @@ class Fleet:
     def leader(self, group: int) -> int | None:
         """Return which node leads a group."""
         return self.stage.leader(GroupId(group))
+
+    def engines(self, group: int) -> dict[int, Consensus]:
+        """Return what keeps a group's log, by the node of each replica."""
+        return {seat.number: seat.replica.consensus for seat in self._seats(group)}
 
     def log_bytes(self, group: int) -> int:
         """Return the bytes of the longest log among a group's replicas."""
