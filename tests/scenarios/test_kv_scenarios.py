@@ -28,6 +28,7 @@ from pnyx.lab.scenarios.memory import held_bytes
 from pnyx.lab.scenarios.versions import ERR_MAYBE, ERR_VERSION, VersionClient
 from pnyx.lab.stage import WorldStage, play
 from pnyx.machine.commands import Get, Set
+from pnyx.machine.sessions import Sessions
 
 FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
@@ -184,3 +185,12 @@ def _put(stage: WorldStage, key: bytes, value: bytes, process: Process) -> Scrip
     yield Until(lambda: call.over, 5_000_000)
     call = stage.call(process.number, Get(key))
     yield Until(lambda: call.over, 5_000_000)
+
+
+def test_sessions_that_are_never_forgotten_break_the_budget_of_v_3(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = replace(scenario_named("V-3"), options={"clients": 2_000, "held_max": 1_000})
+    assert play(few, FRESH).ok
+    monkeypatch.setattr(Sessions, "sweep", lambda *_: None)
+    assert "bytes per client after its deadline" in play(few, FRESH).failed

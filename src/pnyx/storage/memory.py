@@ -55,6 +55,11 @@ class MemorySpace:
         _apply(self._version.rows, rows, drops)
         self._unflushed.append((dict(rows), list(drops)))
 
+    @property
+    def row_count(self) -> int:
+        """How many rows there are, of all groups."""
+        return len(self._version.rows)
+
     def view(self) -> View:
         return _MemoryView(self._version)
 

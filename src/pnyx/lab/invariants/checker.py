@@ -29,6 +29,8 @@ from pnyx.storage.wal import GroupWrite
 
 SCAN_EVENTS: Final = 1_000
 """Everything is compared with everything after so many events, and at the end."""
+SCAN_ROWS_AN_EVENT: Final = 5
+"""Where a state has very many rows it is compared more rarely: at this price, and a replica."""
 
 
 class Invariants(Watch):
@@ -45,6 +47,7 @@ class Invariants(Watch):
         self._applied: dict[int, Index] = {}
         """How far each NodeId had applied when it ended."""
         self._touches = 0
+        self._scan_at = SCAN_EVENTS
 
     # What the world says.
 
@@ -116,8 +119,11 @@ class Invariants(Watch):
         if member.raft.role is Role.LEADER:
             self._look_at_peers(member)
         self._touches += 1
-        if self._touches % SCAN_EVENTS == 0:
+        if self._touches == self._scan_at:
             self.scan()
+            reference = self.facts.record.reference
+            rows = 0 if reference is None else reference.row_count
+            self._scan_at += max(SCAN_EVENTS, rows // SCAN_ROWS_AN_EVENT)
 
     def finish(self, processes: Iterable[Process]) -> None:
         """The run is over: a last look at everything."""

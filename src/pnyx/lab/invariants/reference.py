@@ -60,6 +60,11 @@ class Reference:
         """The last entry replayed."""
         return Index(len(self._sums) - 1)
 
+    @property
+    def row_count(self) -> int:
+        """How many rows there are after it."""
+        return self._space.row_count
+
     def apply(self, entry: Entry) -> list[Result]:
         """Replay the next entry; return the results of its commands."""
         batch = decode(entry.payload) if entry.kind == EntryKind.COMMANDS else None

@@ -1,9 +1,9 @@
 """Clients of the key-value scenarios: what they do when refused, and what they write down.
 
-Our store has no sessions yet, so a client may not repeat a write whose outcome it does not know:
-such an operation stays unknown in the history. With sessions, later, it is retried. What was
-surely not done (`NotDone`, `Elsewhere`, nobody listens) is asked again at another node, and so is
-a read. The links between a lossy client and its nodes behave as N-02, N-03 and N-04 say.
+These clients have no sessions, as the texts they come from knew none, so a client may not repeat a
+write whose outcome it does not know: it stays unknown in the history. What was surely not done
+(`NotDone`, `Elsewhere`, nobody listens) is asked again at another node, and so is a read. The links
+between a lossy client and its nodes behave as N-02, N-03 and N-04 say.
 """
 
 from collections.abc import Generator, Iterable
@@ -13,9 +13,11 @@ from typing import Any, Final, TypeAlias
 from pnyx.lab.history import History
 from pnyx.lab.linearizability import judge
 from pnyx.lab.scenario import Call, Script, Sleep, Stage, Step, Until
-from pnyx.machine.commands import AnyCommand, Append, Get, Set
+from pnyx.machine.commands import AnyCommand, Append, Clock, Get, Set
 from pnyx.machine.results import Refusal, Result
+from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX, WINDOW
 from pnyx.replica.requests import Done, Elsewhere, NotDone
+from pnyx.transport.numbering import Numbering
 
 THINK_US: Final = 20_000
 """Between an answer and the next request."""
@@ -144,6 +146,15 @@ class Client:
             now_us = self.stage.now_us
             outcome: Any = "ok" if known else "info"
             self.history.returned(number, outcome, value if known else None, time_us=now_us)
+
+
+def session_of(client: Client, number: int) -> Generator[Step, Any, Numbering]:
+    """Read the clock, and return a new session of that number."""
+    results = yield from client.ask(Clock())
+    assert results is not None, "reads are known"
+    assert isinstance(results[0], int), "a clock is a number"
+    name, now_ms = b"%032x" % number, client.stage.now_us // 1000
+    return Numbering(name, WINDOW, DEADLINE_AHEAD_MS_MAX, results[0], now_ms)
 
 
 @dataclass(slots=True)

@@ -3,17 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from xxhash import xxh3_64_intdigest
-
+from pnyx.lab.numbered import numbered
 from pnyx.lab.scenario import Call, Script, Sleep, Until, scenario
-from pnyx.lab.scenarios.clients import Client, first_leader, over
+from pnyx.lab.scenarios.clients import Client, first_leader, over, session_of
 from pnyx.lab.stage import WorldStage
-from pnyx.machine.commands import Append, Clock, Sequenced
+from pnyx.machine.commands import Append
 from pnyx.machine.results import Refusal
-from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX, WINDOW
-from pnyx.machine.slots import slot_of
 from pnyx.replica.requests import Done, Elsewhere, NotDone
-from pnyx.transport.numbering import Number, Numbering
+from pnyx.transport.numbering import Numbering
 from pnyx.transport.verdict import Heard, Trail
 
 SESSIONS: Final = 3
@@ -75,11 +72,7 @@ def given_up(stage: WorldStage) -> Script:
 
 
 def _session(stage: WorldStage, session: int, said: Said) -> Script:
-    clock = yield from Client(stage, f"clock of {session}").ask(Clock())
-    assert clock is not None, "reads are known"
-    assert isinstance(clock[0], int), "a clock is a number"
-    name = b"%032x" % session
-    numbering = Numbering(name, WINDOW, DEADLINE_AHEAD_MS_MAX, clock[0], stage.now_us // 1000)
+    numbering = yield from session_of(Client(stage, f"clock of {session}"), session)
     for writer in range(WRITERS):
         stage.spawn(_writer(stage, numbering, f"{session}.{writer}", said))
 
@@ -90,6 +83,7 @@ def _writer(stage: WorldStage, numbering: Numbering, writer: str, said: Said) ->
         assert number is not None, "the writers of a session fit into its window"
         key = KEYS[stage.below(len(KEYS), f"key of {writer}")]
         token = f"{writer}.{step}".encode()
+        write = Append(key, token + b";")
         trail = Trail(changes=True, in_session=True)
         ends_us = stage.now_us + PATIENCE_US
         is_done = False
@@ -99,26 +93,13 @@ def _writer(stage: WorldStage, numbering: Numbering, writer: str, said: Said) ->
             if not is_faithful:
                 node = 1 + stage.below(stage.nodes, f"node of {writer}")
             if stage.running(node):
-                call = stage.call(node, _sent(numbering, number, Append(key, token + b";")))
+                call = stage.call(node, numbered(numbering, number, key, write))
                 yield over(call, ATTEMPT_US)
                 is_done = _heard(stage, call, trail)
             yield Sleep(stage.below(THINK_US, f"thought of {writer}"))
         numbering.settle(number)
         outcomes = {"not_applied": said.not_applied, "unknown": said.unknown}
         (said.done if is_done else outcomes[trail.outcome]).add(token)
-
-
-def _sent(numbering: Numbering, number: Number, write: Append) -> Sequenced:
-    return Sequenced(
-        slot_of(write.key),
-        bytes.fromhex(number.session.decode()),
-        b"default",
-        number.sequence,
-        numbering.ack,
-        number.deadline_ms,
-        xxh3_64_intdigest(write.value),
-        write,
-    )
 
 
 def _heard(stage: WorldStage, call: Call, trail: Trail) -> bool:
