@@ -20,6 +20,7 @@ from pnyx.admin import page
 from pnyx.harness.cluster import HOST, Cluster
 from pnyx.machine.shards import SHARDS_DEFAULT, first_slot, shard_of_slot
 from pnyx.machine.slots import slot_of
+from real.benchmarking import benchmarked, needs_benchmark
 
 pytestmark = pytest.mark.real
 
@@ -27,7 +28,6 @@ KEYS = [f"key:{number}" for number in range(300)]
 MOVED_S_MAX = 30.0
 
 needs_cli = pytest.mark.parametrize("program", ["redis-cli"], indirect=True)
-needs_benchmark = pytest.mark.parametrize("program", ["redis-benchmark"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -164,31 +164,13 @@ def test_any_node_serves_the_whole_store_on_its_gateway_port(cluster: Cluster) -
 def test_redis_benchmark_runs_through_moves_joins_and_leaves_without_an_error(
     cluster: Cluster, program: str
 ) -> None:
-    words = [program, "--cluster", "-p", str(cluster_port(cluster)), "-q", "-n", "1000"]
-    words += ["-t", "set,get,incr,mset", "-r", "10000", "-c", "20"]
-    runs: list[subprocess.CompletedProcess[str]] = []
-    settled = threading.Event()
-
-    def run_again_and_again() -> None:
-        while not settled.is_set():
-            runs.append(subprocess.run(words, capture_output=True, text=True, check=False))
-
-    thread = threading.Thread(target=run_again_and_again)
-    thread.start()
-    try:
+    with benchmarked(cluster, program):
         for shard in (20, 120, 220):
             move(cluster, shard, owners(cluster)[shard] % 3 + 1)
         tell(cluster, {"join": {"4": ["n2", "n3", "n1"]}, "shared": True})
         wait_until(lambda: owners(cluster).count(4) == SHARDS_DEFAULT // 4, "the new one has some")
         tell(cluster, {"leave": [4]})
         wait_until(lambda: 4 not in owners(cluster), "it gave them up")
-    finally:
-        settled.set()
-        thread.join()
-    assert runs
-    for run in runs:
-        assert run.returncode == 0, run.stdout + run.stderr
-        assert "rror" not in run.stdout + run.stderr
 
 
 class Counting(threading.Thread):
