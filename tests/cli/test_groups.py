@@ -137,7 +137,26 @@ def test_what_cannot_be_is_refused_with_its_reason_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "words", ["group add 4x", "group remove", "group show g", "shards move 1 0"]
+    ("words", "what", "listed_by"),
+    [
+        ("group show g7", "group g7", "pnyx group list"),
+        ("group members --group 7", "group g7", "pnyx group list"),
+        ("node show n9", "node n9", "pnyx node list"),
+        ("shards history 99", "configuration 99", "pnyx shards history"),
+    ],
+)
+def test_what_there_is_not_is_not_shown_as_if_it_were_empty(
+    pages: Pages, words: str, what: str, listed_by: str, capsys: Said
+) -> None:
+    assert typed(pages, words) == 5
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"error: there is no {what}\n  next    `{listed_by}` shows what there is\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["shards history --last 0", "group add 4x", "group remove", "group show g", "shards move 1 0"],
 )
 def test_what_is_no_group_is_a_usage_error(pages: Pages, words: str) -> None:
     assert typed(pages, words) == 2
@@ -228,7 +247,6 @@ def test_shards_are_shown_in_runs_or_one_by_one(pages: Pages, capsys: Said) -> N
         assert typed(pages, "shards watch") == 0
     assert typed(pages, "group show g2 -o plain") == 0
     assert "g2\tn1\tok\tn1 n2 n3\t6\t8192-16383\t50.0 %\n" in capsys.readouterr().out
-    assert typed(pages, "group show g7") == 5
 
 
 def test_history_says_what_each_change_was(pages: Pages, capsys: Said) -> None:

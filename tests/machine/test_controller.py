@@ -238,6 +238,8 @@ def test_a_node_has_two_groups_only_if_that_is_said() -> None:
     second = Placement(GroupId(2), placed(1)[0].members)
     assert "would be in groups 1 and 2" in controller.refusal(Join((second,)))
     assert controller.made(Join((second,), shared=True)).groups == (1, 2)
+    assert "would be in groups 1 and 3" in controller.refusal(Join((_group(3, ("1a", 11)),)))
+    assert controller.made(Join(placed(4))).groups == (1, 2, 4), "it shares nothing"
 
 
 def test_a_group_does_not_leave_while_a_move_from_or_to_it_is_undecided() -> None:

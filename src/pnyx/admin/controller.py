@@ -24,6 +24,8 @@ NOBODY: Final = 0
 Change: TypeAlias = Mapping[str, Any]
 """As /v1/controller takes it; see the functions that make them."""
 
+_WHAT_THERE_IS: Final = "`pnyx group list` and `pnyx shards show` say what there is"
+_UNCHANGED: Final = "; nothing was changed"
 _NO_ANSWER: Final = {
     "no_quorum": "the controller has no leader with a quorum",
     "unknown": "no majority of the controller answered in time",
@@ -194,14 +196,14 @@ def change(cluster: Cluster, wish: Change) -> Configuration:
         ChangeUnknown: it may have been made; asking again does no harm.
         NoAnswer: no node answers, or the password is wrong.
     """
-    what = f"could not {next(iter(wish))}; nothing was changed"
-    return _decode_configuration(_ask(cluster, wish, what, changes=True))
+    what = f"could not {next(iter(wish))}{_UNCHANGED}"
+    return _decode_configuration(_ask(cluster, wish, what, changes=True, step=_step(wish)))
 
 
 def plan(cluster: Cluster, wish: Change) -> Configuration:
     """Return the configuration that a join, leave or move would lead to now; errors as `change`."""
-    what = f"{next(iter(wish))} would be refused"
-    told = _ask(cluster, {"plan": wish}, what, changes=False)
+    what = f"{next(iter(wish))} would be refused{_UNCHANGED}"
+    told = _ask(cluster, {"plan": wish}, what, changes=False, step=_step(wish))
     return _decode_configuration(told)
 
 
@@ -210,7 +212,9 @@ def slots_of(shard: int, count: int) -> tuple[int, int]:
     return first_slot(shard, count), first_slot(shard + 1, count) - 1
 
 
-def _ask(cluster: Cluster, wish: Change, what: str, *, changes: bool) -> msgspec.Raw:
+def _ask(
+    cluster: Cluster, wish: Change, what: str, *, changes: bool, step: str = _WHAT_THERE_IS
+) -> msgspec.Raw:
     """Ask one node after the other until one has an answer of the controller."""
     body, password = msgspec.json.encode(wish), cluster.password
     silent: page.NoAnswer | None = None
@@ -222,7 +226,8 @@ def _ask(cluster: Cluster, wish: Change, what: str, *, changes: bool) -> msgspec
             )
         except page.NoAnswer as error:
             if error.status == HTTPStatus.BAD_REQUEST:
-                raise _refused(what, f"ERR {error.cause}") from error
+                step = "`pnyx node list` shows the nodes"
+                raise ControllerRefused(what, cause=error.cause, next_step=step) from error
             if error.status:
                 raise
             if error.has_left and changes:
@@ -234,31 +239,38 @@ def _ask(cluster: Cluster, wish: Change, what: str, *, changes: bool) -> msgspec
             case "done":
                 return told.result
             case "refused":
-                raise _refused(what, told.reason)
+                raise _refused(what, told.reason, step)
             case "unknown" if changes:
                 raise _unknown(what, _NO_ANSWER["unknown"])
             case _:
                 reason = told.reason or told.outcome
     if not reason and silent is not None:
         raise silent
+    what = what.removesuffix(_UNCHANGED) + _UNCHANGED
     raise ControllerSilent(
-        f"{what}; shards go on being served where they are",
+        f"{what}, and shards go on being served where they are",
         cause=_NO_ANSWER.get(reason, f"the controller says {reason}"),
         next_step="`pnyx health` shows which nodes are missing; then ask again",
     )
 
 
-def _refused(what: str, reason: str) -> ControllerRefused:
+def _step(wish: Change) -> str:
+    is_apart = "join" in wish and "shared" not in wish
+    return (
+        f"{_WHAT_THERE_IS}; without --apart groups may share nodes" if is_apart else _WHAT_THERE_IS
+    )
+
+
+def _refused(what: str, reason: str, step: str) -> ControllerRefused:
     prefix, _, sentence = reason.partition(" ")
-    step = "`pnyx shards watch` ends when all moves have; then ask again"
-    if prefix != "MOVING":
-        step = "`pnyx group list` and `pnyx shards show` say what there is"
+    if prefix == "MOVING":
+        step = "`pnyx shards watch` ends when all moves have; then ask again"
     return ControllerRefused(what, cause=sentence, next_step=step)
 
 
 def _unknown(what: str, cause: str) -> ChangeUnknown:
     return ChangeUnknown(
-        what.removesuffix("; nothing was changed") + ", or it was done: that is not known",
+        what.removesuffix(_UNCHANGED) + ", or it was done: that is not known",
         cause=cause,
         next_step="ask again: what is done already does no harm",
     )

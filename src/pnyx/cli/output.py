@@ -30,6 +30,13 @@ def show(rows: Iterable[Mapping[str, object]], columns: Sequence[str], form: For
                 print(line)
 
 
+def say_absent(what: str, listed_by: str) -> None:
+    """Say on standard error that there is no such thing, and which command lists what there is."""
+    print(
+        f"error: there is no {what}\n  next    `{listed_by}` shows what there is", file=sys.stderr
+    )
+
+
 def aligned(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
     """Return the lines of a table: each column as wide as its longest word, nothing cut off."""
     whole = [list(columns), *rows]

@@ -103,7 +103,11 @@ def _why_not_apart(
     before: Configuration, directory: Directory, joining: Sequence[Placement]
 ) -> str:
     homes: dict[str, GroupId] = {}
-    for placement in (*before.placements, *directory.leaving, *joining):
+    for placement in (*before.placements, *directory.leaving):
+        for member in placement.members:
+            homes.setdefault(member.label, placement.group)
+    # Nodes that share already, because that was said of them, are no concern of this join.
+    for placement in joining:
         for member in placement.members:
             other = homes.setdefault(member.label, placement.group)
             if other != placement.group:

@@ -1,5 +1,6 @@
 """node list and node show, group members: what the leader knows of the members."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from pnyx.admin.health import Asked, ask_members, judge, ruling
-from pnyx.cli.output import Form, show as show_rows
+from pnyx.cli.output import Form, say_absent, show as show_rows
 from pnyx.cli.places import pages
 
 OK: Final = 0
@@ -43,13 +44,16 @@ def show(
     found = [
         row for row in rows(ask_members(pages(config, http))) if label in {row["node"], row["id"]}
     ]
+    if not found:
+        say_absent(f"node {label}", "pnyx node list")
+        return NOT_FOUND
     if output == "table":
         for row in found:
             fields = [{"field": name, "value": row[name]} for name in COLUMNS]
             show_rows(fields, ("field", "value"), output)
     else:
         show_rows(found, COLUMNS, output)
-    return OK if found else NOT_FOUND
+    return OK
 
 
 def members(
@@ -62,6 +66,7 @@ def members(
     """Show a group's membership as its log has it: voters, learners, and who was retired.
 
     `outgoing` are the old voters while a change is under way: a majority of both is needed then.
+    Exit status 4 if the group has no leader with a quorum to say it, 5 if there is no such group.
 
     Args:
         group: which one; 0 is the controller.
@@ -76,6 +81,16 @@ def members(
     known = [] if document is None else [document["controller"], *document["groups"]]
     membership = next((one["membership"] for one in known if one["group"] == group), None)
     if membership is None:
+        reports = [one.report for one in asked if one.report is not None]
+        if reports and not any(report.group(group) for report in reports):
+            say_absent(f"group g{group}", "pnyx group list")
+            return NOT_FOUND
+        name = f"g{group}" if group else "the controller"
+        print(
+            f"error: nobody leads {name} with a quorum, and the others may not know\n"
+            "  next    `pnyx health` shows which nodes are missing",
+            file=sys.stderr,
+        )
         return NO_QUORUM
     labels = {node: label for label, node in membership["names"].items()}
     parts = [

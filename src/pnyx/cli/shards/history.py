@@ -7,11 +7,13 @@ from typing import Final
 from pnyx.admin import controller
 from pnyx.admin.controller import Configuration
 from pnyx.admin.moves import name_of
-from pnyx.cli.output import Form, show
+from pnyx.cli.output import Form, say_absent, show
 from pnyx.cli.places import Password, cluster_of
 from pnyx.cli.shards.views import TARGETS, target_runs
+from pnyx.errors import SettingsWrong
 
 OK: Final = 0
+NOT_FOUND: Final = 5
 COLUMNS: Final = ("number", "groups", "shards", "moved", "change")
 
 
@@ -27,16 +29,24 @@ def history(
     """Show which groups should have had how many shards in each configuration, oldest first.
 
     Args:
-        number: show this one alone, with who should have had which shard.
+        number: show this one alone, with who should have had which shard; exit status 5 if there is
+            no such number.
         last: so many of the newest.
         config: a node's settings file: it names nodes to ask.
         http: HOST:PORT of one node's http page, which names the others.
         password: what the nodes' `requirepass` says.
         output: table, json, jsonl or plain.
     """
+    if last < 1:
+        raise SettingsWrong(f"--last {last} shows nothing", next_step="it is 1 or more")
     cluster = cluster_of(config, http, password)
     if number is not None:
-        show(target_runs(controller.configuration(cluster, number).targets), TARGETS, output)
+        # Above the newest the controller answers with the newest.
+        asked = controller.configuration(cluster, number)
+        if asked.number != number:
+            say_absent(f"configuration {number}", "pnyx shards history")
+            return NOT_FOUND
+        show(target_runs(asked.targets), TARGETS, output)
         return OK
     newest = controller.configuration(cluster)
     first = max(0, newest.number + 1 - last)

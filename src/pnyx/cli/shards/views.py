@@ -11,7 +11,7 @@ from pnyx.admin.groups import GroupView, groups as known_groups, newest
 from pnyx.admin.health import Asked, ask_members
 from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Move, name_of, number_of
-from pnyx.cli.output import Form, show
+from pnyx.cli.output import Form, say_absent, show
 from pnyx.cli.places import Flag, Password, cluster_of, pages
 from pnyx.ids import SLOT_COUNT
 
@@ -58,6 +58,9 @@ def group(
     report = newest(asked)
     owners = () if report is None else report.owners
     held = [run["slots"] for run in target_runs(owners) if run["group"] == name_of(number)]
+    if not found:
+        say_absent(f"group {name_of(number)}", "pnyx group list")
+        return NOT_FOUND
     for row in found:
         row["slots"] = " ".join(map(str, held)) or None
     if output == "table":
@@ -65,7 +68,7 @@ def group(
         show(fields, ("field", "value"), output)
     else:
         show(found, GROUPS, output)
-    return OK if found else NOT_FOUND
+    return OK
 
 
 def shards(
