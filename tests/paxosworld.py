@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pnyx.consensus.member.start import Start
 from pnyx.consensus.multipaxos.messages import Accept, Accepted, Prepare, Promise
 from pnyx.consensus.multipaxos.multipaxos import MultiPaxos
 from pnyx.consensus.ready import Role
@@ -11,8 +12,8 @@ from raftworld import Flight, Member, World
 class PaxosWorld(World):
     """Members 1..size; what a member says must be durable there, as Paxos wants it."""
 
-    def _core_of(self, **found: Any) -> Any:
-        return MultiPaxos(**found)
+    def _core_of(self, start: Start) -> Any:
+        return MultiPaxos(start)
 
     def __getitem__(self, number: int) -> Any:
         return super().__getitem__(number)

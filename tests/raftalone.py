@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.start import Start
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -10,7 +12,6 @@ from pnyx.consensus.raft.messages import (
     RequestVoteReply,
 )
 from pnyx.consensus.raft.raft import Raft
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Delayed, Entry, HardState, Mark, RecoveredLog, Role, Write
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
@@ -30,14 +31,14 @@ class Alone:
         size: int = 3,
         compacted: Mark | None = None,
         membership: Membership | None = None,
-        settings: RaftSettings | None = None,
+        settings: MemberSettings | None = None,
         applied: int = 0,
         seed: int = 1,
     ) -> None:
         mark = compacted or Mark()
         last_term = log[-1] if log else mark.term
         self.now_ms = 1000
-        self.settings = settings or RaftSettings()
+        self.settings = settings or MemberSettings()
         self.writes: list[Write] = []
         self.applied: list[Entry] = []
         self.reads: dict[int, Index | None] = {}
@@ -45,21 +46,23 @@ class Alone:
         self.waiting: list[Delayed] = []
         self.disk_held = False
         self.raft = Raft(
-            me=ME,
-            membership=membership or Membership(tuple(NodeId(n) for n in range(1, size + 1))),
-            settings=self.settings,
-            prng=Prng(seed),
-            now_ms=self.now_ms,
-            boot=77,
-            recovered=RecoveredLog(
-                HardState(
-                    Term(last_term if term is None else term),
-                    None if voted_for is None else NodeId(voted_for),
+            Start(
+                me=ME,
+                membership=membership or Membership(tuple(NodeId(n) for n in range(1, size + 1))),
+                settings=self.settings,
+                prng=Prng(seed),
+                now_ms=self.now_ms,
+                boot=77,
+                recovered=RecoveredLog(
+                    HardState(
+                        Term(last_term if term is None else term),
+                        None if voted_for is None else NodeId(voted_for),
+                    ),
+                    mark,
+                    list(entries(*log, after=mark.index)),
                 ),
-                mark,
-                list(entries(*log, after=mark.index)),
-            ),
-            applied=Index(max(applied, mark.index)),
+                applied=Index(max(applied, mark.index)),
+            )
         )
 
     def says(self) -> list[tuple[NodeId, Any]]:

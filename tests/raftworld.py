@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.start import Start
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -20,7 +22,6 @@ from pnyx.consensus.raft.messages import (
     RequestVoteReply,
 )
 from pnyx.consensus.raft.raft import Raft
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import (
     Delayed,
     Entry,
@@ -126,12 +127,12 @@ class World:
         self,
         size: int = 3,
         *,
-        settings: RaftSettings | None = None,
+        settings: MemberSettings | None = None,
         membership: Membership | None = None,
         seed: int = 1,
     ) -> None:
         nodes = [NodeId(number) for number in range(1, size + 1)]
-        self.settings = settings or RaftSettings()
+        self.settings = settings or MemberSettings()
         self.membership = membership or Membership(tuple(nodes))
         self.seed = seed
         self.now_ms = 1000
@@ -188,18 +189,20 @@ class World:
         member.boots += 1
         member.durable_id = 0
         member.raft = self._core_of(
-            me=member.node,
-            membership=disk.membership,
-            settings=self.settings,
-            prng=Prng(self.seed * 1000 + number * 100 + member.boots),
-            now_ms=self.now_ms,
-            boot=number * 1000 + member.boots,
-            recovered=RecoveredLog(disk.hard_state, disk.mark, disk.entries, disk.accepted),
-            applied=Index(len(member.applied)),
+            Start(
+                me=member.node,
+                membership=disk.membership,
+                settings=self.settings,
+                prng=Prng(self.seed * 1000 + number * 100 + member.boots),
+                now_ms=self.now_ms,
+                boot=number * 1000 + member.boots,
+                recovered=RecoveredLog(disk.hard_state, disk.mark, disk.entries, disk.accepted),
+                applied=Index(len(member.applied)),
+            )
         )
 
-    def _core_of(self, **found: Any) -> Raft:
-        return Raft(**found)
+    def _core_of(self, start: Start) -> Raft:
+        return Raft(start)
 
     # Links.
 

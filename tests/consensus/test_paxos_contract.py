@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import pytest
 
 from paxosworld import PaxosWorld
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.multipaxos.messages import Accept, Accepted, Promise, Wanted
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import HardState, Mark, Position, Refused, Role
 from pnyx.ids import Index, NodeId, Term
 from raftworld import Flight, World, entries, terms
 
-ONE_BY_ONE = RaftSettings(append_entries_max=1)
+ONE_BY_ONE = MemberSettings(append_entries_max=1)
 
 
 def nodes(*numbers: int) -> tuple[NodeId, ...]:
@@ -25,7 +25,7 @@ def leads(world: World, number: int) -> None:
     assert world.leader() == number
 
 
-def holding(*logs: tuple[int, list[int]], settings: RaftSettings | None = None) -> PaxosWorld:
+def holding(*logs: tuple[int, list[int]], settings: MemberSettings | None = None) -> PaxosWorld:
     """Members whose logs of these births were accepted in these rounds."""
     world = PaxosWorld(len(logs), settings=settings)
     newest = max(accepted for accepted, _ in logs)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.raft.messages import AppendEntriesReply, HeartbeatReply
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Position, Refused
 from pnyx.errors import SettingsWrong
 from pnyx.ids import Index, NodeId, Term
@@ -11,13 +11,13 @@ from raftalone import Alone, append
 
 
 def test_an_entry_over_the_limit_is_refused_and_one_at_the_limit_is_not() -> None:
-    leader = Alone(settings=RaftSettings(entry_bytes_max=10)).leads()
+    leader = Alone(settings=MemberSettings(entry_bytes_max=10)).leads()
     assert leader.raft.propose(b"x" * 11, leader.now_ms) == Refused("too large")
     assert isinstance(leader.raft.propose(b"x" * 10, leader.now_ms), Position)
 
 
 def test_uncommitted_bytes_are_limited_and_free_again_when_committed() -> None:
-    settings = RaftSettings(uncommitted_bytes_max=25, entry_bytes_max=10)
+    settings = MemberSettings(uncommitted_bytes_max=25, entry_bytes_max=10)
     leader = Alone(settings=settings).leads()
     places = [leader.raft.propose(b"x" * 10, leader.now_ms) for _ in range(3)]
     assert places[2] == Refused("full")
@@ -28,7 +28,7 @@ def test_uncommitted_bytes_are_limited_and_free_again_when_committed() -> None:
 
 
 def test_a_new_leader_counts_the_uncommitted_bytes_it_inherits() -> None:
-    settings = RaftSettings(uncommitted_bytes_max=5, entry_bytes_max=5)
+    settings = MemberSettings(uncommitted_bytes_max=5, entry_bytes_max=5)
     leader = Alone(1, 1, 1, settings=settings).leads(agreeing=False)
     assert leader.raft.propose(b"xxx", leader.now_ms) == Refused("full")
     leader.hears(2, AppendEntriesReply(Term(2), Index(4)))
@@ -37,7 +37,7 @@ def test_a_new_leader_counts_the_uncommitted_bytes_it_inherits() -> None:
 
 @pytest.mark.parametrize(("entries_max", "bytes_max"), [(2, 999), (999, 2)])
 def test_entries_to_apply_come_in_pages(entries_max: int, bytes_max: int) -> None:
-    settings = RaftSettings(apply_entries_max=entries_max, apply_bytes_max=bytes_max)
+    settings = MemberSettings(apply_entries_max=entries_max, apply_bytes_max=bytes_max)
     follower = Alone(1, 1, 1, 1, 1, settings=settings)
     follower.raft.step(NodeId(2), append(1, (5, 1), commit=5), follower.now_ms)
     pages = []
@@ -47,7 +47,7 @@ def test_entries_to_apply_come_in_pages(entries_max: int, bytes_max: int) -> Non
 
 
 def test_waiting_reads_are_limited() -> None:
-    leader = Alone(settings=RaftSettings(reads_max=2)).leads()
+    leader = Alone(settings=MemberSettings(reads_max=2)).leads()
     for ticket in range(3):
         leader.raft.read_barrier(ticket, leader.now_ms)
     leader.says()
@@ -57,7 +57,7 @@ def test_waiting_reads_are_limited() -> None:
 
 
 def test_a_follower_s_waiting_reads_are_limited_too() -> None:
-    follower = Alone(settings=RaftSettings(reads_max=2))
+    follower = Alone(settings=MemberSettings(reads_max=2))
     follower.hears(2, append(1, (0, 0)))
     for ticket in range(3):
         follower.raft.read_barrier(ticket, follower.now_ms)
@@ -92,6 +92,6 @@ def test_settings_that_cannot_work_are_refused_with_a_reason(
     settings: dict[str, int], said: str
 ) -> None:
     with pytest.raises(SettingsWrong) as refused:
-        RaftSettings(**settings)
+        MemberSettings(**settings)
     assert said in refused.value.explain()
     assert refused.value.next_step

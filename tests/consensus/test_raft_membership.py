@@ -17,13 +17,9 @@ from consensus.changing import (
     nodes,
     world_of,
 )
+from pnyx.consensus.member.messages import TimeoutNow
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.messages import (
-    AppendEntries,
-    AppendEntriesReply,
-    PreVote,
-    TimeoutNow,
-)
+from pnyx.consensus.raft.messages import AppendEntries, AppendEntriesReply, PreVote
 from pnyx.consensus.ready import Mark, Position, Refused
 from pnyx.ids import Index, NodeId, Term
 from raftalone import Alone, append, of_type

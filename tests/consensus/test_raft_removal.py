@@ -15,18 +15,17 @@ from consensus.changing import (
     nodes,
     world_of,
 )
+from pnyx.consensus.member.messages import CommitIndex, TimeoutNow
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
     AppendEntriesReply,
-    CommitIndex,
     Heartbeat,
     HeartbeatReply,
     PreVote,
     RequestVote,
     RequestVoteReply,
-    TimeoutNow,
 )
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Position, Role
 from pnyx.ids import Index, NodeId, Term
 from raftalone import Alone, append, of_type
@@ -266,7 +265,7 @@ def test_a_voter_becomes_a_learner() -> None:
 
 
 def test_a_change_is_counted_among_the_uncommitted_bytes_and_taken_back() -> None:
-    world = World(4, settings=RaftSettings(), membership=THREE)
+    world = World(4, settings=MemberSettings(), membership=THREE)
     world.elect(1)
     for target in (members(1, 2, 3, learners=(4,)), members(1, 2, 4), members(2, 4)):
         assert world[1]._state.uncommitted_bytes == 0

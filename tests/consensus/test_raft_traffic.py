@@ -1,13 +1,13 @@
 """How many messages and bytes does Raft need? Scenarios R-X1, R-X2, R-B2, R-B9, R-B10, K-X1."""
 
+from pnyx.consensus.member.messages import CommitIndex
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
     AppendEntriesReply,
-    CommitIndex,
     HeartbeatReply,
 )
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.ids import Index, NodeId, Term
 from raftalone import Alone, append, of_type
 from raftworld import World, with_logs
@@ -172,7 +172,7 @@ def test_a_member_with_nothing_to_do_says_so() -> None:
 
 
 def test_a_notice_waits_for_an_append_that_carries_it() -> None:
-    leader = Alone(settings=RaftSettings(notice_ms=3)).leads()
+    leader = Alone(settings=MemberSettings(notice_ms=3)).leads()
     leader.proposes()
     said = leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
     assert leader.raft.commit_index == 2
@@ -183,7 +183,7 @@ def test_a_notice_waits_for_an_append_that_carries_it() -> None:
 
 
 def test_a_notice_that_no_append_carries_leaves_when_it_is_due() -> None:
-    leader = Alone(settings=RaftSettings(notice_ms=3)).leads()
+    leader = Alone(settings=MemberSettings(notice_ms=3)).leads()
     leader.proposes()
     leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
     assert leader.raft.deadline_ms == leader.now_ms + 3
@@ -195,7 +195,7 @@ def test_a_notice_that_no_append_carries_leaves_when_it_is_due() -> None:
 
 
 def test_messages_in_flight_are_limited_in_number() -> None:
-    leader = Alone(settings=RaftSettings(inflight_max=3)).leads()
+    leader = Alone(settings=MemberSettings(inflight_max=3)).leads()
     said = [one for _ in range(10) for one in leader.proposes()]
     to_2 = [message for to, message in of_type(said, AppendEntries) if to == 2]
     assert len(to_2) == 3
@@ -204,14 +204,14 @@ def test_messages_in_flight_are_limited_in_number() -> None:
 
 
 def test_messages_in_flight_are_limited_in_bytes() -> None:
-    leader = Alone(settings=RaftSettings(inflight_bytes_max=1000)).leads()
+    leader = Alone(settings=MemberSettings(inflight_bytes_max=1000)).leads()
     said = [one for _ in range(10) for one in leader.proposes(b"x" * 300)]
     to_2 = [message for to, message in of_type(said, AppendEntries) if to == 2]
     assert len(to_2) == 4, "the fourth went while 900 bytes were out"
 
 
 def test_an_append_is_limited_in_bytes_and_entries_but_never_empty() -> None:
-    settings = RaftSettings(append_bytes_max=1000, append_entries_max=5)
+    settings = MemberSettings(append_bytes_max=1000, append_entries_max=5)
     leader = Alone(settings=settings).leads()
     for size in (600, 600, 5000, *[1] * 7):
         leader.raft.propose(b"x" * size, leader.now_ms)
@@ -220,7 +220,7 @@ def test_an_append_is_limited_in_bytes_and_entries_but_never_empty() -> None:
 
 
 def test_a_full_window_whose_messages_were_all_lost_opens_again() -> None:
-    settings = RaftSettings(inflight_max=4)
+    settings = MemberSettings(inflight_max=4)
     world = World(3, settings=settings)
     world.elect(1)
     world.drops = lambda flight: isinstance(flight.message, AppendEntries) and flight.to == 3
@@ -294,7 +294,7 @@ def test_a_commit_is_told_once() -> None:
 
 
 def test_leaders_of_one_clock_beat_at_the_same_moments_if_they_are_to() -> None:
-    together = RaftSettings(heartbeat_ms=50, beat_grid_ms=50)
+    together = MemberSettings(heartbeat_ms=50, beat_grid_ms=50)
     assert [together.next_beat_ms(now_ms) for now_ms in (100, 101, 149)] == [150, 150, 150]
-    apart = RaftSettings(heartbeat_ms=50)
+    apart = MemberSettings(heartbeat_ms=50)
     assert [apart.next_beat_ms(now_ms) for now_ms in (100, 101, 149)] == [150, 151, 199]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pnyx.consensus.engines import EngineName
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.process import Process
@@ -30,7 +30,7 @@ class Storm:
 
     seed: int
     nodes: int = 3
-    raft: RaftSettings = field(default_factory=RaftSettings)
+    raft: MemberSettings = field(default_factory=MemberSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     load: WorkloadSettings = field(
         default_factory=lambda: WorkloadSettings(clients=2, think_us=80_000)

@@ -10,6 +10,8 @@ import pytest
 
 import pnyx.consensus.raft.raft as door
 from lab.storms import SMALL_LOGS, Storm, storm
+from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.writes import Writes
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.quorum import reached
 from pnyx.consensus.raft import election, follower, leader
@@ -21,9 +23,7 @@ from pnyx.consensus.raft.messages import (
     RequestVoteReply,
 )
 from pnyx.consensus.raft.roles import Event, change_role
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.state import RaftState
-from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import Entry, EntryKind, HardState, RecoveredLog, Role
 from pnyx.lab.faults import Fault, FaultKind, begin
 from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS
@@ -36,7 +36,7 @@ from pnyx.replica.parking import Parking
 from pnyx.storage.agreement import agreed
 
 Patch = pytest.MonkeyPatch
-COLLIDING = RaftSettings(election_ms_min=300, election_ms_max=303)
+COLLIDING = MemberSettings(election_ms_min=300, election_ms_max=303)
 """Nodes that time out together stand against each other."""
 BUSY = WorkloadSettings(clients=6, think_us=30_000, reads=0.1)
 PADDED = WorkloadSettings(clients=2, think_us=50_000, reads=0.2, keys=20, padding_bytes=100)
@@ -412,7 +412,7 @@ BREAKS: dict[str, _Break] = {
     "committed_on_a_durable_majority": (_count_anybody, {}),
     "own_term_commits": (
         _commit_old_terms,
-        {"raft": RaftSettings(append_entries_max=1), "nodes": 5, "load": BUSY},
+        {"raft": MemberSettings(append_entries_max=1), "nodes": 5, "load": BUSY},
     ),
     "state_machine_safety": (_apply_less, {}),
     "snapshot_equals_replay": (_damage_snapshots, {"limits": SMALL_LOGS, "load": PADDED}),

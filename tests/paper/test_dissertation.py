@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pnyx.consensus.member.messages import ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -11,11 +12,8 @@ from pnyx.consensus.raft.messages import (
     HeartbeatReply,
     PreVote,
     PreVoteReply,
-    ReadIndex,
-    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
-    TimeoutNow,
 )
 from pnyx.consensus.ready import Refused, Role
 from pnyx.ids import Index, NodeId, Term

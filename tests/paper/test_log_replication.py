@@ -1,10 +1,10 @@
 """Raft §5.3 and Figure 2, AppendEntries and the rules of leaders: are the logs made alike?"""
 
+from pnyx.consensus.member.messages import CommitIndex
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
     AppendEntriesReply,
-    CommitIndex,
     Heartbeat,
     HeartbeatReply,
 )

@@ -4,19 +4,16 @@ from typing import Any
 
 import pytest
 
+from pnyx.consensus.member.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.raft.messages import (
     AppendEntriesRefusal,
     AppendEntriesReply,
-    CommitIndex,
     Heartbeat,
     HeartbeatReply,
     PreVote,
     PreVoteReply,
-    ReadIndex,
-    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
-    TimeoutNow,
 )
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, Term

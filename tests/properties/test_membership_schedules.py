@@ -13,8 +13,8 @@ from typing import ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Position, Role
 from pnyx.ids import NodeId
 from properties.test_raft_schedules import TIGHT, Play, drawn, nodes
@@ -87,7 +87,7 @@ def target_of(present: Membership, choice: int) -> Membership:
 
 
 def build(seed: int) -> Changing:
-    tight = TIGHT if seed % 2 else RaftSettings()
+    tight = TIGHT if seed % 2 else MemberSettings()
     start = Membership(nodes(1, 2, 3), learners=nodes(4))
     return Changing(Watched(SIZE, membership=start, settings=tight, seed=seed))
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from paxosworld import PaxosWorld
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.settings import RaftSettings
 from properties.test_membership_schedules import SIZE, Changing
 from properties.test_raft_schedules import SHAPES, TIGHT, Play, drawn, nodes
 
@@ -21,7 +21,7 @@ from properties.test_raft_schedules import SHAPES, TIGHT, Play, drawn, nodes
 def build(shape: str, seed: int = 1) -> Play:
     membership = SHAPES[shape]
     everyone = {*membership.voters, *membership.outgoing, *membership.learners}
-    tight = TIGHT if seed % 2 else RaftSettings()
+    tight = TIGHT if seed % 2 else MemberSettings()
     return Play(PaxosWorld(len(everyone), membership=membership, settings=tight, seed=seed))
 
 
@@ -65,7 +65,7 @@ def test_long_drawn_schedules_of_changes_break_no_guarantee() -> None:
     happened: Counter[str] = Counter()
     start = Membership(nodes(1, 2, 3), learners=nodes(4))
     for seed in range(20):
-        tight = TIGHT if seed % 2 else RaftSettings()
+        tight = TIGHT if seed % 2 else MemberSettings()
         play = Changing(PaxosWorld(SIZE, membership=start, settings=tight, seed=seed))
         play.play(drawn(seed, 4000))
         play.recover()

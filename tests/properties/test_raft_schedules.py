@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId
 from pnyx.prng import Prng
 from raftworld import World
 
-TIGHT = RaftSettings(inflight_max=2, append_entries_max=2, apply_entries_max=2, reads_max=4)
+TIGHT = MemberSettings(inflight_max=2, append_entries_max=2, apply_entries_max=2, reads_max=4)
 
 
 def nodes(*numbers: int) -> tuple[NodeId, ...]:
@@ -150,7 +150,7 @@ class Play:
 def build(shape: str, seed: int = 1) -> Play:
     membership = SHAPES[shape]
     everyone = {*membership.voters, *membership.outgoing, *membership.learners}
-    tight = TIGHT if seed % 2 else RaftSettings()
+    tight = TIGHT if seed % 2 else MemberSettings()
     return Play(World(len(everyone), membership=membership, settings=tight, seed=seed))
 
 

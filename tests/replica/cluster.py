@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.start import Start
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.raft import Raft
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import HardState, RecoveredLog
 from pnyx.ids import GroupId, NodeId
@@ -44,7 +45,7 @@ class Cluster:
         self,
         count: int = 3,
         limits: ReplicaLimits | None = None,
-        settings: RaftSettings | None = None,
+        settings: MemberSettings | None = None,
     ) -> None:
         self.mono_ms = 0
         self.cut: set[tuple[int, int]] = set()
@@ -53,7 +54,7 @@ class Cluster:
         self.members: dict[int, Member] = {}
         self.down: set[int] = set()
         self.limits = limits or ReplicaLimits()
-        self.settings = settings or RaftSettings()
+        self.settings = settings or MemberSettings()
         names = tuple((f"n{node}", node) for node in nodes)
         self.formed = Membership(nodes, names=names)
         for node in nodes:
@@ -96,14 +97,16 @@ class Cluster:
             group.membership = self.formed
         node = NodeId(number)
         raft = Raft(
-            me=node,
-            membership=group.membership,
-            settings=self.settings,
-            prng=Prng(boot),
-            now_ms=self.mono_ms,
-            boot=boot,
-            recovered=RecoveredLog() if before is None else _left_by(before),
-            applied=group.applied.index,
+            Start(
+                me=node,
+                membership=group.membership,
+                settings=self.settings,
+                prng=Prng(boot),
+                now_ms=self.mono_ms,
+                boot=boot,
+                recovered=RecoveredLog() if before is None else _left_by(before),
+                applied=group.applied.index,
+            )
         )
         replica = Replica(
             me=node, boot=boot, consensus=raft, group=group, limits=self.limits, joins=joins

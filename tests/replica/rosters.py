@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pnyx.consensus.engines import ENGINES, EngineName
+from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.start import Start
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import RecoveredLog
 from pnyx.ids import GroupId, NodeId, ShardId
 from pnyx.machine.commands import AnyCommand
@@ -102,13 +103,15 @@ class Nodes:
         group = Group(one.space, missing.group, machine, shards=missing.shards)
         group.found(missing.membership)
         consensus = ENGINES[missing.engine](
-            me=NodeId(number),
-            membership=missing.membership,
-            settings=RaftSettings(),
-            prng=Prng(number * 100 + missing.group),
-            now_ms=self.mono_ms,
-            boot=number,
-            recovered=RecoveredLog(),
+            Start(
+                me=NodeId(number),
+                membership=missing.membership,
+                settings=MemberSettings(),
+                prng=Prng(number * 100 + missing.group),
+                now_ms=self.mono_ms,
+                boot=number,
+                recovered=RecoveredLog(),
+            )
         )
         replica = Replica(
             me=NodeId(number),

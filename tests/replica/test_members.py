@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from pnyx.consensus.member.messages import TimeoutNow
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.messages import AppendEntries, TimeoutNow
+from pnyx.consensus.raft.messages import AppendEntries
 from pnyx.ids import Index, NodeId
 from pnyx.machine.commands import Get, Set
 from pnyx.replica.changes import Add, AddLearner, Promote, Remove, next_step, swapped

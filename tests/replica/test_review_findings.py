@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import Expiry, Get, Set, Ttl
@@ -272,7 +272,7 @@ def test_a_failed_second_flush_of_an_install_stops_the_node(
 
 
 def test_everything_committed_is_applied_without_waiting_for_a_timer() -> None:
-    cluster = Cluster(settings=RaftSettings(apply_entries_max=2))
+    cluster = Cluster(settings=MemberSettings(apply_entries_max=2))
     cluster.elect(1)
     cluster.members[3].disk_held = True
     for number in range(10):
@@ -286,7 +286,7 @@ def test_everything_committed_is_applied_without_waiting_for_a_timer() -> None:
 
 
 def test_a_follower_that_catches_up_after_a_snapshot_is_not_compacted_past() -> None:
-    settings = RaftSettings(inflight_max=2, append_entries_max=2)
+    settings = MemberSettings(inflight_max=2, append_entries_max=2)
     cluster = Cluster(limits=replace(SMALL, snapshot_chunk_bytes=200), settings=settings)
     leader = cluster.elect(1)
     cluster.isolate(3)

@@ -25,8 +25,8 @@ import msgspec
 import pytest
 
 import scripting
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.consensus.ready import Entry, EntryKind, Position, ReadRelease, Role, Write
 from pnyx.ids import NodeId
 from raftworld import Flight, Member, World, load_logs, terms
@@ -125,7 +125,7 @@ class Interpreter:
         nodes = tuple(NodeId(number) for number in range(1, count + learners + 1))
         voters = int(options.pop("voters", count))
         membership = Membership(nodes[:voters], learners=nodes[count:])
-        settings = RaftSettings(**{key: int(value) for key, value in options.items()})
+        settings = MemberSettings(**{key: int(value) for key, value in options.items()})
         self.world = Traced(len(nodes), settings=settings, membership=membership)
         self.world.trace = []
 
@@ -137,7 +137,7 @@ class Interpreter:
 
     def do_settings(self, *words: str) -> None:
         values = {key: int(value) for key, value in (word.split("=") for word in words)}
-        self.world.settings = RaftSettings(**values)
+        self.world.settings = MemberSettings(**values)
         for member in self.world.running:
             self.world.crash(member.node)
             self.world.restart(member.node)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pnyx.consensus.formation import Ask, Propose, Report
+from pnyx.consensus.member import messages as shared
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.multipaxos import messages as paxos
 from pnyx.consensus.raft import messages as raft
@@ -42,14 +43,14 @@ MESSAGES: list[Any] = [
     raft.AppendEntriesRefusal(TERM, INDEX, INDEX, TERM),
     raft.Heartbeat(TERM, 7, INDEX, TERM),
     raft.HeartbeatReply(TERM, 7),
-    raft.CommitIndex(TERM, INDEX, TERM),
+    shared.CommitIndex(TERM, INDEX, TERM),
     raft.PreVote(TERM, TERM, INDEX, TERM),
     raft.PreVoteReply(TERM, TERM, granted=True),
     raft.RequestVote(TERM, INDEX, TERM, transfer=False),
     raft.RequestVoteReply(TERM, granted=False),
-    raft.TimeoutNow(TERM),
-    raft.ReadIndex(TERM, 2**63 - 1, 5),
-    raft.ReadIndexReply(TERM, 8, 5, None),
+    shared.TimeoutNow(TERM),
+    shared.ReadIndex(TERM, 2**63 - 1, 5),
+    shared.ReadIndexReply(TERM, 8, 5, None),
     paxos.Beat(TERM, 7, happy=True, leads=False, commit_index=INDEX, commit_term=TERM),
     paxos.BeatReply(TERM, 7, happy=True),
     paxos.Prepare(TERM, TERM, INDEX, INDEX, INDEX),

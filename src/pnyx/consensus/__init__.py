@@ -21,6 +21,7 @@ the write each envelope waits for, and a leader counts itself only through `pers
 
 What this floor must never know: what a command means, who a client is, where bytes are kept.
 
-Read in this order: ready, consensus, membership, quorum, then raft/__init__. How a cluster comes
+Read in this order: ready, consensus, membership, quorum, then the doors of member/, raft/ and
+multipaxos/. How a cluster comes
 to be at all is formation.py's business; it never asks the engines.
 """

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import hiredis
 
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.harness.closing import Closing
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.proxy import ANY
@@ -100,7 +100,7 @@ class RealStage(Closing):
 
     @property
     def election_us(self) -> int:
-        return RaftSettings().election_ms_max * 1_000
+        return MemberSettings().election_ms_max * 1_000
 
     def below(self, bound: int, stream: str) -> int:
         count = self._drawn[stream] = self._drawn.get(stream, 0) + 1

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from pnyx.consensus.engines import ENGINES, EngineName
 from pnyx.consensus.formation import Formed
+from pnyx.consensus.member.start import Start
 from pnyx.consensus.ready import RecoveredLog
 from pnyx.ids import GroupId
 from pnyx.lab.surroundings import GROUP
@@ -75,14 +76,16 @@ class Board:
         where = (process.number, process.life, *((group,) if world.layout is not None else ()))
         boot = world.chance.seed("boot", process.number, process.life)
         consensus = ENGINES[EngineName(state.engine or world.consensus)](
-            me=process.node,
-            membership=state.membership,
-            settings=world.raft,
-            prng=Prng(world.chance.seed("prng", *where)),
-            now_ms=process.now().mono_ms,
-            boot=boot,
-            recovered=self._logs.get(group) or RecoveredLog(),
-            applied=state.applied.index,
+            Start(
+                me=process.node,
+                membership=state.membership,
+                settings=world.raft,
+                prng=Prng(world.chance.seed("prng", *where)),
+                now_ms=process.now().mono_ms,
+                boot=boot,
+                recovered=self._logs.get(group) or RecoveredLog(),
+                applied=state.applied.index,
+            )
         )
         return Replica(
             me=process.node,

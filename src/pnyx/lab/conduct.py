@@ -3,16 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.messages import TimeoutNow
+from pnyx.consensus.member.progress import Progress
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.log import Log
-from pnyx.consensus.raft.messages import (
-    HeartbeatReply,
-    PreVote,
-    PreVoteReply,
-    RequestVoteReply,
-    TimeoutNow,
-)
-from pnyx.consensus.raft.progress import Progress
+from pnyx.consensus.raft.messages import HeartbeatReply, PreVote, PreVoteReply, RequestVoteReply
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Mark, Role
 from pnyx.ids import Index, NodeId, Term

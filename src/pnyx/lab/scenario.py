@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
 from pnyx.consensus.engines import EngineName
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.errors import Unlisted
 from pnyx.lab.layout import Layout
 from pnyx.lab.network import RELIABLE, Profile
@@ -184,7 +184,7 @@ class Scenario:
     compact_bytes: int = 0
     """Compact the log above so many bytes, keeping no tail (`maxRaftState`); 0: the default."""
     consensus: EngineName = EngineName.RAFT
-    raft: RaftSettings = field(default_factory=RaftSettings)
+    raft: MemberSettings = field(default_factory=MemberSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     machine: Machine = KEYS
     """What the group runs."""

@@ -10,16 +10,16 @@ from typing import Final
 
 from pnyx.consensus import engines
 from pnyx.consensus.engines import EngineName
+from pnyx.consensus.member.messages import ReadIndexReply
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.multipaxos.messages import Accepted, BeatReply, Promise, Refusal, Wanted
 from pnyx.consensus.raft.messages import (
     AppendEntriesRefusal,
     AppendEntriesReply,
     HeartbeatReply,
     PreVoteReply,
-    ReadIndexReply,
     RequestVoteReply,
 )
-from pnyx.consensus.raft.settings import RaftSettings
 from pnyx.ids import GroupId, NodeId
 from pnyx.lab.chance import Chance
 from pnyx.lab.layout import Layout
@@ -74,7 +74,7 @@ class Surroundings:
     network: Network
     watch: Watch
     consensus: EngineName
-    raft: RaftSettings
+    raft: MemberSettings
     limits: ReplicaLimits
     migration: MigrationLimits
     machine: Machine

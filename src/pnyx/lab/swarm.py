@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeAlias
 
 from pnyx.consensus.engines import EngineName
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.lab.chance import Chance
 from pnyx.lab.faults import LEADER, Fault, FaultKind
 from pnyx.lab.network import Profile
@@ -174,7 +174,7 @@ def _world(chance: Chance, nodes: int, seed: int, *, is_duel: bool) -> WorldSett
     heartbeat_ms = 10 + chance.below(90, "heartbeat")
     election_ms = heartbeat_ms * (4 + chance.below(6, "election"))
     small = chance.hit(0.5, "small limits")
-    raft = RaftSettings(
+    raft = MemberSettings(
         heartbeat_ms=heartbeat_ms,
         election_ms_min=election_ms,
         election_ms_max=2 * election_ms,

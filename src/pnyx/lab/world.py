@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pnyx.consensus.engines import EngineName
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.ids import GroupId, NodeId
 from pnyx.lab.chance import Chance
 from pnyx.lab.disk import Disk, DiskTimes
@@ -39,7 +39,7 @@ class WorldSettings:
 
     nodes: int = 3
     profile: Profile = RELIABLE
-    raft: RaftSettings = field(default_factory=RaftSettings)
+    raft: MemberSettings = field(default_factory=MemberSettings)
     limits: ReplicaLimits = field(default_factory=ReplicaLimits)
     migration: MigrationLimits = field(default_factory=MigrationLimits)
     machine: Machine = KEYS

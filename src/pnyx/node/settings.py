@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from pnyx.consensus.engines import EngineName
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.errors import SettingsWrong
 from pnyx.machine.configuration import GROUPS_MAX, SHARDS_MAX
 from pnyx.machine.shards import SHARDS_DEFAULT
@@ -306,9 +306,9 @@ class Settings(Section):
         return self.nodes[self.name]
 
     @property
-    def raft_settings(self) -> RaftSettings:
+    def raft_settings(self) -> MemberSettings:
         """The same, as consensus takes them."""
-        return RaftSettings(
+        return MemberSettings(
             **self.raft.model_dump(),
             notice_ms=NOTICE_MS,
             beat_grid_ms=self.raft.heartbeat_ms,

@@ -4,6 +4,7 @@ import secrets
 
 from pnyx.consensus.engines import ENGINES, EngineName
 from pnyx.consensus.formation import Formed
+from pnyx.consensus.member.start import Start
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import Member
 from pnyx.node.disk import Disk
@@ -34,14 +35,16 @@ class Starter:
         moment = now()
         engine = ENGINES[EngineName(stored.group.engine or settings.consensus)]
         consensus = engine(
-            me=disk.node,
-            membership=membership,
-            settings=settings.raft_settings,
-            prng=Prng(secrets.randbits(63)),
-            now_ms=moment.mono_ms,
-            boot=self._boot,
-            recovered=stored.log,
-            applied=stored.group.applied.index,
+            Start(
+                me=disk.node,
+                membership=membership,
+                settings=settings.raft_settings,
+                prng=Prng(secrets.randbits(63)),
+                now_ms=moment.mono_ms,
+                boot=self._boot,
+                recovered=stored.log,
+                applied=stored.group.applied.index,
+            )
         )
         replica = Replica(
             me=disk.node,

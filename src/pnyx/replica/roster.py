@@ -24,8 +24,8 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from pnyx.consensus.engines import EngineName
+from pnyx.consensus.member.messages import TimeoutNow
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.messages import TimeoutNow
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import NOBODY, Placement
 from pnyx.replica.atlas import Atlas

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from pnyx.consensus.member.log import Log
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark, Write
 from pnyx.ids import Index, NodeId, Term
 from pnyx.replica.changes import RETIRED_MAX

@@ -8,11 +8,13 @@ above consensus/ is the same as with Raft.
     messages    what members say to each other, tagged structs
     suffix      the best log that a candidate has heard of, page by page
     staging     a log that a follower is being given, whole before it is accepted
-    state       one member, and the acts that every role shares
+    state       what a member knows beside what every member does, and the acts its roles share
     election    who may lead: heartbeats among all, quorum connectivity; phase 1 of the candidate
     acceptor    promises and acceptances
     leader      phase 2: streams, what is chosen, reads
     multipaxos  the door: `MultiPaxos`, behind the `Consensus` contract
+
+What a member of either engine is made of (log, writes, reads, ...) is in member/.
 
 `term` is Paxos' round here and `voted_for` the node whose ballot was promised in it: an acceptor
 promises at most one ballot a round, so a round that has a leader names its ballot, and an entry's

@@ -4,6 +4,9 @@ An acceptor promises at most one ballot a round and accepts only from the round'
 raises the promise, since levelling a message's round comes first. All it tells is durable before.
 """
 
+from pnyx.consensus.member import following
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.messages import CommitIndex, TimeoutNow
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.multipaxos.connectivity import is_happy
 from pnyx.consensus.multipaxos.election import begin_again, stand
@@ -19,10 +22,8 @@ from pnyx.consensus.multipaxos.messages import (
 )
 from pnyx.consensus.multipaxos.staging import Staging
 from pnyx.consensus.multipaxos.state import MultiPaxosState
-from pnyx.consensus.raft.log import Log
-from pnyx.consensus.raft.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.ready import Entry, Mark, Role
-from pnyx.ids import Index, NodeId, Term
+from pnyx.ids import Index, NodeId
 
 
 def on_prepare(paxos: MultiPaxosState, sender: NodeId, message: Prepare) -> None:
@@ -83,7 +84,7 @@ def on_beat(paxos: MultiPaxosState, sender: NodeId, message: Beat) -> None:
             paxos.election_deadline_ms = min(
                 paxos.election_deadline_ms, paxos.now_ms + paxos.settings.heartbeat_ms
             )
-        _commit_if_held(paxos, message.commit_index, message.commit_term)
+        following.commit_if_held(paxos, message.commit_index, message.commit_term)
     reply = BeatReply(paxos.term, message.number, is_happy(paxos))
     paxos.promise(paxos.writes.id_for_ground(), sender, reply)
 
@@ -91,7 +92,7 @@ def on_beat(paxos: MultiPaxosState, sender: NodeId, message: Beat) -> None:
 def on_commit_index(paxos: MultiPaxosState, sender: NodeId, message: CommitIndex) -> None:
     """Learn at once what is chosen."""
     _hear_leader(paxos, sender)
-    _commit_if_held(paxos, message.commit_index, message.commit_term)
+    following.commit_if_held(paxos, message.commit_index, message.commit_term)
 
 
 def on_timeout_now(paxos: MultiPaxosState, sender: NodeId, _message: TimeoutNow) -> None:
@@ -99,11 +100,6 @@ def on_timeout_now(paxos: MultiPaxosState, sender: NodeId, _message: TimeoutNow)
     _hear_leader(paxos, sender)
     if paxos.may_stand() and not paxos.is_stalled():
         stand(paxos)
-
-
-def on_read_index_reply(paxos: MultiPaxosState, _sender: NodeId, message: ReadIndexReply) -> None:
-    """The leader says what our reads must wait for."""
-    paxos.reads.on_answer(message.boot, message.counter, message.index)
 
 
 def install_snapshot(paxos: MultiPaxosState, mark: Mark, membership: Membership) -> None:
@@ -134,15 +130,12 @@ def install_snapshot(paxos: MultiPaxosState, mark: Mark, membership: Membership)
 
 def flush(paxos: MultiPaxosState) -> None:
     """Say what has gathered since the last time: one acceptance, one question."""
-    reads = paxos.reads
     if paxos.acknowledged is not None and paxos.leader is not None:
         reply = Accepted(paxos.term, paxos.acknowledged)
         paxos.promise(paxos.writes.id_for_entries(paxos.acknowledged), paxos.leader, reply)
         paxos.acknowledged = None
-    if reads.gathered:
-        assert paxos.leader is not None, "without a leader reads are refused, not gathered"
-        question = ReadIndex(paxos.term, reads.boot, reads.begin_question())
-        paxos.promise(paxos.writes.id_for_ground(), paxos.leader, question)
+    if paxos.reads.gathered:
+        following.ask(paxos)
 
 
 def _hear_leader(paxos: MultiPaxosState, sender: NodeId) -> None:
@@ -200,9 +193,3 @@ def _learn_chosen(paxos: MultiPaxosState, message: Accept, end: Index) -> None:
 def _want(paxos: MultiPaxosState, sender: NodeId, message: Accept, after: Index) -> None:
     wanted = Wanted(paxos.term, message.previous_index, after)
     paxos.promise(paxos.writes.id_for_ground(), sender, wanted)
-
-
-def _commit_if_held(paxos: MultiPaxosState, index: Index, term: Term) -> None:
-    # The same index and birth means the same log up to there.
-    if index > paxos.commit_index and paxos.log.term_at(index) == term:
-        paxos.commit_to(index)

@@ -1,15 +1,14 @@
 """What members of a Multi-Paxos group say to each other.
 
 Every message begins with the sender's round; the door levels it before any role looks at the rest.
-`Prepare` and `Accept` are of the ballot (round, sender). What needs no other word than Raft's
-(`CommitIndex`, `TimeoutNow`, `ReadIndex`, `ReadIndexReply`) is Raft's message.
+`Prepare` and `Accept` are of the ballot (round, sender).
 """
 
 from typing import TypeAlias
 
 import msgspec
 
-from pnyx.consensus.raft.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
+from pnyx.consensus.member.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.ready import Entry
 from pnyx.ids import Index, Term
 

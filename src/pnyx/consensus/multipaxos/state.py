@@ -1,4 +1,4 @@
-"""Everything one Multi-Paxos member knows: data, and the acts every role shares.
+"""What one Multi-Paxos member knows beside what every member does, and the acts its roles share.
 
 The rules are functions of this state: election, acceptor, leader. Only multipaxos.py, the door, is
 called from outside.
@@ -6,18 +6,11 @@ called from outside.
 
 from dataclasses import dataclass, field
 
-from pnyx.consensus.multipaxos.messages import MultiPaxosMessage
+from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.multipaxos.staging import Staging
 from pnyx.consensus.multipaxos.suffix import Suffix
-from pnyx.consensus.raft.leading import Transfer
-from pnyx.consensus.raft.log import Log
-from pnyx.consensus.raft.progress import Progress
-from pnyx.consensus.raft.reads import Reads
-from pnyx.consensus.raft.settings import RaftSettings
-from pnyx.consensus.raft.writes import Writes
-from pnyx.consensus.ready import Delayed, Entry, Envelope, Role
+from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
-from pnyx.prng import Prng
 
 
 @dataclass(slots=True)
@@ -38,32 +31,14 @@ class Promised:
 
 
 @dataclass(slots=True)
-class MultiPaxosState:
-    """One member of one group.
+class MultiPaxosState(MemberState):
+    """One member of one group. Its term is a round: nothing is promised or accepted below it.
 
-    Invariants: compacted <= given_index <= commit_index <= last_index, and given_index is durable;
-    the last entry's round <= accepted <= term.
+    Invariant: the last entry's round <= accepted <= term.
     """
 
-    me: NodeId
-    settings: RaftSettings
-    prng: Prng
-    now_ms: int
-    log: Log
-    writes: Writes
-    reads: Reads
-    term: Term
-    """The round: nothing is promised or accepted below it."""
-    voted_for: NodeId | None
-    """Whose ballot of that round was promised."""
-    accepted: Term
+    accepted: Term = Term(0)
     """The ballot that the whole log is accepted in."""
-    commit_index: Index
-    """All up to here is chosen."""
-    given_index: Index
-    """The last entry handed out to be applied."""
-    role: Role = Role.FOLLOWER
-    leader: NodeId | None = None
 
     # Of everybody.
     heard: dict[NodeId, Heard] = field(default_factory=dict)
@@ -75,75 +50,20 @@ class MultiPaxosState:
     streaming: set[NodeId] = field(default_factory=set)
     """Candidates that are being sent a snapshot: until it ends, or leader or role change here."""
 
-    # Of followers and candidates.
-    election_ms: int = 0
-    """How long to wait for a leader, drawn anew for each ballot."""
-    election_deadline_ms: int = 0
-    heard_ms: int = 0
-    """When the leader was last heard; means nothing while there is none."""
+    # Of followers.
     leader_happy: bool = False
-    acknowledged: Index | None = None
-    """What to tell the leader: everything up to here is accepted in its ballot."""
     staging: Staging | None = None
 
     # Of candidates.
-    votes: dict[NodeId, bool] = field(default_factory=dict)
-    """Who has promised, who has refused; our own promise counts when it is durable."""
     promised: dict[NodeId, Promised] = field(default_factory=dict)
+    """What came with the promises that `votes` counts."""
     best: Suffix | None = None
     """The highest accepted log of those who promised, if it is above our own."""
-    ask_again_ms: int = 0
 
     # Of leaders.
-    peers: dict[NodeId, Progress] = field(default_factory=dict)
-    """In ascending order of id. Members, and for a while who was removed."""
-    term_start: Index = Index(0)
-    """Where the log adopted in phase 1 ends."""
     adopted: Term = Term(0)
-    """The ballot that log had been accepted in."""
-    uncommitted_bytes: int = 0
-    transfer: Transfer | None = None
-    farewell_ms: int = 0
-    """When peers that are members no more are forgotten; 0 while there are none."""
-
-    # To be carried out by the owner.
-    send: list[Envelope] = field(default_factory=list)
-    delayed: list[Delayed] = field(default_factory=list)
-    snapshots: list[NodeId] = field(default_factory=list)
-
-    def post(self, to: NodeId, message: MultiPaxosMessage) -> None:
-        """Send what promises nothing that is not durable already."""
-        self.send.append(Envelope(to, message))
-
-    def promise(self, write_id: int, to: NodeId, message: MultiPaxosMessage) -> None:
-        """Send what must not leave before `write_id` is durable."""
-        if write_id <= self.writes.durable_id:
-            self.send.append(Envelope(to, message))
-        else:
-            self.delayed.append(Delayed(write_id, Envelope(to, message)))
-
-    def commit_to(self, index: Index) -> None:
-        """Everything up to `index` is chosen; the commit index never falls."""
-        if index <= self.commit_index:
-            return
-        assert index <= self.log.last_index, "what is committed here is held here"
-        if self.role is Role.LEADER:
-            self.uncommitted_bytes -= self.log.bytes_between(self.commit_index, index)
-        self.commit_index = index
-
-    def is_stalled(self) -> bool:
-        """Has our disk kept a write for longer than any election timeout?"""
-        return self.writes.stalled_ms(self.now_ms) > self.settings.election_ms_max
-
-    def may_stand(self) -> bool:
-        """Is this node a voter of the newest membership, or of one that may still be in force?"""
-        in_force = self.log.memberships_from(self.commit_index)
-        return any(membership.is_voter(self.me) for membership in in_force)
-
-    def voters(self) -> list[NodeId]:
-        """Return the other voters of the newest membership, in ascending order."""
-        membership = self.log.membership
-        return sorted({*membership.voters, *membership.outgoing} - {self.me})
+    """The ballot that the log had been accepted in which phase 1 adopted; it ends at
+    `term_start`."""
 
     def adopt_term(self, term: Term) -> None:
         """Go to a higher round, in which nothing was promised yet."""
@@ -154,32 +74,13 @@ class MultiPaxosState:
         self.follow()
 
     def follow(self) -> None:
-        """Be a follower whose leader is not known; drop what belonged to the role before."""
-        was_leader = self.role is Role.LEADER
+        """Be a follower whose leader is not known."""
         if self.role is not Role.FOLLOWER or self.leader is not None:
             self.streaming.clear()
-        self.role = Role.FOLLOWER
-        self.leader = None
-        self.votes = {}
         self.promised = {}
         self.best = None
-        self.acknowledged = None
         self.staging = None
-        self.reads.refuse_all()
-        if was_leader:
-            self.peers = {}
-            self.transfer = None
-            self.farewell_ms = 0
-            self.uncommitted_bytes = 0
-            self.snapshots.clear()
-            self.draw_election_timeout()
-
-    def draw_election_timeout(self) -> None:
-        """Begin to wait for a leader, for a random time, so that two rarely stand at once."""
-        settings = self.settings
-        spread = settings.election_ms_max - settings.election_ms_min
-        self.election_ms = settings.election_ms_min + self.prng.below(spread, "election")
-        self.election_deadline_ms = self.now_ms + self.election_ms
+        self.take(Role.FOLLOWER)
 
     def graft(self, base: Index, entries: list[Entry], *, cut_rest: bool) -> bool:
         """Make the log go on after `base` as `entries` say; return whether anything was cut.

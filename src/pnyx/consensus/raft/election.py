@@ -6,13 +6,8 @@ A candidate's own vote counts when it is durable, like everybody else's.
 
 from pnyx.consensus.quorum import verdict
 from pnyx.consensus.raft.leader import lead
-from pnyx.consensus.raft.messages import (
-    PreVote,
-    PreVoteReply,
-    RequestVote,
-    RequestVoteReply,
-)
-from pnyx.consensus.raft.roles import Event, change_role, draw_election_timeout
+from pnyx.consensus.raft.messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply
+from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term
@@ -29,7 +24,7 @@ def tick(raft: RaftState) -> None:
 
 def campaign(raft: RaftState) -> None:
     """Find out whether an election could be won, without disturbing anybody (§9.6)."""
-    draw_election_timeout(raft)
+    raft.draw_election_timeout()
     if not raft.may_stand():
         # Whoever led is gone as far as we know: nobody must wait for it here.
         raft.leader = None
@@ -53,7 +48,7 @@ def stand(raft: RaftState, event: Event) -> None:
     raft.voted_for = raft.me
     raft.writes.hard_state_changed = True
     raft.handed_over = event is Event.TIMEOUT_NOW
-    draw_election_timeout(raft)
+    raft.draw_election_timeout()
     _ask(raft)
 
 
@@ -115,8 +110,7 @@ def _count(raft: RaftState) -> None:
 def _ask(raft: RaftState) -> None:
     raft.ask_again_ms = raft.now_ms + raft.settings.heartbeat_ms
     log = raft.log
-    membership = log.membership
-    for voter in sorted({*membership.voters, *membership.outgoing} - {raft.me}):
+    for voter in raft.voters():
         if voter in raft.votes:
             continue
         if raft.role is Role.PRE_CANDIDATE:

@@ -3,24 +3,22 @@
 A candidate that hears a leader of its own term becomes a follower first (Raft §5.2).
 """
 
+from pnyx.consensus.member import following
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.messages import CommitIndex, TimeoutNow
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.election import stand
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
     AppendEntriesReply,
-    CommitIndex,
     Heartbeat,
     HeartbeatReply,
-    ReadIndex,
-    ReadIndexReply,
-    TimeoutNow,
 )
 from pnyx.consensus.raft.roles import Event, adopt_term, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Mark, Role
-from pnyx.ids import Index, NodeId, Term
+from pnyx.ids import Index, NodeId
 
 
 def on_append_entries(raft: RaftState, sender: NodeId, message: AppendEntries) -> None:
@@ -49,7 +47,7 @@ def on_append_entries(raft: RaftState, sender: NodeId, message: AppendEntries) -
 def on_heartbeat(raft: RaftState, sender: NodeId, message: Heartbeat) -> None:
     """The leader is alive; tell it so. The answer waits for our term only, never for entries."""
     _hear_leader(raft, sender)
-    _commit_if_held(raft, message.commit_index, message.commit_term)
+    following.commit_if_held(raft, message.commit_index, message.commit_term)
     reply = HeartbeatReply(raft.term, message.round)
     raft.promise(raft.writes.id_for_ground(), sender, reply)
 
@@ -57,7 +55,7 @@ def on_heartbeat(raft: RaftState, sender: NodeId, message: Heartbeat) -> None:
 def on_commit_index(raft: RaftState, sender: NodeId, message: CommitIndex) -> None:
     """Learn at once what is committed."""
     _hear_leader(raft, sender)
-    _commit_if_held(raft, message.commit_index, message.commit_term)
+    following.commit_if_held(raft, message.commit_index, message.commit_term)
 
 
 def on_timeout_now(raft: RaftState, sender: NodeId, _message: TimeoutNow) -> None:
@@ -65,11 +63,6 @@ def on_timeout_now(raft: RaftState, sender: NodeId, _message: TimeoutNow) -> Non
     _hear_leader(raft, sender)
     if raft.may_stand() and not raft.is_stalled():
         stand(raft, Event.TIMEOUT_NOW)
-
-
-def on_read_index_reply(raft: RaftState, _sender: NodeId, message: ReadIndexReply) -> None:
-    """The leader says what our reads must wait for."""
-    raft.reads.on_answer(message.boot, message.counter, message.index)
 
 
 def install_snapshot(raft: RaftState, mark: Mark, membership: Membership) -> None:
@@ -93,15 +86,12 @@ def install_snapshot(raft: RaftState, mark: Mark, membership: Membership) -> Non
 
 def flush(raft: RaftState) -> None:
     """Say what has gathered since the last time: one acknowledgement, one question."""
-    reads = raft.reads
     if raft.acknowledged is not None and raft.leader is not None:
         reply = AppendEntriesReply(raft.term, raft.acknowledged)
         raft.promise(raft.writes.id_for_entries(raft.acknowledged), raft.leader, reply)
         raft.acknowledged = None
-    if reads.gathered:
-        assert raft.leader is not None, "without a leader reads are refused, not gathered"
-        question = ReadIndex(raft.term, reads.boot, reads.begin_question())
-        raft.promise(raft.writes.id_for_ground(), raft.leader, question)
+    if raft.reads.gathered:
+        following.ask(raft)
 
 
 def _hear_leader(raft: RaftState, sender: NodeId) -> None:
@@ -112,12 +102,6 @@ def _hear_leader(raft: RaftState, sender: NodeId) -> None:
     raft.leader = sender
     raft.heard_ms = raft.now_ms
     raft.election_deadline_ms = raft.now_ms + raft.election_ms
-
-
-def _commit_if_held(raft: RaftState, index: Index, term: Term) -> None:
-    # The same index and term means the same log up to there, so nothing unverified is committed.
-    if index > raft.commit_index and raft.log.term_at(index) == term:
-        raft.commit_to(index)
 
 
 def _refuse(raft: RaftState, sender: NodeId, message: AppendEntries) -> None:

@@ -6,9 +6,9 @@ else it does nothing and says so, and the messages themselves are used. So wheth
 is a question of cost alone, never of what is true.
 """
 
+from pnyx.consensus.member.progress import Flow, Progress
 from pnyx.consensus.raft import leader
 from pnyx.consensus.raft.messages import Heartbeat
-from pnyx.consensus.raft.progress import Flow, Progress
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term

@@ -1,7 +1,7 @@
 """Which role follows which: one table, asserted at every change and drawn in the documents.
 
-`change_role` is the only writer of `RaftState.role`. It asks the table what follows, so a rule can
-say what happened but never what to become. A read never outlives the role it was asked in.
+Only `change_role` has a member take a role. It asks the table what follows, so a rule can say what
+happened but never what to become.
 """
 
 from enum import Enum
@@ -68,21 +68,9 @@ def change_role(raft: RaftState, event: Event) -> None:
     """Take the role that follows `event`, and drop what belonged to the one before."""
     target = _AFTER.get((raft.role, event))
     assert target is not None, f"the table has no arrow from {raft.role.name} for '{event.value}'"
-    was_leader = raft.role is Role.LEADER
-    raft.role = target
-    raft.leader = None
-    raft.votes = {}
     raft.handed_over = False
-    raft.acknowledged = None
-    raft.reads.refuse_all()
-    if was_leader:
-        raft.peers = {}
-        raft.transfer = None
-        raft.farewell_ms = 0
-        raft.heartbeat_due = False
-        raft.uncommitted_bytes = 0
-        raft.snapshots.clear()
-        draw_election_timeout(raft)
+    raft.heartbeat_due = False
+    raft.take(target)
 
 
 def adopt_term(raft: RaftState, term: Term) -> None:
@@ -92,14 +80,6 @@ def adopt_term(raft: RaftState, term: Term) -> None:
     raft.voted_for = None
     raft.writes.hard_state_changed = True
     change_role(raft, Event.HIGHER_TERM)
-
-
-def draw_election_timeout(raft: RaftState) -> None:
-    """Begin to wait for a leader, for a random time, so that votes are rarely split (§5.2)."""
-    settings = raft.settings
-    spread = settings.election_ms_max - settings.election_ms_min
-    raft.election_ms = settings.election_ms_min + raft.prng.below(spread, "election")
-    raft.election_deadline_ms = raft.now_ms + raft.election_ms
 
 
 def role_diagram() -> str:

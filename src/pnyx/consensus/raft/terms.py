@@ -8,20 +8,17 @@ could depose a working leader with its term alone (dissertation §4.2.3).
 
 from typing import Any, Final
 
+from pnyx.consensus.member.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
-    CommitIndex,
     Heartbeat,
     HeartbeatReply,
     PreVote,
     PreVoteReply,
     RaftMessage,
-    ReadIndex,
-    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
-    TimeoutNow,
 )
 from pnyx.consensus.raft.roles import adopt_term
 from pnyx.consensus.raft.state import RaftState

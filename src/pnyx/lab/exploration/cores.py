@@ -14,16 +14,18 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from pnyx.consensus.member.door import Door
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.start import Start
+from pnyx.consensus.member.writes import Writes
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.raft import Raft
-from pnyx.consensus.raft.settings import RaftSettings
-from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import Delayed, Entry, HardState, RecoveredLog, Write
 from pnyx.ids import NodeId
 from pnyx.prng import Prng
 
-SETTINGS: Final = RaftSettings()
+SETTINGS: Final = MemberSettings()
 CLOCKS: Final = {
     "now_ms": 0,
     "heard_ms": 0,
@@ -50,7 +52,7 @@ class _Steady(Prng):
 
 
 _STEADY: Final = _Steady(0)
-_SLOTS: Final[dict[type, tuple[str, ...]]] = {Raft: Raft.__slots__, Log: Log.__slots__}
+_SLOTS: Final[dict[type, tuple[str, ...]]] = {Raft: Door.__slots__, Log: Log.__slots__}
 _SAME_IN_ALL: Final = {*CLOCKS, "settings", "prng"}
 
 
@@ -66,13 +68,15 @@ def started(
 ) -> Raft:
     """Return the core as it starts from what is durable; its space is empty."""
     return Raft(
-        me=node,
-        membership=membership,
-        settings=SETTINGS,
-        prng=_STEADY,
-        now_ms=0,
-        boot=1,
-        recovered=RecoveredLog(hard_state, entries=list(entries)),
+        Start(
+            me=node,
+            membership=membership,
+            settings=SETTINGS,
+            prng=_STEADY,
+            now_ms=0,
+            boot=1,
+            recovered=RecoveredLog(hard_state, entries=list(entries)),
+        )
     )
 
 

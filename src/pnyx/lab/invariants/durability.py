@@ -4,22 +4,20 @@ from collections.abc import Callable
 from typing import Any, Final, get_args
 
 from pnyx.consensus.engines import EngineMessage
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.messages import CommitIndex, ReadIndexReply, TimeoutNow
+from pnyx.consensus.member.progress import Progress
 from pnyx.consensus.multipaxos.messages import Accept, Accepted, Beat, Prepare, Promise, Wanted
 from pnyx.consensus.multipaxos.state import MultiPaxosState
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesRefusal,
     AppendEntriesReply,
-    CommitIndex,
     Heartbeat,
     PreVoteReply,
-    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
-    TimeoutNow,
 )
-from pnyx.consensus.raft.progress import Progress
 from pnyx.consensus.ready import HardState, Mark
 from pnyx.ids import NodeId, Term
 from pnyx.lab.invariants import ballots, catalogue, elections

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
+from pnyx.consensus.member.log import Log
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.ready import Entry, EntryKind, Role
 from pnyx.ids import Index, Term
 from pnyx.lab.invariants import catalogue

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pnyx.consensus.raft.progress import Progress
+from pnyx.consensus.member.progress import Progress
 from pnyx.lab.invariants import catalogue
 from pnyx.lab.invariants.facts import Member
 

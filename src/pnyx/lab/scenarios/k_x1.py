@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.lab.scenario import Scenario, Script, add
 from pnyx.lab.scenarios.sequence import beside, speed, writes
 from pnyx.lab.stage import WorldStage
@@ -15,7 +15,7 @@ DIFFERENCE_MAX: Final = 0.1
 def compare(stage: WorldStage) -> Script:
     """Write with a fast heartbeat, then with a slow one."""
     fast_ms = yield from writes(stage, COUNT)
-    stage.budget("ms per write, heartbeat 50 ms", fast_ms, RaftSettings().heartbeat_ms)
+    stage.budget("ms per write, heartbeat 50 ms", fast_ms, MemberSettings().heartbeat_ms)
     beside(stage, SLOW)
     slow_ms = stage.budgets[-1].used
     difference = abs(slow_ms - fast_ms) / fast_ms
@@ -35,6 +35,6 @@ SLOW: Final = replace(
     FAST,
     id="K-X1 with slow heartbeats",
     script=speed,
-    raft=RaftSettings(heartbeat_ms=500, election_ms_min=1_500, election_ms_max=3_000),
+    raft=MemberSettings(heartbeat_ms=500, election_ms_min=1_500, election_ms_max=3_000),
     options={"count": COUNT, "ms_max": 500},
 )

@@ -7,7 +7,7 @@ of a read and an append (see V-5).
 from dataclasses import replace
 from typing import Final
 
-from pnyx.consensus.raft.settings import RaftSettings
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.lab.scenario import Script, Sleep, scenario
 from pnyx.lab.scenarios.clients import THINK_US, Client, first_leader
 from pnyx.lab.scenarios.memory import SETTLE_US, most_held
@@ -26,7 +26,7 @@ LIMIT: Final = 32 * _MIB
     source="MIT 6.5840 2024 lab 2, TestMemGet2, TestMemPut2, TestMemAppend2",
     nodes=3,
     compact_bytes=_MIB,
-    raft=replace(RaftSettings(), entry_bytes_max=LIMIT),
+    raft=replace(MemberSettings(), entry_bytes_max=LIMIT),
     limits=replace(ReplicaLimits(), value_bytes=LIMIT),
 )
 def big_values(stage: WorldStage) -> Script:

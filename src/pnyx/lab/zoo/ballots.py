@@ -7,13 +7,15 @@ from functools import partial
 from typing import Any, Final
 
 from pnyx.consensus.engines import EngineName
+from pnyx.consensus.member import members
+from pnyx.consensus.member.start import Start
+from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.multipaxos import acceptor, election, multipaxos as door
 from pnyx.consensus.multipaxos.leader import lead
 from pnyx.consensus.multipaxos.messages import Accept, Accepted, Promise
 from pnyx.consensus.multipaxos.multipaxos import MultiPaxos
 from pnyx.consensus.multipaxos.state import MultiPaxosState
 from pnyx.consensus.multipaxos.suffix import Suffix
-from pnyx.consensus.raft import members
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.zoo.mutant import Mutant, Patch, Patches, mutant
@@ -39,15 +41,15 @@ def _let_through(kind: type) -> Patches:
     caught_by=("durable_before_sent",),
 )
 def _promise_not_durable() -> Patches:
-    was = MultiPaxosState.promise
+    was = MemberState.promise
 
-    def promise(self: MultiPaxosState, write_id: int, to: NodeId, message: Any) -> None:
+    def promise(self: MemberState, write_id: int, to: NodeId, message: Any) -> None:
         if isinstance(message, Promise | Accepted):
             self.post(to, message)
         else:
             was(self, write_id, to, message)
 
-    return [Patch(MultiPaxosState, "promise", promise)]
+    return [Patch(MemberState, "promise", promise)]
 
 
 @_paxos(
@@ -121,8 +123,8 @@ def _longest_log_adopted() -> Patches:
 def _recovered_leader_leads_on() -> Patches:
     was = MultiPaxos.__init__
 
-    def begin(self: MultiPaxos, **found: Any) -> None:
-        was(self, **found)
+    def begin(self: MultiPaxos, start: Start) -> None:
+        was(self, start)
         if self._state.voted_for == self._state.me:
             lead(self._state)
 

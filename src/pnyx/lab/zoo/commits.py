@@ -4,20 +4,19 @@
 # ruff: noqa: SLF001
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from pnyx.consensus import quorum
+from pnyx.consensus.member import following, leading, members, stream
+from pnyx.consensus.member.progress import Flow, Progress
+from pnyx.consensus.member.state import MemberState
+from pnyx.consensus.member.stream import Written
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.quorum import reached
-from pnyx.consensus.raft import election, follower, leader, members, raft as door
-from pnyx.consensus.raft.messages import (
-    AppendEntries,
-    AppendEntriesRefusal,
-    AppendEntriesReply,
-)
-from pnyx.consensus.raft.progress import Flow, Progress
+from pnyx.consensus.raft import election, leader, raft as door
+from pnyx.consensus.raft.messages import AppendEntries, AppendEntriesRefusal, AppendEntriesReply
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import GroupId, Index, NodeId, Term
@@ -58,15 +57,15 @@ def _older_terms_counted() -> Patches:
     caught_by=("committed_stays", "indexes_in_order", "state_machine_safety"),
 )
 def _heartbeat_commits_unmatched() -> Patches:
-    def _committed_there(raft: RaftState, _progress: Progress) -> tuple[Index, Term]:
+    def committed_there(raft: RaftState, _progress: Progress) -> tuple[Index, Term]:
         return raft.commit_index, raft.term
 
-    def _commit_if_held(raft: RaftState, index: Index, _term: Term) -> None:
+    def commit_if_held(raft: RaftState, index: Index, _term: Term) -> None:
         raft.commit_to(min(index, raft.log.last_index))
 
     return [
-        Patch(leader, "_committed_there", _committed_there),
-        Patch(follower, "_commit_if_held", _commit_if_held),
+        Patch(leading, "committed_there", committed_there),
+        Patch(following, "commit_if_held", commit_if_held),
     ]
 
 
@@ -79,7 +78,7 @@ def _heartbeat_commits_unmatched() -> Patches:
     caught_by=("committed_stays", "state_machine_safety"),
 )
 def _commits_up_to_own_end() -> Patches:
-    was_on, was_sent = door._ON[AppendEntries], leader._send_entries
+    was_on, was_sent = door._ON[AppendEntries], stream.send_entries
 
     def on_append_entries(raft: RaftState, sender: NodeId, message: AppendEntries) -> None:
         agrees = raft.log.term_at(message.previous_index) == message.previous_term
@@ -87,8 +86,12 @@ def _commits_up_to_own_end() -> Patches:
         if agrees:
             raft.commit_to(min(message.commit_index, raft.log.last_index))
 
-    def _send_entries(
-        raft: RaftState, peer: NodeId, progress: Progress, appends: dict[Index, AppendEntries]
+    def send_entries(
+        raft: RaftState,
+        peer: NodeId,
+        progress: Progress,
+        appends: dict[Index, Any],
+        written: Written[RaftState],
     ) -> None:
         is_probe = progress.flow is Flow.PROBE and progress.next > raft.log.compacted.index
         if is_probe and not progress.paused:
@@ -98,11 +101,11 @@ def _commits_up_to_own_end() -> Patches:
                     raft.term, mark.index, mark.term, (), raft.commit_index
                 )
             }
-        was_sent(raft, peer, progress, appends)
+        was_sent(raft, peer, progress, appends, written)
 
     return [
         Patch(door._ON, AppendEntries, on_append_entries),
-        Patch(leader, "_send_entries", _send_entries),
+        Patch(stream, "send_entries", send_entries),
     ]
 
 
@@ -165,7 +168,7 @@ def _match_raised_by_refusal() -> Patches:
     caught_by=("indexes_in_order", "assertion"),
 )
 def _commit_goes_back() -> Patches:
-    was = RaftState.commit_to
+    was = MemberState.commit_to
 
     def commit_to(raft: RaftState, index: Index) -> None:
         if index < raft.commit_index and raft.role is not Role.LEADER:
@@ -173,7 +176,7 @@ def _commit_goes_back() -> Patches:
         else:
             was(raft, index)
 
-    return [Patch(RaftState, "commit_to", commit_to)]
+    return [Patch(MemberState, "commit_to", commit_to)]
 
 
 @mutant(
@@ -255,6 +258,7 @@ def _joint_quorum_of_the_union() -> Patches:
 
     return [
         Patch(leader, "reached", reached_by_union),
+        Patch(leading, "reached", reached_by_union),
         Patch(election, "verdict", verdict),
     ]
 

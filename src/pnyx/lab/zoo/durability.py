@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.state import MemberState
+from pnyx.consensus.member.writes import Writes
 from pnyx.consensus.raft import follower, leader, raft as door
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -22,7 +24,6 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
-from pnyx.consensus.raft.writes import Writes
 from pnyx.consensus.ready import HardState, RecoveredLog, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.lab import boarding
@@ -42,7 +43,7 @@ from pnyx.storage.wal import Wal
 
 def _unwaited(*kinds: type) -> Patches:
     """Let messages of `kinds` leave without waiting for what they promise."""
-    was = RaftState.promise
+    was = MemberState.promise
 
     def promise(raft: RaftState, write_id: int, to: NodeId, message: RaftMessage) -> None:
         if isinstance(message, kinds):
@@ -50,7 +51,7 @@ def _unwaited(*kinds: type) -> Patches:
         else:
             was(raft, write_id, to, message)
 
-    return [Patch(RaftState, "promise", promise)]
+    return [Patch(MemberState, "promise", promise)]
 
 
 @mutant(

@@ -5,11 +5,12 @@
 
 from typing import Any, Final
 
+from pnyx.consensus.member.messages import CommitIndex, TimeoutNow
+from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.quorum import verdict
 from pnyx.consensus.raft import election, follower, leader, raft as door, terms
 from pnyx.consensus.raft.messages import (
     AppendEntries,
-    CommitIndex,
     Heartbeat,
     HeartbeatReply,
     PreVote,
@@ -17,7 +18,6 @@ from pnyx.consensus.raft.messages import (
     RaftMessage,
     RequestVote,
     RequestVoteReply,
-    TimeoutNow,
 )
 from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.roles import Event, change_role
@@ -106,7 +106,7 @@ def _longer_log_wins() -> Patches:
 def _lower_terms_get_no_answer() -> Patches:
     quiet = (AppendEntries, Heartbeat, CommitIndex, TimeoutNow, PreVote)
     return [Patch(terms._ANSWERS, kind, _no_answer) for kind in quiet] + [
-        Patch(RaftState, "promise", _unless_empty(RaftState.promise))
+        Patch(MemberState, "promise", _unless_empty(MemberState.promise))
     ]
 
 
@@ -267,7 +267,7 @@ def _hung_disk_keeps_its_leader() -> Patches:
     def is_stalled(_raft: RaftState) -> bool:
         return False
 
-    return [Patch(RaftState, "is_stalled", is_stalled)]
+    return [Patch(MemberState, "is_stalled", is_stalled)]
 
 
 @mutant(

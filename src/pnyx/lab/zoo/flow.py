@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from pnyx.consensus.raft import raft as door, transfer
-from pnyx.consensus.raft.messages import (
-    AppendEntriesRefusal,
-    HeartbeatReply,
-    PreVote,
-    RaftMessage,
-)
-from pnyx.consensus.raft.progress import Progress
+from pnyx.consensus.member import transfer
+from pnyx.consensus.member.progress import Progress
+from pnyx.consensus.member.state import MemberState
+from pnyx.consensus.raft import raft as door
+from pnyx.consensus.raft.messages import AppendEntriesRefusal, HeartbeatReply, PreVote, RaftMessage
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import RecoveredLog
 from pnyx.errors import PnyxError
@@ -120,14 +117,14 @@ def _proposals_never_resolved() -> Patches:
     caught_by=("heartbeats_wait_for_terms_only",),
 )
 def _heartbeat_waits_for_the_disk() -> Patches:
-    was = RaftState.promise
+    was = MemberState.promise
 
     def promise(raft: RaftState, write_id: int, to: NodeId, message: RaftMessage) -> None:
         if isinstance(message, HeartbeatReply):
             write_id = raft.writes.id_for_entries(raft.log.last_index)
         was(raft, write_id, to, message)
 
-    return [Patch(RaftState, "promise", promise)]
+    return [Patch(MemberState, "promise", promise)]
 
 
 @mutant(

@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
+from pnyx.consensus.member import members
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft import members
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Position, Refused
 from pnyx.ids import Index, NodeId
@@ -140,7 +141,7 @@ def _learner_takes_office() -> Patches:
     def may_stand(raft: RaftState) -> bool:
         return raft.log.membership.has(raft.me)
 
-    return [Patch(RaftState, "may_stand", may_stand)]
+    return [Patch(MemberState, "may_stand", may_stand)]
 
 
 @mutant(
@@ -191,7 +192,7 @@ def _who_is_leaving_does_not_stand() -> Patches:
     def may_stand(raft: RaftState) -> bool:
         return raft.me in raft.log.membership.voters
 
-    return [Patch(RaftState, "may_stand", may_stand)]
+    return [Patch(MemberState, "may_stand", may_stand)]
 
 
 MUTANTS: Final[tuple[Mutant | Absent, ...]] = (

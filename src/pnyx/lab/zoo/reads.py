@@ -6,10 +6,11 @@
 from collections.abc import Callable
 from typing import Final
 
+from pnyx.consensus.member import leading
+from pnyx.consensus.member.progress import Progress
+from pnyx.consensus.member.reads import Reads as RaftReads, Ticket
 from pnyx.consensus.quorum import reached
 from pnyx.consensus.raft import leader
-from pnyx.consensus.raft.progress import Progress
-from pnyx.consensus.raft.reads import Reads as RaftReads, Ticket
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId
@@ -23,15 +24,15 @@ from pnyx.replica.requests import Request
 
 def _leased(holds: Callable[[RaftState], bool]) -> Patch:
     """Let a leader confirm its reads by itself while a lease `holds`."""
-    was = leader._confirm_reads
+    was = leading.confirm_reads
 
-    def _confirm_reads(raft: RaftState) -> None:
+    def confirm_reads(raft: RaftState) -> None:
         if raft.reads.confirming and holds(raft):
             raft.reads.confirm(raft.reads.round)
         else:
             was(raft)
 
-    return Patch(leader, "_confirm_reads", _confirm_reads)
+    return Patch(leading, "confirm_reads", confirm_reads)
 
 
 @mutant(
@@ -48,7 +49,7 @@ def _read_before_own_commit() -> Patches:
         else:
             raft.reads.answer(ticket, None)
 
-    return [Patch(leader, "read", read)]
+    return [Patch(leading, "read", read)]
 
 
 @mutant(
@@ -139,7 +140,7 @@ def _lease_by_the_wall_clock() -> Patches:
     caught_by=("reads_are_current",),
 )
 def _alone_means_recovered() -> Patches:
-    was = leader.read
+    was = leading.read
 
     def read(raft: RaftState, ticket: Ticket) -> None:
         if raft.role is Role.LEADER and raft.log.membership.voters == (raft.me,):
@@ -147,7 +148,7 @@ def _alone_means_recovered() -> Patches:
         else:
             was(raft, ticket)
 
-    return [Patch(leader, "read", read)]
+    return [Patch(leading, "read", read)]
 
 
 @mutant(

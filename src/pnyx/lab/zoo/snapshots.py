@@ -4,16 +4,17 @@
 # ruff: noqa: SLF001
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from pnyx.consensus.member import leading, stream
+from pnyx.consensus.member.door import Door
+from pnyx.consensus.member.log import Log
+from pnyx.consensus.member.progress import Flow, Progress
+from pnyx.consensus.member.stream import Written
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft import follower, leader
-from pnyx.consensus.raft.log import Log
-from pnyx.consensus.raft.messages import AppendEntries
-from pnyx.consensus.raft.progress import Flow, Progress
-from pnyx.consensus.raft.raft import Raft
 from pnyx.consensus.raft.roles import adopt_term
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Mark
@@ -75,18 +76,22 @@ def _snapshot_drops_a_longer_log() -> Patches:
         raft.commit_to(mark.index)
         raft.given_index = mark.index
 
-    was = leader._send_entries
+    was = stream.send_entries
 
-    def _send_entries(
-        raft: RaftState, peer: NodeId, progress: Progress, appends: dict[Index, AppendEntries]
+    def send_entries(
+        raft: RaftState,
+        peer: NodeId,
+        progress: Progress,
+        appends: dict[Index, Any],
+        written: Written[RaftState],
     ) -> None:
         if progress.flow is Flow.PROBE and not (progress.match or progress.probe_round):
             progress.next = min(progress.next, raft.log.compacted.index)
-        was(raft, peer, progress, appends)
+        was(raft, peer, progress, appends, written)
 
     return [
         Patch(follower, "install_snapshot", install_snapshot),
-        Patch(leader, "_send_entries", _send_entries),
+        Patch(stream, "send_entries", send_entries),
     ]
 
 
@@ -163,18 +168,18 @@ def _half_an_install_stays() -> Patches:
     caught_by=("answers_are_signs_of_life",),
 )
 def _snapshot_is_no_sign_of_life() -> Patches:
-    was = leader._heard_from
+    was = leading.heard_from
 
-    def _heard_from(raft: RaftState, sender: NodeId) -> Progress | None:
+    def heard_from(raft: RaftState, sender: NodeId) -> Progress | None:
         progress = raft.peers.get(sender)
         if progress is None or progress.flow is not Flow.SNAPSHOT:
             return was(raft, sender)
         return progress
 
-    def peer_alive(_door: Raft, _peer: NodeId, _now_ms: int) -> None:
+    def peer_alive(_door: Door[RaftState], _peer: NodeId, _now_ms: int) -> None:
         return
 
-    return [Patch(leader, "_heard_from", _heard_from), Patch(Raft, "peer_alive", peer_alive)]
+    return [Patch(leading, "heard_from", heard_from), Patch(Door, "peer_alive", peer_alive)]
 
 
 @mutant(
@@ -185,17 +190,21 @@ def _snapshot_is_no_sign_of_life() -> Patches:
     caught_by=("assertion",),
 )
 def _compaction_overtakes_replication() -> Patches:
-    was = leader._send_entries
+    was = stream.send_entries
 
-    def _send_entries(
-        raft: RaftState, peer: NodeId, progress: Progress, appends: dict[Index, AppendEntries]
+    def send_entries(
+        raft: RaftState,
+        peer: NodeId,
+        progress: Progress,
+        appends: dict[Index, Any],
+        written: Written[RaftState],
     ) -> None:
         if progress.next > raft.log.compacted.index or progress.flow is Flow.SNAPSHOT:
-            was(raft, peer, progress, appends)
+            was(raft, peer, progress, appends, written)
         elif not progress.paused:
-            raft.post(peer, leader._append_from(raft, progress.next, appends))
+            raft.post(peer, stream.message_from(raft, progress.next, appends, written))
 
-    return [Patch(leader, "_send_entries", _send_entries)]
+    return [Patch(stream, "send_entries", send_entries)]
 
 
 @mutant(

@@ -1,4 +1,4 @@
-"""Every limit and duration of Raft, named, with its default."""
+"""Every limit and duration of a member, named, with its default."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class RaftSettings:
+class MemberSettings:
     """How one member behaves; all members of a group should have the same.
 
     Raises:

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from pnyx.consensus.member.log import Log
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft.log import Log
 from pnyx.consensus.ready import Entry, EntryKind, Mark
 from pnyx.ids import Index, NodeId, Term
 from raftworld import entries

@@ -9,7 +9,7 @@ in flight will be worth; an acknowledgement of an overwritten tail then counts f
 from collections import deque
 from dataclasses import dataclass, field
 
-from pnyx.consensus.raft.log import Log
+from pnyx.consensus.member.log import Log
 from pnyx.consensus.ready import Acceptance, Entry, HardState, Mark, Write
 from pnyx.ids import Index, NodeId, Term
 

@@ -99,6 +99,12 @@ class Progress:
         self.next = max(self.next, Index(index + 1))
         return True
 
+    def has_answered(self, previous_index: Index) -> bool:
+        """Is an answer old that speaks of the message which followed `previous_index`?"""
+        if self.flow is Flow.PROBE:
+            return previous_index != self.next - 1
+        return previous_index <= self.match
+
     def answered(self, heartbeat_round: int) -> None:
         """A heartbeat of that round was answered: what was sent before it had its chance."""
         self.acked_round = max(self.acked_round, heartbeat_round)

@@ -13,61 +13,61 @@ half done is finished by the next, once.
 
 import msgspec
 
+from pnyx.consensus.member import transfer
+from pnyx.consensus.member.progress import Progress
+from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.raft import transfer
-from pnyx.consensus.raft.leading import Leading
-from pnyx.consensus.raft.progress import Progress
 from pnyx.consensus.ready import Entry, EntryKind, Position, Refused, Role
 from pnyx.ids import Index
 
 
-def change(leading: Leading, target: Membership) -> Position | Refused:
+def change(member: MemberState, target: Membership) -> Position | Refused:
     """Append the first entry of a change to `target`, or refuse without any effect."""
     assert not target.outgoing, "a joint membership is a step, never an aim"
-    reason = _why_not_now(leading) or _why_not(leading.log.membership, target)
+    reason = _why_not_now(member) or _why_not(member.log.membership, target)
     if reason:
         return Refused(reason)
-    present = leading.log.membership
+    present = member.log.membership
     assert not present.outgoing, "a joint membership is left when it is committed"
     if target.voters == present.voters:
-        return _append(leading, target)
-    return _append(leading, msgspec.structs.replace(target, outgoing=present.voters))
+        return _append(member, target)
+    return _append(member, msgspec.structs.replace(target, outgoing=present.voters))
 
 
-def tend(leading: Leading) -> None:
+def tend(member: MemberState) -> None:
     """Do what follows from the newest membership once it is committed."""
-    log = leading.log
-    if leading.commit_index < log.membership_index:
+    log = member.log
+    if member.commit_index < log.membership_index:
         return
     if log.membership.outgoing:
-        if leading.transfer is None:
-            _append(leading, msgspec.structs.replace(log.membership, outgoing=()))
-    elif is_removed(leading):
+        if member.transfer is None:
+            _append(member, msgspec.structs.replace(log.membership, outgoing=()))
+    elif is_removed(member):
         # We led until here without counting ourselves (§4.2.2).
-        if leading.transfer is None:
-            transfer.begin(leading, None)
-    elif len(leading.peers) > len(log.membership.peers(leading.me)):
-        _part(leading)
+        if member.transfer is None:
+            transfer.begin(member, None)
+    elif len(member.peers) > len(log.membership.peers(member.me)):
+        _part(member)
 
 
-def is_removed(leading: Leading) -> bool:
+def is_removed(member: MemberState) -> bool:
     """Is a membership committed in which we are no voter?"""
-    log = leading.log
-    return not log.membership.is_voter(leading.me) and leading.commit_index >= log.membership_index
+    log = member.log
+    return not log.membership.is_voter(member.me) and member.commit_index >= log.membership_index
 
 
-def _why_not_now(leading: Leading) -> str:
-    if leading.role is not Role.LEADER:
+def _why_not_now(member: MemberState) -> str:
+    if member.role is not Role.LEADER:
         return "not leader"
-    if leading.transfer is not None:
+    if member.transfer is not None:
         return "transferring"
-    if leading.is_stalled():
+    if member.is_stalled():
         return "stalled"
-    if leading.commit_index < leading.term_start:
+    if member.commit_index < member.term_start:
         # Two leaders' uncommitted changes could have quorums that do not meet (Ongaro, raft-dev,
         # July 2015).
         return "nothing committed in this term"
-    if leading.log.membership_index > leading.commit_index:
+    if member.log.membership_index > member.commit_index:
         return "change under way"
     return ""
 
@@ -82,28 +82,28 @@ def _why_not(present: Membership, target: Membership) -> str:
     return "nothing to change" if target == present else ""
 
 
-def _append(leading: Leading, membership: Membership) -> Position:
-    log = leading.log
+def _append(member: MemberState, membership: Membership) -> Position:
+    log = member.log
     payload = msgspec.msgpack.encode(membership)
-    entry = Entry(Index(log.last_index + 1), leading.term, EntryKind.MEMBERSHIP, payload)
+    entry = Entry(Index(log.last_index + 1), member.term, EntryKind.MEMBERSHIP, payload)
     log.append(entry)
-    leading.uncommitted_bytes += len(payload)
+    member.uncommitted_bytes += len(payload)
     # Who is dropped stays for a while: it is to hear that its removal is committed.
-    peers = sorted({*leading.peers, *membership.peers(leading.me)})
-    leading.peers = {
-        peer: leading.peers.get(peer) or Progress(next=entry.index, active_ms=leading.now_ms)
+    peers = sorted({*member.peers, *membership.peers(member.me)})
+    member.peers = {
+        peer: member.peers.get(peer) or Progress(next=entry.index, active_ms=member.now_ms)
         for peer in peers
     }
-    leading.farewell_ms = 0
+    member.farewell_ms = 0
     return Position(entry.index, entry.term)
 
 
-def _part(leading: Leading) -> None:
-    if not leading.farewell_ms:
-        leading.farewell_ms = leading.now_ms + leading.settings.election_ms_max
-    elif leading.now_ms >= leading.farewell_ms:
-        members = leading.log.membership.peers(leading.me)
-        leading.peers = {
-            peer: progress for peer, progress in leading.peers.items() if peer in members
+def _part(member: MemberState) -> None:
+    if not member.farewell_ms:
+        member.farewell_ms = member.now_ms + member.settings.election_ms_max
+    elif member.now_ms >= member.farewell_ms:
+        members = member.log.membership.peers(member.me)
+        member.peers = {
+            peer: progress for peer, progress in member.peers.items() if peer in members
         }
-        leading.farewell_ms = 0
+        member.farewell_ms = 0
