@@ -164,6 +164,22 @@ def test_a_group_that_is_away_is_asked_for_no_more_shards_until_it_answers() -> 
     world.judge()
 
 
+def test_a_group_that_goes_away_while_it_is_copied_gives_its_place_to_others() -> None:
+    world = founded(limits=replace(LIMITS, moves=1, rate_bytes_s=1_000), behind=0)
+    world.join(2)
+    world.until(lambda: world.is_settled)
+    world.join(3)
+    first = min(shard for shard, each in world.atlas.undecided() if each.group == ONE)
+    world.until(lambda: world.sides[GroupId(3)].shard(first).phase is Phase.IMPORTING)
+    world.sides[ONE].away = True
+    world.until(lambda: not [each for each in world.atlas.undecided() if each[1].group == TWO])
+    world.run(3_000)
+    assert {each.why for each in world.told() if each.shard == first} == {"group 1 has no leader"}
+    world.sides[ONE].away = False
+    world.until(lambda: world.is_settled)
+    world.judge()
+
+
 def test_a_shard_that_is_refused_holds_up_no_others_of_its_group() -> None:
     world = founded(limits=replace(LIMITS, moves=1))
     shard = the_shard()

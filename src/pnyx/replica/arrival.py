@@ -288,10 +288,11 @@ class Arrival:
                 self._failed(ask, answer, now_ms)
         elif ask is self._asked:
             self._asked = None
-            if self._took(ask, result, now_ms):
-                self._failures, self.why = 0, ""
-            else:
+            if not self._took(ask, result, now_ms):
                 self._failed(ask, answer, now_ms)
+            elif self._stale or not ask.stale:
+                # A read that is to be made again in the log's order has led to nothing yet.
+                self._failures, self.why = 0, ""
 
     def _took(self, ask: Ask, result: Result, now_ms: int) -> bool:
         """Return whether it is what was hoped for."""

@@ -22,8 +22,9 @@ from pnyx.machine.directives import Found
 from pnyx.machine.rows import KIND_RECENT, KIND_SHARD
 from pnyx.machine.shards import shard_of_slot
 from pnyx.machine.slots import slot_of
+from pnyx.replica.arrival import Progress
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
-from pnyx.replica.roster import CONTROL
+from pnyx.replica.roster import CONTROL, Roster
 
 CLASSROOM: Final = (100, 101, 102)
 SHARDS: Final = 10
@@ -160,6 +161,15 @@ class Fleet:
     def engines(self, group: int) -> dict[int, Consensus]:
         """Return what keeps a group's log, by the node of each replica."""
         return {seat.number: seat.replica.consensus for seat in self._seats(group)}
+
+    def progress(self, group: int) -> list[Progress]:
+        """Return how moves to a group are getting on, as the node says that leads it."""
+        leader = self.leader(group)
+        process = None if leader is None else self.stage.process(leader)
+        if process is None or not isinstance(process.crew, Roster):
+            return []
+        told = process.crew.migrations.progress(process.now().mono_ms)
+        return [each for each in told if each.destination == group]
 
     def log_bytes(self, group: int) -> int:
         """Return the bytes of the longest log among a group's replicas."""

@@ -10,8 +10,9 @@ from pnyx.lab.seat import Seat
 from pnyx.lab.timeline import NOWHERE
 from pnyx.lab.watch import Watch
 from pnyx.machine.commands import decode
+from pnyx.machine.directives import Order
 from pnyx.machine.holdings import COPIED, Phase, Shard
-from pnyx.machine.moves import MoveFreeze
+from pnyx.machine.moves import MoveActivate, MoveFreeze
 
 
 class Step(IntEnum):
@@ -24,8 +25,10 @@ class Step(IntEnum):
     FREEZING = 5
     """The source's leader has the freeze in its log, not committed."""
     FROZEN = 6
-    ACTIVATED = 7
-    DONE = 8
+    ACTIVATING = 7
+    """The destination's leader has the activation in its log, not committed."""
+    ACTIVATED = 8
+    DONE = 9
 
 
 class Tripwire(Watch):
@@ -53,7 +56,7 @@ class Tripwire(Watch):
         if seat.group == self._source:
             is_there = self._of_source(seat, held)
         else:
-            is_there = self._of_destination(held)
+            is_there = self._of_destination(seat, held)
         if is_there:
             self.reached = True
             seat.process.world.timeline.after_us(0, "script", NOWHERE, self._act)
@@ -63,7 +66,7 @@ class Tripwire(Watch):
             case Step.BEGUN:
                 return held.phase is Phase.EXPORTING
             case Step.FREEZING:
-                return held.phase is Phase.EXPORTING and seat.replica.leads and _freezes(seat)
+                return held.phase is Phase.EXPORTING and _proposes(seat, MoveFreeze)
             case Step.FROZEN:
                 return held.phase is Phase.FROZEN
             case Step.DONE:
@@ -72,7 +75,7 @@ class Tripwire(Watch):
             case _:
                 return False
 
-    def _of_destination(self, held: Shard) -> bool:
+    def _of_destination(self, seat: Seat, held: Shard) -> bool:
         match self._step:
             case Step.ACCEPTED:
                 return held.phase is Phase.IMPORTING
@@ -80,16 +83,18 @@ class Tripwire(Watch):
                 return held.phase is Phase.IMPORTING and held.cursor not in {b"", COPIED}
             case Step.COPIED:
                 return held.phase is Phase.IMPORTING and held.cursor == COPIED
+            case Step.ACTIVATING:
+                return held.phase is Phase.IMPORTING and _proposes(seat, MoveActivate)
             case Step.ACTIVATED:
                 return held.phase is Phase.SERVING
             case _:
                 return False
 
 
-def _freezes(seat: Seat) -> bool:
+def _proposes(seat: Seat, kind: type[Order]) -> bool:
     consensus = seat.replica.consensus
-    return any(
-        isinstance(command, MoveFreeze)
+    return seat.replica.leads and any(
+        isinstance(command, kind)
         for entry in log_of(seat.replica, consensus.commit_index, consensus.last_index)
         if entry.kind is EntryKind.COMMANDS
         for command in decode(entry.payload).commands

@@ -271,7 +271,7 @@ def _unfrozen_on_a_time_out() -> Patches:
     "at a time: once all places are taken so, nothing comes from anybody.",
     seen="shardkv of MIT 6.824, challenge 2",
     caught_by=("scenario",),
-    scenario="S-X4",
+    scenario="S-X4A",
 )
 def _one_stalled_shard_stops_the_others() -> Patches:
     return [
