@@ -26,7 +26,7 @@ from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind, HardState, RecoveredLog, Role
 from pnyx.lab.faults import Fault, FaultKind, begin
-from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS
+from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS, OF_SESSIONS
 from pnyx.lab.invariants.invariant import Marks
 from pnyx.lab.workload import WorkloadSettings
 from pnyx.lab.zoo.pinned import PINNED
@@ -85,6 +85,8 @@ def test_the_interesting_situations_are_reached(storms: list[Storm]) -> None:
         "log_adopted",
         "restart_after_a_ballot",
         "neighbour_is_happy",
+        # And these clients with sessions (test_sessions.py).
+        *(each.sometimes.name for each in OF_SESSIONS),
     }
     assert set(marks.never(MARKS)) <= elsewhere
     assert marks.counted() == tuple(sorted(marks.counts.items()))
@@ -463,7 +465,7 @@ def test_every_invariant_of_raft_has_a_planted_break() -> None:
         "results_follow_the_log",
         "reads_are_current",
     }
-    names = {each.name for each in INVARIANTS if each not in OF_BALLOTS}
+    names = {each.name for each in INVARIANTS if each not in (*OF_BALLOTS, *OF_SESSIONS)}
     assert {name.strip() for name in BREAKS} == names - of_witness
 
 

@@ -5,15 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from pnyx.lab.catalogue import scenario_named
+from pnyx.lab.invariants.catalogue import EXACTLY_ONCE, FIRST_ANSWER, LATE_REFUSED
 from pnyx.lab.invariants.invariant import Invariant, Marks
-from pnyx.lab.retries import (
-    EXACTLY_ONCE,
-    FIRST_ANSWER,
-    INVARIANTS,
-    LATE_REFUSED,
-    TABLES_BOUNDED,
-    Retries,
-)
+from pnyx.lab.retries import INVARIANTS, TABLES_BOUNDED, Retries
 from pnyx.lab.stage import play
 from pnyx.lab.zoo import sessions as zoo
 from pnyx.lab.zoo.mutant import Mutant, planted

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from pnyx.client.errors import AnswerLost, AuthError, CrossSlot, Refused
 from pnyx.client.url import Address
 from pnyx.errors import PnyxError
+from pnyx.transport.verdict import Heard, heard_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,6 @@ class Late:
 
 Meaning: TypeAlias = Moved | Again | Doubt | Late | PnyxError
 
-_AGAIN: Final = frozenset({"TRYAGAIN", "LOADING", "MASTERDOWN", "MISCONF", "READONLY"})
-_TOO_MANY: Final = "ERR max number of clients"
-_LATE: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
 _ANSWER_LOST: Final = "ERR PX0213 "
 _ERRORS: Final[dict[str, type[PnyxError]]] = {
     "NOAUTH": AuthError,
@@ -61,12 +59,15 @@ def meaning(text: str, asked: Address) -> Meaning:
     prefix = text.partition(" ")[0]
     if prefix == "MOVED":
         return _moved(text, asked)
-    if prefix == "UNKNOWN":
-        return Late(text) if text.startswith(_LATE) else Doubt(text)
-    if prefix == "CLUSTERDOWN":
-        return Again(text, no_quorum=True)
-    if prefix in _AGAIN or text.startswith(_TOO_MANY):
-        return Again(text)
+    match heard_in(text):
+        case Heard.LATE:
+            return Late(text)
+        case Heard.DOUBT:
+            return Doubt(text)
+        case Heard.NOTHING_DONE:
+            return Again(text, no_quorum=prefix == "CLUSTERDOWN")
+        case None:
+            pass
     if text.startswith(_ANSWER_LOST):
         return AnswerLost(text, next_step="read what the write left")
     kind = _ERRORS.get(prefix, Refused)

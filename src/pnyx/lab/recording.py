@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pnyx.lab.history import History, Outcome
 from pnyx.lab.values import Value
 from pnyx.lab.workload import BRIEF, Ticket, outcome_of
-from pnyx.machine.commands import AnyCommand, Append, Condition, Get, Set
+from pnyx.machine.commands import AnyCommand, Append, Condition, Get, Sequenced, Set
 from pnyx.machine.results import OK, Result
 from pnyx.replica.requests import Done
 
@@ -20,9 +20,12 @@ def history_of(tickets: Sequence[Ticket]) -> History:
     history = History("kv-append", "")
     events: list[tuple[int, int, int]] = []
     for place, ticket in enumerate(tickets):
+        if ticket.attempt > 1:
+            # Of a session: told of by its first attempt, whose operation knows them all.
+            continue
         # Of two things in one microsecond neither is before the other: calls go first.
         events.append((ticket.called_us, 0, place))
-        over_us = ticket.given_up_us if ticket.answered_us is None else ticket.answered_us
+        over_us = ticket.over_us
         if over_us is not None:
             events.append((over_us, 1, place))
     numbers: dict[tuple[int, int], int] = {}
@@ -49,9 +52,11 @@ def history_of(tickets: Sequence[Ticket]) -> History:
 
 def _told(ticket: Ticket) -> Iterator[tuple[AnyCommand, Result]]:
     results: Sequence[Result] = (None,) * len(ticket.commands)
-    if isinstance(ticket.answer, Done):
-        results = ticket.answer.results
-    yield from zip(ticket.commands, results, strict=True)
+    answer = ticket.told
+    if isinstance(answer, Done):
+        results = answer.results
+    for command, result in zip(ticket.commands, results, strict=True):
+        yield command.command if isinstance(command, Sequenced) else command, result
 
 
 def _words(

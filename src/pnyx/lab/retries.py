@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from pnyx.consensus.ready import EntryKind
+from pnyx.lab.invariants.catalogue import EXACTLY_ONCE, FIRST_ANSWER, LATE_REFUSED
 from pnyx.lab.invariants.facts import state_of
 from pnyx.lab.invariants.invariant import Invariant, Mark, Marks
 from pnyx.lab.invariants.record import Record
@@ -25,24 +26,6 @@ from pnyx.replica.messages import ForwardReply
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Answer, Done
 
-EXACTLY_ONCE: Final = Invariant(
-    "session_write_done_once",
-    "sharding: sessions",
-    "A client that sends a write again because it heard nothing would have its effect twice.",
-    Mark("session_write_again_in_the_log", "A write stood in the log although it was done before."),
-)
-LATE_REFUSED: Final = Invariant(
-    "late_session_write_refused",
-    "sharding: sessions",
-    "What may have been forgotten must never be done, however late a copy of it arrives.",
-    Mark("late_session_write_in_the_log", "A write stood in the log after its deadline."),
-)
-FIRST_ANSWER: Final = Invariant(
-    "retry_gets_first_answer",
-    "sharding: sessions",
-    "A client that is told something else than what happened goes on from a state that never was.",
-    Mark("retry_answered", "A write was answered twice."),
-)
 TABLES_BOUNDED: Final = Invariant(
     "session_tables_bounded",
     "sharding: sessions",

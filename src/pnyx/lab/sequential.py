@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from pnyx.ids import Index
 from pnyx.lab.invariants.record import Record
 from pnyx.lab.invariants.reference import Reference
+from pnyx.lab.remembered import Remembered
 from pnyx.machine.commands import (
     AnyCommand,
     Append,
@@ -24,6 +25,7 @@ from pnyx.machine.commands import (
     Get,
     IncrBy,
     MGet,
+    Sequenced,
     Set,
     SetNx,
     Tick,
@@ -97,6 +99,7 @@ class Sequential:
         """A heap of the same and of what they were before."""
         self.clock_ms = 0
         """The newest stamp: the committed clock."""
+        self.sessions = Remembered()
         self._index = 0
         self._machine: Reference | None = None
 
@@ -106,7 +109,7 @@ class Sequential:
         if self._machine is None:
             self._let_time_pass(batch.stamp_ms)
             try:
-                return [self._do(command, batch.value_bytes_max) for command in batch.commands]
+                return [self.do(command, batch.value_bytes_max) for command in batch.commands]
             except Unmodelled:
                 self._machine = Reference(
                     self._record.membership_at(Index(0)), KEYS, SHARDS_DEFAULT
@@ -128,6 +131,11 @@ class Sequential:
                 position = found
         return position
 
+    @property
+    def keys(self) -> list[bytes]:
+        """Every key that was ever written."""
+        return list(self._versions)
+
     def changed(self, key: bytes, low: int) -> bool:
         """Did `key` change after the entry at `low`?"""
         held = self._versions.get(key)
@@ -147,7 +155,12 @@ class Sequential:
             if self._deadlines.get(key) == deadline_ms:
                 self.put(key, None)
 
-    def _do(self, command: AnyCommand, value_bytes_max: int) -> Result:
+    def do(self, command: AnyCommand, value_bytes_max: int) -> Result:
+        """Return what `command` is answered here.
+
+        Raises:
+            Unmodelled: nobody here knows.
+        """
         do = _DO.get(type(command))
         if do is None:
             raise Unmodelled
@@ -194,6 +207,8 @@ class Sequential:
 
 def _keys_of(commands: Iterable[AnyCommand]) -> Iterable[bytes]:
     for command in commands:
+        if isinstance(command, Sequenced):
+            yield from _keys_of((command.command,))
         for name in ("key", "source", "destination"):
             if hasattr(command, name):
                 yield getattr(command, name)
@@ -269,6 +284,11 @@ def _when_it_goes(model: Sequential, command: Ttl, _limit: int) -> Result:
     return GONE if model.get(command.key) is None else model.deadline_ms(command.key)
 
 
+def _once(model: Sequential, command: Sequenced, limit: int) -> Result:
+    write = command.command
+    return model.sessions.once(command, model.clock_ms, lambda: model.do(write, limit))
+
+
 def _tick(_model: Sequential, _command: Tick, _limit: int) -> Result:
     return _OK
 
@@ -290,6 +310,7 @@ _DO: Final[dict[type, Callable[[Sequential, Any, int], Result]]] = {
     Get: _get,
     MGet: _get_many,
     Exists: _exists,
+    Sequenced: _once,
     Tick: _tick,
     Ttl: _when_it_goes,
 }

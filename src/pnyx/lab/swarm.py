@@ -90,6 +90,11 @@ class Plan:
             f"append {raft.append_entries_max} entries, "
             f"compact above {world.limits.compact_log_bytes} B",
         ]
+        if load.life_ms:
+            lines.append(
+                f"  writes in sessions, sent again after {load.attempt_us / 1e3:.0f} ms, deadlines "
+                f"{load.life_ms / 1e3:.1f} s ahead at most"
+            )
         lines += [f"  {fault}" for fault in self.faults]
         if self.kept is not None:
             lines.append(f"  only {len(self.kept)} requests are made")
@@ -110,6 +115,7 @@ def draw(
     is_duel = chance.hit(_DUELS, "close")
     world = replace(_world(chance, nodes, seed, is_duel=is_duel), consensus=consensus)
     workload = _workload(chance, is_duel=is_duel)
+    world, workload = _in_sessions(chance, world, workload, seed, is_duel=is_duel)
     victims = _minority(chance, nodes)
     # A voter that is gone for good, and voters that are taken away: each is survived alone.
     spared = {FaultKind.ROT, FaultKind.WIPE}
@@ -167,6 +173,28 @@ def _workload(chance: Chance, *, is_duel: bool) -> WorkloadSettings:
         padding_bytes=int(chance.log_uniform(1, 16_000, "padding")) - 1,
         patience_us=patience_us,
         expiring=expiring,
+    )
+
+
+def _in_sessions(
+    chance: Chance, world: WorldSettings, load: WorkloadSettings, seed: int, *, is_duel: bool
+) -> tuple[WorldSettings, WorkloadSettings]:
+    """Return both, in one run of three with writes that are sent again in sessions.
+
+    Nodes then refuse in time what they cannot do: who was refused only can say: not applied.
+    """
+    if seed < LATER_FROM_SEED or is_duel or not chance.hit(0.35, "sessions"):
+        return world, load
+    park_ms = int(chance.log_uniform(50, world.limits.park_ms, "session park"))
+    world = replace(world, limits=replace(world.limits, park_ms=park_ms))
+    patience_us = load.patience_us
+    if chance.hit(0.5, "impatient sessions"):
+        patience_us = int(chance.log_uniform(100_000, PATIENCE_US, "session patience"))
+    return world, replace(
+        load,
+        life_ms=int(chance.log_uniform(300, 20_000, "life")),
+        attempt_us=int(chance.log_uniform(50_000, 2_000_000, "attempt")),
+        patience_us=patience_us,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pnyx.replica.effects import Outbound
 from pnyx.replica.requests import Answer, Request
 from pnyx.storage.wal import GroupWrite
+from pnyx.transport.verdict import Outcome
 
 if TYPE_CHECKING:
     from pnyx.lab.process import Process
@@ -26,6 +27,9 @@ class Watch:
 
     def answered(self, process: "Process", ticket: Any, answer: Answer) -> None:
         """`process` answers."""
+
+    def gave_up(self, ticket: Any, outcome: Outcome) -> None:
+        """A client waits no more for a write, and says what it knows of it."""
 
     def asked(self, process: "Process", write: GroupWrite) -> None:
         """A replica of `process` wants `write` to be made durable."""
@@ -69,6 +73,7 @@ _HOOKS: Final = (
     "ended",
     "submitted",
     "answered",
+    "gave_up",
     "asked",
     "durable",
     "sending",

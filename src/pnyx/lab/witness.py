@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.lab.invariants import catalogue
 from pnyx.lab.invariants.facts import state_of
@@ -27,6 +29,7 @@ from pnyx.machine.commands import (
     Condition,
     Get,
     MGet,
+    Sequenced,
     Set,
     SetNx,
     SetRange,
@@ -34,15 +37,19 @@ from pnyx.machine.commands import (
     Ttl,
     decode,
 )
+from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED
 from pnyx.machine.results import Result, Values
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import ForwardReply
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Request, Unknown
+from pnyx.transport.verdict import Outcome
 
 _Commands: TypeAlias = tuple[AnyCommand, ...]
 _NAMED: Final = (Set, SetNx, Append, SetRange)
 """Commands whose value says whose they are."""
+_Key: TypeAlias = tuple[int, int, int]
+"""Client, number, attempt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +67,8 @@ class _Asked:
     index: int | None = None
     results: tuple[Result, ...] = ()
     answer: Answer | None = None
+    said: Outcome | None = None
+    """What its client said when it gave up."""
 
     def __str__(self) -> str:
         return f"request {self.number} of client {self.client}"
@@ -71,13 +80,22 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Alike:
-    """Requests that cannot be told from each other: counters. They are counted."""
+    """Requests that cannot be told from each other: they are counted.
+
+    Those are counters, and the attempts of a session's writes: they are meant to be the same.
+    """
 
     asked: int = 0
     refused: int = 0
     placed: int = 0
     open: list[tuple[int, tuple[Result, ...]]] = field(default_factory=list)
     """(entry, results) of those in the log that no answer was matched with."""
+    said: Outcome | None = None
+    """Of attempts: what their client said when it gave up."""
+    done_at: int | None = None
+    """Of attempts: in which entry the writes were done."""
+    told: int = 0
+    """How many were answered."""
 
 
 class Witness(Watch):
@@ -88,7 +106,7 @@ class Witness(Watch):
         self.marks = marks if marks is not None else Marks()
         self._record = Record()
         self._model = Sequential(self._record)
-        self._asked: dict[tuple[int, int], _Asked] = {}
+        self._asked: dict[_Key, _Asked] = {}
         self._by_value: dict[bytes, tuple[_Asked, int]] = {}
         """By value, whose it is and which of its commands."""
         self._alike: dict[_Commands, _Alike] = {}
@@ -97,6 +115,10 @@ class Witness(Watch):
         self._floor = 0
         self._placed = 0
         """Entries of the record that were looked through."""
+        self._late: list[bytes] = []
+        """Values of writes that came too late."""
+        self._looked: dict[int, int] = {}
+        """By node, the entry after which its state was looked at."""
 
     # What the world says.
 
@@ -110,10 +132,10 @@ class Witness(Watch):
         ticket = request.ticket
         if not isinstance(ticket, Ticket):
             return
-        commands = tuple(request.commands)
+        commands = _plain(request.commands)
         writes = any(command.writes for command in commands)
         asked = _Asked(ticket.client, ticket.number, commands, self._floor, writes)
-        self._asked[ticket.client, ticket.number] = asked
+        self._asked[ticket.client, ticket.number, ticket.attempt] = asked
         is_named = False
         for position, command in enumerate(commands):
             if isinstance(command, _NAMED):
@@ -135,7 +157,7 @@ class Witness(Watch):
         self._learn(process.replica)
         asked = None
         if isinstance(ticket, Ticket):
-            asked = self._asked.get((ticket.client, ticket.number))
+            asked = self._asked.get((ticket.client, ticket.number, ticket.attempt))
         if asked is None:
             return
         if asked.answer is not None:
@@ -153,6 +175,22 @@ class Witness(Watch):
             case _:
                 self._judge_refusal(asked)
 
+    def gave_up(self, ticket: Any, outcome: Outcome) -> None:
+        """Judge what a client says of a write that it waits for no more.
+
+        Raises:
+            Violation: it says that nothing was done, and it was.
+        """
+        asked = self._asked.get((ticket.client, ticket.number, ticket.attempt))
+        if outcome == "not_applied":
+            self.marks.hit(catalogue.NOT_APPLIED_MEANS_NEVER.sometimes)
+        if asked is not None:
+            asked.said = outcome
+            done_at = asked.index
+            if asked.alike is not None and ticket.operation is not None:
+                asked.alike.said, done_at = outcome, asked.alike.done_at
+            _check_said(outcome, done_at, str(asked))
+
     def sending(self, seat: Seat, outbound: Outbound) -> None:
         """What an answer to another node rests on is committed, should the event end early."""
         if isinstance(outbound.message, ForwardReply):
@@ -162,12 +200,38 @@ class Witness(Watch):
         """Learn what was committed."""
         if seat.replica.consensus.commit_index > self._placed:
             self._learn(seat.replica)
+        if self._model.sessions.done:
+            self._look_at_state(seat.process)
 
     def finish(self, processes: Iterable[Process]) -> None:
         """Count what came of the unknown."""
+        for process in processes:
+            self._learn(process.replica)
+            if self._model.sessions.done:
+                self._look_at_state(process)
         for asked in self._asked.values():
             if isinstance(asked.answer, Unknown) and asked.writes and asked.index is None:
                 self.marks.hit(catalogue.UNKNOWN_NEVER_TOOK_EFFECT)
+
+    def _look_at_state(self, process: Process) -> None:
+        """A write that was done again when nobody was told of it shows in what is held."""
+        if process.replica is None:
+            return
+        group, keys = process.replica.group, self._model.keys
+        at = group.applied.index
+        if at == self._looked.get(process.number):
+            return
+        self._looked[process.number] = at
+        held = group.read([Get(key) for key in keys], 0)
+        assert held is not None, "the committed clock needs no agreement"
+        for key, value in zip(keys, held, strict=True):
+            if self._model.find([Seen(key, value)], at, at) is None:
+                is_late = isinstance(value, bytes) and any(late in value for late in self._late)
+                rule = catalogue.LATE_REFUSED if is_late else catalogue.EXACTLY_ONCE
+                raise rule.broken(
+                    f"{process.label} holds {_short(value)} in {key!r} after entry {at}, which is "
+                    "not what comes of each write of the log, done once"
+                )
 
     # Inside: the log.
 
@@ -181,7 +245,7 @@ class Witness(Watch):
 
     def _place_entry(self, entry: Entry) -> None:
         batch = decode(entry.payload)
-        commands = batch.commands
+        commands = _plain(batch.commands)
         results = self._model.apply(entry.index, batch)
         at = requests = 0
         while at < len(commands):
@@ -231,6 +295,7 @@ class Witness(Watch):
             )
         asked.index = index
         asked.results = results
+        _check_said(asked.said, index, str(asked))
         if isinstance(asked.answer, Unknown):
             self.marks.hit(catalogue.NO_REQUEST_TWICE.sometimes)
 
@@ -248,6 +313,8 @@ class Witness(Watch):
             if alike is not None:
                 alike.placed += 1
                 alike.open.append((index, tuple(results[at:end])))
+                if isinstance(commands[at], Sequenced):
+                    self._place_attempt(index, alike, commands[at], results[at])
                 _check_counts(alike, commands[at:end])
                 return end
             end -= 1
@@ -256,6 +323,20 @@ class Witness(Watch):
                 f"entry {index} holds {commands[at]}, which nobody asked for"
             )
         return at + 1
+
+    def _place_attempt(
+        self, index: int, alike: _Alike, command: AnyCommand, result: Result
+    ) -> None:
+        """All writes of an operation have one deadline: what becomes of one becomes of all."""
+        if result == DEADLINE_PASSED:
+            self.marks.hit(catalogue.LATE_REFUSED.sometimes)
+            if isinstance(command, Sequenced) and isinstance(command.command, _NAMED):
+                self._late.append(command.command.value)
+        elif alike.done_at is not None:
+            self.marks.hit(catalogue.EXACTLY_ONCE.sometimes)
+        elif result != ACKNOWLEDGED:
+            alike.done_at = index
+            _check_said(alike.said, index, str(command))
 
     def _place_reads(self, index: int, commands: _Commands, results: Sequence[Result]) -> None:
         # They change nothing, so it does not matter whose of those that look alike it is.
@@ -276,6 +357,9 @@ class Witness(Watch):
         self.marks.hit(catalogue.DONE_MEANS_COMMITTED.sometimes)
         if asked.alike is not None:
             asked.index = _claim(asked, asked.alike, results)
+            asked.alike.told += 1
+            if asked.alike.told > 1 and isinstance(asked.commands[0], Sequenced):
+                self.marks.hit(catalogue.FIRST_ANSWER.sometimes)
         elif asked.index is None:
             raise catalogue.DONE_MEANS_COMMITTED.broken(
                 f"{asked} was answered done, and is not in the agreed log"
@@ -355,12 +439,33 @@ def _claim(asked: _Asked, alike: _Alike, results: tuple[Result, ...]) -> int:
             alike.open.remove(found)
             return found[0]
     if later:
-        raise catalogue.RESULTS_FOLLOW_THE_LOG.broken(
+        rule = catalogue.RESULTS_FOLLOW_THE_LOG
+        if isinstance(asked.commands[0], Sequenced):
+            if any(DEADLINE_PASSED in told for _, told in later):
+                rule = catalogue.LATE_REFUSED
+            elif alike.told:
+                rule = catalogue.FIRST_ANSWER
+        raise rule.broken(
             f"{asked} was told {results}; where such a request stands in the log it gives "
             + " or ".join(str(told) for _, told in later[:4])
         )
     raise catalogue.DONE_MEANS_COMMITTED.broken(
         f"{asked} was answered done, and is not in the agreed log after it was asked"
+    )
+
+
+def _check_said(said: Outcome | None, done_at: int | None, what: str) -> None:
+    if said == "not_applied" and done_at is not None:
+        raise catalogue.NOT_APPLIED_MEANS_NEVER.broken(
+            f"{what} was done at entry {done_at}, and its client says that it was not applied"
+        )
+
+
+def _plain(commands: Sequence[AnyCommand]) -> _Commands:
+    """Return `commands` with nothing in them that differs between attempts."""
+    return tuple(
+        msgspec.structs.replace(each, ack=0) if isinstance(each, Sequenced) else each
+        for each in commands
     )
 
 

@@ -3,13 +3,19 @@
 A client talks to one node until that refuses it or falls silent, then to another, as a Redis client
 with a list of addresses does. Every value written is unique: ``client.number;``. A request whose
 connection broke, or that was waited for too long, has an unknown outcome and is never repeated.
+
+Clients with sessions do repeat their writes, at any node, until they are answered or their patience
+ends (operation.py). Now and then a copy of a write comes late, when nobody waits for it any more.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from pnyx.lab.chance import Chance
+from pnyx.lab.clock import EPOCH_US
+from pnyx.lab.operation import Operation, heard_of
 from pnyx.lab.process import Process
 from pnyx.lab.timeline import NOWHERE, Timeline
 from pnyx.lab.watch import Watch
@@ -24,7 +30,10 @@ from pnyx.machine.commands import (
     Set,
     Ttl,
 )
+from pnyx.machine.sessions import WINDOW
 from pnyx.replica.requests import Answer, Done, NotDone, Reason, Request, Unknown
+from pnyx.transport.numbering import Numbering
+from pnyx.transport.verdict import Outcome, Trail
 
 WIRE_US: Final = 200
 """From a client to its node, and back."""
@@ -37,6 +46,8 @@ BRIEF: Final = b"brief."
 _BRIEF_COUNT: Final = 2
 _BRIEF_MS: Final = (5, 3_000)
 """Such a key lives for a time between these."""
+_LATE_COPIES: Final = 0.2
+"""Share of a session's writes of which a copy comes when they are over."""
 REFUSED: Final = NotDone(Reason.STOPPING)
 """What a client knows when nobody listens where it asks: nothing was done."""
 
@@ -54,6 +65,11 @@ class Ticket:
     called_us: int
     slot: int = 0
     """Which of the requests that its client has open at once."""
+    attempt: int = 1
+    """Of a client's operation in its session."""
+    operation: Operation | None = None
+    trail: Trail = field(default_factory=lambda: Trail(changes=False, in_session=False))
+    """What is known of it if it is not answered."""
     answered_us: int | None = None
     answer: Answer | None = None
     """None while it is open, and for ever if the client gave up."""
@@ -64,6 +80,18 @@ class Ticket:
     def is_open(self) -> bool:
         """Is the client still waiting?"""
         return self.answer is None and self.given_up_us is None
+
+    @property
+    def told(self) -> Answer | None:
+        """Return what its client was told in the end, by whichever attempt."""
+        return self.answer if self.operation is None else self.operation.answer
+
+    @property
+    def over_us(self) -> int | None:
+        """Return when its client was told or gave up."""
+        if self.operation is not None:
+            return self.operation.over_us
+        return self.given_up_us if self.answered_us is None else self.answered_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +118,10 @@ class WorkloadSettings:
     """Share of requests that are about keys that expire, which nobody else asks about."""
     patience_us: int = PATIENCE_US
     """A client that is not answered for so long gives up and asks another node something else."""
+    life_ms: int = 0
+    """Writes are sent in sessions, with deadlines so far ahead at most; 0: without sessions."""
+    attempt_us: int = 500_000
+    """A write of a session that is not answered for so long is sent again."""
 
 
 class Kept(NamedTuple):
@@ -118,6 +150,10 @@ class Client:
     """By number, what it waits for."""
     refused: bool = False
     """Was one of them not done? It goes elsewhere when all are over."""
+    numbering: Numbering | None = None
+    """Its session."""
+    operations: dict[int, Operation] = field(default_factory=dict)
+    """Of that session, by the numbers of their requests."""
 
 
 class Clients(Watch):
@@ -141,11 +177,19 @@ class Clients(Watch):
         kept = self.kept or ()
         for number in range(1, max(self.settings.clients, *(each.client for each in kept), 0) + 1):
             start = self._targets[number % len(self._targets)]
-            self.clients.append(Client(number, start))
+            self.clients.append(Client(number, start, numbering=self._session(number)))
         if self.kept is None:
             self._begin()
         for each in kept:
             self._timeline.at(each.at_us, "ask", NOWHERE, self._ask_kept, each)
+
+    def _session(self, number: int) -> Numbering | None:
+        """Return the session that a client opened just now, whose clock is right."""
+        life_ms, now_ms = self.settings.life_ms, self._timeline.now_us // 1000
+        if not life_ms:
+            return None
+        # Half of what nodes allow is what clients take: that is the life of a write here.
+        return Numbering(b"%032x" % number, WINDOW, 2 * life_ms, EPOCH_US // 1000 + now_ms, now_ms)
 
     def _begin(self) -> None:
         for client in self.clients[: self.settings.clients]:
@@ -210,22 +254,54 @@ class Clients(Watch):
             self._turn_elsewhere(client)
         for slot in range(self.settings.pipeline):
             self._ask_one(client, slot)
+        if not client.open:
+            self._plan(client, self._think_us(client))
 
     def _ask_kept(self, kept: Kept) -> None:
         client = self.clients[kept.client - 1]
-        client.asked, client.process = kept.number - 1, kept.process
-        self._ask_one(client, 0)
+        operation = client.operations.get(kept.number)
+        if operation is None:
+            client.asked, client.process = kept.number - 1, kept.process
+            self._ask_one(client, 0)
+        else:
+            self._send(client, kept.number, operation, kept.process)
 
     def _ask_one(self, client: Client, slot: int) -> None:
         client.asked += 1
         number, target = client.asked, client.process
         commands = self._draw(client)
-        ticket = Ticket(client.number, number, target, commands, self._timeline.now_us, slot)
+        now_us, writes = self._timeline.now_us, any(each.writes for each in commands)
+        if client.numbering is not None and writes:
+            patience_us = self.settings.patience_us
+            operation = Operation.begun(client.numbering, commands, now_us, patience_us)
+            if operation is not None:
+                client.operations[number] = operation
+                self._send(client, number, operation, target, slot)
+                self._timeline.at(operation.ends_us, "end", NOWHERE, self._end, client, number)
+            return
+        ticket = Ticket(client.number, number, target, commands, now_us, slot)
+        ticket.trail.changes = writes
         client.open[number] = ticket
         self.tickets.append(ticket)
         self._timeline.after_us(WIRE_US, "request", target, self._deliver, ticket)
         patience_us = self.settings.patience_us
         self._timeline.after_us(patience_us, "patience", NOWHERE, self._give_up, ticket)
+
+    def _send(
+        self, client: Client, number: int, operation: Operation, target: int, slot: int = 0
+    ) -> None:
+        """Send writes of a session, for the first time or again; if they are over, in vain."""
+        now_us, commands = self._timeline.now_us, operation.commands()
+        ticket = Ticket(client.number, number, target, commands, now_us, slot)
+        ticket.attempt, ticket.operation = operation.attempts, operation
+        self.tickets.append(ticket)
+        self._timeline.after_us(WIRE_US, "request", target, self._deliver, ticket)
+        if operation.over_us is None:
+            client.open[number] = ticket
+            attempt_us = self.settings.attempt_us
+            self._timeline.after_us(attempt_us, "patience", NOWHERE, self._give_up, ticket)
+        else:
+            ticket.given_up_us = now_us
 
     def _deliver(self, ticket: Ticket) -> None:
         process = self._started.processes[ticket.process]
@@ -241,17 +317,84 @@ class Clients(Watch):
         ticket.answered_us = self._timeline.now_us
         self._timeline.note(repr(answer).encode())
         client = self.clients[ticket.client - 1]
+        if ticket.operation is not None:
+            self._heard(client, ticket, ticket.operation, answer)
+            return
         if isinstance(answer, Done):
             for command, result in zip(ticket.commands, answer.results, strict=True):
                 if isinstance(command, Get) and isinstance(result, bytes):
                     client.seen[command.key] = result
+        else:
+            self._say(ticket, answer)
         self._over(client, ticket, refused=not isinstance(answer, Done))
 
     def _give_up(self, ticket: Ticket) -> None:
         if not ticket.is_open:
             return
         ticket.given_up_us = self._timeline.now_us
-        self._over(self.clients[ticket.client - 1], ticket, refused=True)
+        client = self.clients[ticket.client - 1]
+        if ticket.operation is not None:
+            self._heard(client, ticket, ticket.operation, None)
+            return
+        self._say(ticket, None)
+        self._over(client, ticket, refused=True)
+
+    def _say(self, ticket: Ticket, answer: Answer | None) -> None:
+        ticket.trail.heard(heard_of(answer))
+        if ticket.trail.changes:
+            self._started.watches.gave_up(ticket, ticket.trail.outcome)
+
+    # Inside: writes of sessions.
+
+    def _heard(
+        self, client: Client, ticket: Ticket, operation: Operation, answer: Answer | None
+    ) -> None:
+        """An attempt ended, perhaps without an answer: send again, or let it be over."""
+        if operation.over_us is not None:
+            return
+        number = ticket.number
+        if operation.heard(answer, self._timeline.now_us):
+            self._operation_over(client, ticket, operation)
+        elif self.kept is None or number > HEALED_FROM:
+            delay_us = int(self._chance.exponential(RETRY_US, "again", *_attempt(ticket)))
+            self._timeline.after_us(delay_us, "again", NOWHERE, self._ask_again, ticket)
+
+    def _ask_again(self, ticket: Ticket) -> None:
+        operation, client = ticket.operation, self.clients[ticket.client - 1]
+        assert operation is not None, "only those of sessions are sent again"
+        if operation.over_us is None:
+            target = self._anywhere(ticket)
+            self._send(client, ticket.number, operation, target, ticket.slot)
+
+    def _end(self, client: Client, number: int) -> None:
+        """The client's patience with an operation is over."""
+        operation = client.operations[number]
+        if operation.over_us is None:
+            ticket = client.open[number]
+            if ticket.is_open:
+                self._give_up(ticket)
+            else:
+                # Between two attempts: the last one's end was heard.
+                operation.give_up(self._timeline.now_us)
+                self._operation_over(client, ticket, operation)
+
+    def _operation_over(self, client: Client, ticket: Ticket, operation: Operation) -> None:
+        if operation.said is not None:
+            self._started.watches.gave_up(ticket, operation.said)
+        is_late = self._chance.hit(_LATE_COPIES, "late copy", *_attempt(ticket))
+        if self.kept is None and not self.stopped and is_late:
+            life_us = 1_000 * self.settings.life_ms
+            late_us = int(self._chance.exponential(life_us, "lateness", *_attempt(ticket)))
+            target = self._anywhere(ticket)
+            act = partial(self._send, client, ticket.number, operation, target)
+            self._timeline.after_us(late_us, "late copy", NOWHERE, act)
+        self._over(client, ticket, refused=operation.answer is None)
+
+    def _anywhere(self, ticket: Ticket) -> int:
+        drawn = self._chance.below(len(self._targets), "anywhere", *_attempt(ticket))
+        return self._targets[drawn]
+
+    # Inside: what is asked.
 
     def _over(self, client: Client, ticket: Ticket, *, refused: bool) -> None:
         del client.open[ticket.number]
@@ -322,8 +465,15 @@ class Clients(Watch):
         return b"key.%d" % self._chance.below(self.settings.keys, "key", *where)
 
 
+def _attempt(ticket: Ticket) -> tuple[int, int, int]:
+    return ticket.client, ticket.number, ticket.attempt
+
+
 def outcome_of(ticket: Ticket) -> Literal["ok", "fail", "info"]:
     """Return ok, fail (surely nothing happened) or info (nobody knows)."""
+    if ticket.operation is not None:
+        is_open = ticket.operation.over_us is None
+        return "info" if is_open else _WORDS[ticket.operation.said]
     match ticket.answer:
         case Done():
             return "ok"
@@ -331,3 +481,10 @@ def outcome_of(ticket: Ticket) -> Literal["ok", "fail", "info"]:
             return "info"
         case _:
             return "fail"
+
+
+_WORDS: Final[dict[Outcome | None, Literal["ok", "fail", "info"]]] = {
+    None: "ok",
+    "unknown": "info",
+    "not_applied": "fail",
+}

@@ -5,12 +5,13 @@ Rule 2: one doubtful attempt makes the outcome unknown, whatever the attempts af
 first may still be on its way. Only an answer out of the session's records ends the doubt.
 Rule 3: outside a session nothing doubtful is sent again, for then it could be done twice.
 
-The client library and the Lab's clients ask these same rules.
+The client library and the Lab's clients ask these same rules. What an error reply proves is read
+off its first words (`heard_in`): they are the nodes' promise.
 """
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Outcome: TypeAlias = Literal["unknown", "not_applied"]
 
@@ -22,6 +23,24 @@ class Heard(Enum):
     """It never left, or it was refused before anything was appended, and never will be done."""
     DOUBT = "doubt"
     """It may have been done, or may be done later."""
+    LATE = "late"
+    """This attempt was not done, and none will be any more; an earlier one may have been."""
+
+
+_AGAIN: Final = frozenset(
+    {"MOVED", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "MISCONF", "READONLY"}
+)
+_TOO_MANY: Final = "ERR max number of clients"
+_LATE: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
+
+
+def heard_in(text: str) -> Heard | None:
+    """Return what the error `text` of a node proves; None: it is the answer to the command."""
+    prefix = text.partition(" ")[0]
+    if prefix == "UNKNOWN":
+        return Heard.LATE if text.startswith(_LATE) else Heard.DOUBT
+    is_refusal = prefix in _AGAIN or text.startswith(_TOO_MANY)
+    return Heard.NOTHING_DONE if is_refusal else None
 
 
 @dataclass(slots=True)

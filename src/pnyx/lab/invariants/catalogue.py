@@ -194,6 +194,33 @@ OF_BALLOTS: Final = (
 )
 """Of Multi-Paxos alone."""
 
+EXACTLY_ONCE: Final = Invariant(
+    "session_write_done_once",
+    "sharding: sessions",
+    "A client that sends a write again because it heard nothing would have its effect twice.",
+    Mark("session_write_again_in_the_log", "A write stood in the log although it was done before."),
+)
+LATE_REFUSED: Final = Invariant(
+    "late_session_write_refused",
+    "sharding: sessions",
+    "What may have been forgotten must never be done, however late a copy of it arrives.",
+    Mark("late_session_write_in_the_log", "A write stood in the log after its deadline."),
+)
+FIRST_ANSWER: Final = Invariant(
+    "retry_gets_first_answer",
+    "sharding: sessions",
+    "A client that is told something else than what happened goes on from a state that never was.",
+    Mark("retry_answered", "A write was answered twice."),
+)
+NOT_APPLIED_MEANS_NEVER: Final = Invariant(
+    "not_applied_means_never",
+    "experience: Timeout.outcome; transport/verdict.py",
+    "A client that is told that its write was not applied does it again, and would have it twice.",
+    Mark("write_said_not_applied", "A client gave a write up and could say: not applied."),
+)
+OF_SESSIONS: Final = (EXACTLY_ONCE, LATE_REFUSED, FIRST_ANSWER, NOT_APPLIED_MEANS_NEVER)
+"""Of clients that send their writes again, and say what they know of those that they gave up."""
+
 INVARIANTS: Final = (
     ELECTION_SAFETY,
     TERM_AND_VOTE_KEPT,
@@ -222,6 +249,7 @@ INVARIANTS: Final = (
     RESULTS_FOLLOW_THE_LOG,
     READS_ARE_CURRENT,
     *OF_BALLOTS,
+    *OF_SESSIONS,
 )
 """In the order in which they are explained."""
 
