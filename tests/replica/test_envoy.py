@@ -39,3 +39,16 @@ def test_a_leader_that_cannot_be_reached_is_not_asked_for_without_a_pause() -> N
     envoy.met(ONE)
     envoy.step(second, ForwardReply(BOOT, number, Elsewhere(ONE)), later)
     assert [to for to, _ in asked(envoy, later)] == [ONE]
+
+
+def test_a_leader_that_is_no_founding_member_is_asked_if_it_is_linked() -> None:
+    # D-1 of the Lab: who had lost its disk led under its new id, and nobody elsewhere found it.
+    envoy = Envoy(NodeId(9), BOOT, (ONE, TWO, THREE), ReplicaLimits())
+    replacement = NodeId(4)
+    envoy.met(TWO)
+    envoy.met(replacement)
+    now = Now(1_000, 0)
+    envoy.submit((Request("ticket", (Get(b"key"),), by_log=False, forward=True),), now)
+    ((_, number),) = asked(envoy, now)
+    envoy.step(TWO, ForwardReply(BOOT, number, Elsewhere(replacement)), now)
+    assert [to for to, _ in asked(envoy, now)] == [replacement]

@@ -1,5 +1,6 @@
 """One node's replicas together: founded, turned only when due, asked from afar, led from home."""
 
+from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.messages import Heartbeat
 from pnyx.ids import Epoch, GroupId, Index, NodeId, ShardId, Term
 from pnyx.machine.commands import Get, Set
@@ -14,7 +15,7 @@ from pnyx.replica.effects import Now
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, Join as AskToJoin, News
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
-from pnyx.replica.roster import CONTROL, Roster
+from pnyx.replica.roster import CONTROL, Missing, Roster
 from replica.rosters import Nodes, member
 
 ONE, TWO = GroupId(1), GroupId(2)
@@ -312,6 +313,17 @@ def test_a_node_that_left_a_group_asks_those_that_are_in_it() -> None:
     nodes.submit(3, 1, "get", Get(key))
     assert nodes.nodes[3].told("set") == Done((OK,))
     assert nodes.nodes[3].told("get") == Done((b"v",))
+
+
+def test_a_newcomer_without_a_place_in_a_group_asks_those_that_have_one() -> None:
+    # D-1 of the Lab: its replica, which nobody counts in, waited for a leader for ever.
+    nodes = founded(count=4, controllers=3)
+    held = nodes.roster(1).replicas[ONE].consensus.membership
+    nodes.start(4, Missing(ONE, held, EngineName.RAFT, 10, False))
+    key = key_of(nodes, 1)
+    nodes.submit(4, 1, "set", Set(key, b"v"))
+    assert nodes.nodes[4].told("set") == Done((OK,))
+    assert nodes.roster(4).leader(ONE) == nodes.roster(1).leader(ONE)
 
 
 def test_a_group_that_was_destroyed_here_is_not_made_again() -> None:

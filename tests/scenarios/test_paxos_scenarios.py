@@ -5,6 +5,7 @@
 
 import pytest
 
+from pnyx.consensus.engines import EngineName
 from pnyx.lab.catalogue import all_scenarios, scenario_named
 from pnyx.lab.judge import watched_scenario
 from pnyx.lab.lessons import verdicts
@@ -14,12 +15,14 @@ from pnyx.lab.lessons.servicejudge import ServiceJudge
 from pnyx.lab.lessons.stage import LessonStage
 from pnyx.lab.scenario import Scenario, Script, Sleep
 from pnyx.lab.scenarios.decrees import DECREES
+from pnyx.lab.variants import on_engine
 from pnyx.lab.zoo.catalogue import named
 from pnyx.lab.zoo.mutant import planted
 
 LIBRARY = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 19, 20}
 SERVICE = {1, 2, 3, 4, 5, 6, 7, 9}
-DISKS = {6, 7, 8, 9, 10, 11, 12, 14}
+SHARDS = {1, 2, 3, 4, 5}
+DISKS = {*SHARDS, 6, 7, 8, 9, 10, 11, 12, 14}
 QUICK = [
     "P-5",
     "P-6",
@@ -41,12 +44,27 @@ def test_no_test_of_the_old_labs_is_missing() -> None:
     ids = {each.id for each in all_scenarios()}
     assert {f"P-{number}" for number in LIBRARY} <= ids
     assert {f"Q-{number}" for number in SERVICE} <= ids
+    assert {f"T-{number}" for number in SHARDS} <= ids
     assert {f"D-{number}" for number in DISKS} <= ids
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_scenario_of_the_old_labs_holds(name: str) -> None:
     result = watched_scenario(scenario_named(name), 11)
+    assert result.ok, result.failed or result.violation
+
+
+@pytest.mark.parametrize("name", ["T-1", "T-3", "D-3"])
+def test_a_scenario_of_shards_holds_on_multipaxos(name: str) -> None:
+    result = watched_scenario(scenario_named(f"{name}@multipaxos"), 11)
+    assert result.ok, result.failed or result.violation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", EngineName)
+@pytest.mark.parametrize("name", ["T-2", "T-4", "T-5", "D-1", "D-2", "D-4", "D-5"])
+def test_a_longer_scenario_of_shards_holds_on_both_engines(name: str, engine: EngineName) -> None:
+    result = watched_scenario(scenario_named(on_engine(name, engine)), 11)
     assert result.ok, result.failed or result.violation
 
 

@@ -31,9 +31,9 @@ FAMILIES: Final = {
     "raft": ("R-", "M-"),
     "kv": ("V-", "L-", "K-"),
     "network": ("N-",),
-    "engines": ("R-", "M-", "K-", "V-", "L-", "N-", "C-", "S-", "H-", "X-"),
+    "engines": ("R-", "M-", "K-", "V-", "L-", "N-", "C-", "S-", "H-", "T-", "D-", "X-"),
     "backup": ("PRIMARY-", "W-", "B-"),
-    "paxos": ("SINGLE-", "MULTI-", "P-", "Q-", "D-"),
+    "paxos": ("SINGLE-", "MULTI-", "P-", "Q-", "T-", "D-"),
 }
 """Names for groups of scenarios, by how their ids begin."""
 

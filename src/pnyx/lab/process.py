@@ -235,6 +235,8 @@ class Process:
         self._board = Board(self)
         self._formation: Formation | None = None
         self._recording: Formed | None = None
+        self._newcomer = False
+        """Was the cluster formed without this node?"""
         self._commits: GroupCommit | None = None
         self._hands = Hands(self)
         self._timer_us = 0
@@ -255,7 +257,8 @@ class Process:
         self._commits = GroupCommit(self.disk, wal, world.timeline, self._synced_event)
         self._hands.commits = self._commits
         if world.layout is not None and self.number not in world.layout.controllers:
-            self._man(world.founders(), newcomer=False)
+            # Groups place the node that they know: one whose disk was lost asks for its place.
+            self._man(world.founders(), newcomer=self._identities > 1)
             return
         self._formation = Formation(
             self.label, self.node, tuple(sorted({*world.labels, self.label})), recorded=formed
@@ -287,7 +290,7 @@ class Process:
 
     def _man(self, controllers: tuple[NodeId, ...], *, newcomer: bool) -> None:
         """Let those who are on the disk begin; `controllers` are the founders."""
-        world = self.world
+        world, self._newcomer = self.world, newcomer
         if world.layout is None:
             self.crew = Alone(self.now)
         else:
@@ -318,7 +321,7 @@ class Process:
         wanted = crew.missing()
         for missing in wanted:
             self._board.found(missing)
-            replica = self._board.replica(missing.group)
+            replica = self._board.replica(missing.group, joins=self._newcomer)
             self._seat(crew, missing.group, replica)
             if missing.campaigns:
                 replica.consensus.campaign(self.now().mono_ms)

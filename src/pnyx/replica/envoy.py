@@ -86,7 +86,7 @@ class Envoy:
         if request is None:
             return
         match message.answer:
-            case Elsewhere(leader) if leader != sender and leader in self._members:
+            case Elsewhere(leader) if leader != sender and self._may_lead(leader):
                 # Two that point at each other, or at one that is gone, get a pause.
                 was_guessed, self._leader = sender != self._leader, leader
                 if was_guessed and leader in self._linked:
@@ -194,6 +194,11 @@ class Envoy:
                 self._turn = (self._turn + step) % count
                 return node
         return None
+
+    def _may_lead(self, node: NodeId) -> bool:
+        # Members are known as the group was founded. Who came into the place of a lost disk since
+        # then has another id, and may lead; that somebody is linked under it is enough.
+        return node in self._members or node in self._linked
 
     def _doubt(self, node: NodeId) -> None:
         """`node` did not help: ask another one next."""

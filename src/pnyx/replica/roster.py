@@ -18,7 +18,7 @@ Only groups with something to do are visited in a turn: those that something hap
 whose deadline has come, which lie in a heap.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -313,8 +313,8 @@ class Roster:
 
     def leader(self, group: GroupId) -> NodeId | None:
         """Return who leads `group` as far as known here."""
-        replica = self.replicas.get(group)
-        if replica is not None and not replica.retired:
+        replica = self._member(group)
+        if replica is not None:
             return replica.consensus.leader
         envoy = self._envoys.get(group)
         return None if envoy is None else envoy.leader
@@ -364,8 +364,15 @@ class Roster:
     # Inside.
 
     def _desk(self, group: GroupId) -> Replica | Envoy:
+        return self._member(group) or self._envoy(group)
+
+    def _member(self, group: GroupId) -> Replica | None:
+        # A newcomer has a replica of each group, to ask for its label's place. One that has none
+        # never hears who leads: what is asked of it would wait for ever.
         replica = self.replicas.get(group)
-        return self._envoy(group) if replica is None or replica.retired else replica
+        if replica is None or replica.retired or not replica.consensus.membership.has(self.me):
+            return None
+        return replica
 
     def _envoy(self, group: GroupId) -> Envoy:
         envoy = self._envoys.get(group)
@@ -386,12 +393,8 @@ class Roster:
         return () if placement is None else tuple([each.node for each in placement.members])
 
     def _at(self, group: GroupId) -> list[Replica | Envoy]:
-        found: list[Replica | Envoy] = []
-        if group in self.replicas:
-            found.append(self.replicas[group])
-        if group in self._envoys:
-            found.append(self._envoys[group])
-        return found
+        both: tuple[Mapping[GroupId, Replica | Envoy], ...] = (self.replicas, self._envoys)
+        return [desks[group] for desks in both if group in desks]
 
     def _desks(self) -> list[tuple[GroupId, Replica | Envoy]]:
         return [*self.replicas.items(), *self._envoys.items()]
