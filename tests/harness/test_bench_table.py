@@ -1,5 +1,6 @@
 """How rounds become a table."""
 
+from pnyx.harness.bench import engines
 from pnyx.harness.bench.loads import Measured, Workload, put_request
 from pnyx.harness.bench.subjects import Etcd, Pnyx
 from pnyx.harness.bench.table import Cell, markdown
@@ -31,3 +32,17 @@ def test_cpu_is_told_apart_for_the_leader_and_a_follower() -> None:
 
 def test_a_put_request_is_what_etcd_reads() -> None:
     assert put_request(b"k", b"vv") == b"\x0a\x01k\x12\x02vv"
+
+
+def test_engines_are_compared_round_by_round() -> None:
+    cells = {}
+    for workload in engines.WORKLOADS:
+        # A slow moment of the machine slows one round of both, and no ratio.
+        raft, paxos = cell(1000, 100, 2000), cell(900, 90, 1800)
+        raft.cpu_us = {"leader": [50.0, 50.0, 50.0], "n2": [25.0, 25.0, 25.0]}
+        paxos.cpu_us = {"leader": [60.0, 60.0, 60.0], "n2": [30.0, 30.0], "n1": [30.0]}
+        cells[workload.name, "raft"], cells[workload.name, "multipaxos"] = raft, paxos
+    first, second = engines.summary(cells)[2:4]
+    assert first.startswith("| SET c=50 | 1,000/s, p99 2.0 ms | 900/s, p99 2.0 ms |")
+    assert first.endswith("| 0.90x | 1.00x | 75, 90 | 1.20x |")
+    assert second.startswith("| SET c=200 |")

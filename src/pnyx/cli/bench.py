@@ -11,12 +11,14 @@ from cyclopts import Parameter
 
 from pnyx import __version__
 from pnyx.errors import PnyxError
-from pnyx.harness.bench import faults, library, moves, table, usage
+from pnyx.harness.bench import engines, faults, library, moves, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
 
-Part = Literal["table", "failover", "restart", "idle", "start", "client", "files", "moves"]
+Part = Literal[
+    "table", "failover", "restart", "idle", "start", "client", "files", "moves", "engines"
+]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
-APART: Final = frozenset({"table", "client", "files", "moves"})
+APART: Final = frozenset({"table", "client", "files", "moves", "engines"})
 """Parts with a table of their own."""
 SHARD_BYTES: Final = (1_000_000, 500_000_000)
 FILE_BYTES: Final = 100 * 1024 * 1024
@@ -36,8 +38,9 @@ def bench(
 
     Args:
         quick: one short round and small numbers, about a minute: to see that it works.
-        only: table, failover, restart, idle, start, client, files or moves; may be repeated.
-        rounds: how often the subjects take turns; 3 (5 for client), or 1 with --quick.
+        only: table, failover, restart, idle, start, client, files, moves or engines; may be
+            repeated.
+        rounds: how often the subjects take turns; 3 (5 for client and engines), or 1 with --quick.
         seconds: how long one figure is measured; 4 (2 for client), or 1 with --quick.
         markdown: a file to write the tables to, besides standard output.
     """
@@ -63,6 +66,9 @@ def bench(
         lines += ["", *library.summary(rates, large)]
     if "moves" in parts:
         lines += ["", *moves.summary(_moved(quick=quick))]
+    if "engines" in parts:
+        turns, span_s = rounds or (1 if quick else 5), seconds or (1.0 if quick else 4.0)
+        lines += ["", *engines.summary(engines.engines(turns, span_s, _say))]
     print("\n".join(lines))
     if markdown is not None:
         markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pnyx.admin import page
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import PnyxError
 from pnyx.harness.bench import loads
 from pnyx.harness.bench.loads import Measured, Workload
@@ -46,11 +47,13 @@ class Subject(Protocol):
 class Pnyx:
     """Three node processes of this checkout."""
 
-    name = "pnyx"
     setting = "3 nodes, every write synced on a majority, reads linearizable"
     pipelines = True
 
-    def __init__(self) -> None:
+    def __init__(self, consensus: EngineName | None = None) -> None:
+        """Run on that engine, under its name; without one as a user would."""
+        self.name = "pnyx" if consensus is None else str(consensus)
+        self._settings = {} if consensus is None else {"consensus": str(consensus)}
         self._cluster: Cluster | None = None
 
     @property
@@ -61,7 +64,7 @@ class Pnyx:
 
     def start(self) -> None:
         """Start it and wait until it is healthy."""
-        self._cluster = Cluster()
+        self._cluster = Cluster(settings=self._settings)
         self._cluster.start()
         self._cluster.wait_healthy()
 
