@@ -7,12 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-slow check lab nightly thousand format bench docs lock clean
+.PHONY: help demo test test-slow test-multipaxos check lab nightly thousand format bench docs lock clean
 
 help:
 	@echo "make demo       a cluster of three nodes on this machine   (ARGS=\"--ephemeral\" passes options on)"
 	@echo "make test       all tests but the slow ones                (ARGS=\"-k words\" passes options on)"
 	@echo "make test-slow  the slow ones: minutes of faults under load"
+	@echo "make test-multipaxos  the tests of real processes once more, on Multi-Paxos: half an hour"
 	@echo "make check      format, lint, types, import contracts"
 	@echo "make lab        every scenario at 4 seeds and on Multi-Paxos, then 3 minutes of drawn faults"
 	@echo "make nightly    every scenario at 50 seeds, the hunt for every planted bug, 2,000 swarm runs"
@@ -32,6 +33,10 @@ test: $(READY)
 test-slow: $(READY)
 	@$(BIN)/pytest -q -m slow $(ARGS)
 
+# A node takes a setting from its environment before its file.
+test-multipaxos: $(READY)
+	@PNYX_CONSENSUS=multipaxos $(BIN)/pytest -q -n 2 --dist loadgroup tests/real $(ARGS)
+
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -46,7 +51,7 @@ lab: $(READY)
 	$(BIN)/pnyx lab campaign swarm --seeds 1..250,fresh:40 --seconds 180
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..60,fresh:20 --seconds 60
 
-nightly: $(READY)
+nightly: test-multipaxos
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50
 	$(BIN)/pnyx lab campaign engines --consensus multipaxos --seeds 1..10
 	$(BIN)/pnyx lab zoo hunt --all
