@@ -58,14 +58,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(groups: int = 1, **changes: object) -> Iterator[Running]:
+def running(groups: int = 1, shards: int = 12, **changes: object) -> Iterator[Running]:
     """Run a gateway over so many groups with these settings until the block ends."""
     loop = uvloop.new_event_loop()
     uncaught: list[dict[str, object]] = []
     loop.set_exception_handler(lambda _loop, context: uncaught.append(context))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    store = LocalStore(settings_for(free_port(), free_port(), **changes), groups)
+    store = LocalStore(settings_for(free_port(), free_port(), **changes), groups, shards)
     gateway = Gateway(store)
     try:
         asyncio.run_coroutine_threadsafe(gateway.start(), loop).result(10)

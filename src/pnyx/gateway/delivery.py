@@ -228,7 +228,7 @@ class Delivery:
         self._retry_at = monotonic() + min(RETRY_SECONDS_FIRST * 2**self._tries, RETRY_SECONDS_MAX)
         self._tries += 1
         if self._fan is not None:
-            self._fan.refused()
+            self._fan.refused(piece.command)
 
     def _done(self, group: GroupId, piece: Piece, result: Result) -> None:
         if self._fan is None:

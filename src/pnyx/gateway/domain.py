@@ -5,6 +5,8 @@ clients ask each master and put together what they hear; a process that leads no
 the master whose replica it is.
 """
 
+from collections.abc import Iterable
+
 from pnyx.gateway.roles import master_of, slots_of
 from pnyx.gateway.store import Store
 from pnyx.ids import GroupId
@@ -55,6 +57,12 @@ class Domain:
             key=lambda one: (not self._store.leads(one.group), not one.quorum, one.group),
         )
         return ranked[0].group if ranked else NOBODY
+
+
+def ranges_over(shards: Iterable[int], count: int) -> Ranges:
+    """Return the slots of these shards, ascending, when the slots are cut into `count`."""
+    chosen = set(shards)
+    return slots_of({NOBODY}, [NOBODY if shard in chosen else None for shard in range(count)])
 
 
 def shards_of(ranges: Ranges, count: int) -> list[int]:

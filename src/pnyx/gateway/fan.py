@@ -10,9 +10,8 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from pnyx.gateway.domain import Domain, shards_of
+from pnyx.gateway.domain import Domain, ranges_over, shards_of
 from pnyx.gateway.outcomes import ACROSS_GROUPS
-from pnyx.gateway.roles import slots_of
 from pnyx.ids import SLOT_COUNT, GroupId
 from pnyx.machine import commands as c
 from pnyx.machine.configuration import NOBODY
@@ -23,6 +22,9 @@ from pnyx.machine.slots import SLOT_SHIFT, slot_of
 
 SCAN_STEPS_MAX: Final = 64
 """Runs of shards that one SCAN looks into; then the client gets what was found so far."""
+
+PIECES_OF_REFUSED: Final = 4
+"""A part that was refused is asked for again in so many pieces."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 Cut: TypeAlias = list[tuple[GroupId, c.AnyCommand]]
@@ -40,7 +42,7 @@ class Fan(Protocol):
         """Take in what a group answered; return what is to be done next because of it."""
         ...
 
-    def refused(self) -> None:
+    def refused(self, part: c.AnyCommand) -> None:
         """A group did not serve all of its part: that will be cut again."""
         ...
 
@@ -73,7 +75,7 @@ class _Whole:
         self._result = result
         return None
 
-    def refused(self) -> None:
+    def refused(self, part: c.AnyCommand) -> None:
         pass
 
     def result(self) -> Result:
@@ -89,6 +91,8 @@ class _Shared(_Whole):
         self._whole = whole
         self._parts: list[tuple[c.AnyCommand, Any]] = []
         self._refusal: Refusal | None = None
+        self._shards_max = SLOT_COUNT
+        """Of a part: while one shard after the other leaves, a large one is always short of one."""
 
     def cut(self, rest: c.AnyCommand) -> Cut | Refusal:
         named: tuple[bytes, ...] | None = getattr(rest, "keys", None)
@@ -99,9 +103,19 @@ class _Shared(_Whole):
             return [(one, _with(rest, keys=tuple(some))) for one, some in keys.items()]
         owners = self._domain.owners()
         asked = set(shards_of(ranges_of(rest), len(owners)))
-        wanted = [owner if shard in asked else None for shard, owner in enumerate(owners)]
-        groups = sorted({owner for owner in wanted if owner is not None})
-        return [(one, _with(rest, ranges=slots_of({one}, wanted))) for one in groups]
+        held: dict[GroupId, list[int]] = {}
+        for shard, owner in enumerate(owners):
+            if owner is not None and shard in asked:
+                held.setdefault(owner, []).append(shard)
+        return [
+            (one, _with(rest, ranges=ranges_over(shards[at : at + self._shards_max], len(owners))))
+            for one, shards in sorted(held.items())
+            for at in range(0, len(shards), self._shards_max)
+        ]
+
+    def refused(self, part: c.AnyCommand) -> None:
+        shards = len(shards_of(ranges_of(part), len(self._domain.owners())))
+        self._shards_max = min(self._shards_max, max(1, shards // PIECES_OF_REFUSED))
 
     def took(self, _group: GroupId, part: c.AnyCommand, result: Result) -> c.AnyCommand | None:
         if isinstance(result, Refusal):
@@ -146,7 +160,8 @@ class _Scan(_Whole):
         start = max(rest.cursor, first_slot(shard, count) << SLOT_SHIFT)
         return [(group, _with(rest, cursor=start, last=first_slot(end, count) - 1))]
 
-    def refused(self) -> None:
+    def refused(self, part: c.AnyCommand) -> None:
+        del part
         self._is_narrow = True
 
     def took(self, _group: GroupId, part: c.AnyCommand, result: Result) -> c.AnyCommand | None:
