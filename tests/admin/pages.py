@@ -66,7 +66,11 @@ class Paged:
             up = [one for one in placement.members if one.label not in self.cluster.dead]
             quorum = 2 * len(up) > len(voters)
             leader = up[0].node if quorum else placement.members[0].node
-            groups.append(GroupStatus(placement.group, leader, Term(1), quorum, voters))
+            groups.append(
+                GroupStatus(
+                    placement.group, leader, Term(1), quorum, voters, engine=placement.engine
+                )
+            )
         owners = tuple(serving.group for serving in directory.shards)
         return Topology(me, members, tuple(groups), owners, newest.number)
 

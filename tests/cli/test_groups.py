@@ -75,6 +75,25 @@ def test_a_group_without_a_name_gets_the_next_number(pages: Pages, capsys: Said)
     )
 
 
+def test_a_group_runs_the_engine_that_is_chosen_for_it_and_keeps_it(
+    pages: Pages, capsys: Said
+) -> None:
+    with arriving(pages):
+        assert typed(pages, "group add g2 --consensus multipaxos") == 0
+        assert typed(pages, "group add g2 --consensus multipaxos") == 0, "asked again"
+    capsys.readouterr()
+    assert typed(pages, "group list -o jsonl") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["group"], row["consensus"]) for row in rows] == [
+        ("g1", "raft"), ("g2", "multipaxos"),
+    ]  # fmt: skip
+    assert typed(pages, "group show g2") == 0
+    assert "consensus  multipaxos\n" in capsys.readouterr().out
+    assert typed(pages, "group add g2 --consensus raft") == 1
+    assert "there is a group g2 already, and it runs multipaxos" in capsys.readouterr().err
+    assert typed(pages, "group add g3 --consensus viewstamped") == 2
+
+
 def test_asked_again_it_goes_on_waiting(pages: Pages, capsys: Said) -> None:
     assert typed(pages, "group add g2 --wait 0") == 0
     pages.arrive(2)
@@ -224,7 +243,7 @@ def test_without_a_controller_nothing_changes_and_groups_are_still_shown(
         assert "PX0414" in said
         assert "shards go on being served" in said
     assert typed(pages, "group list -o plain") == 0
-    assert capsys.readouterr().out == "g1\tn1\tok\tn1 n2 n3\t12\t16384\t100.0 %\n"
+    assert capsys.readouterr().out == "g1\tn1\tok\tn1 n2 n3\t12\t16384\t100.0 %\traft\n"
 
 
 def test_shards_are_shown_in_runs_or_one_by_one(pages: Pages, capsys: Said) -> None:
@@ -246,7 +265,7 @@ def test_shards_are_shown_in_runs_or_one_by_one(pages: Pages, capsys: Said) -> N
     with arriving(pages):
         assert typed(pages, "shards watch") == 0
     assert typed(pages, "group show g2 -o plain") == 0
-    assert "g2\tn1\tok\tn1 n2 n3\t6\t8192-16383\t50.0 %\n" in capsys.readouterr().out
+    assert "g2\tn1\tok\tn1 n2 n3\t6\t8192-16383\t50.0 %\traft\n" in capsys.readouterr().out
 
 
 def test_history_says_what_each_change_was(pages: Pages, capsys: Said) -> None:

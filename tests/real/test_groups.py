@@ -143,6 +143,33 @@ def test_moves_to_a_dead_group_wait_say_why_are_taken_back_and_go_on(capsys: Sai
             assert client.mget("{a}1", "{a}2") == [b"1", b"2"]
 
 
+def test_groups_of_both_engines_live_on_the_same_nodes_and_outlive_them(capsys: Said) -> None:
+    with Cluster(settings={"groups": 1, "shards": 12}) as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        with Counting(cluster) as counting:
+            assert run(["group", "add", "g2", "--consensus", "multipaxos", *http(cluster)]) == 0
+            cluster.kill("n2")
+            cluster.restart("n2")
+            cluster.wait_healthy()
+            assert run(["group", "add", "g3", *http(cluster)]) == 0
+            assert run(["group", "remove", "g1", "--yes", *http(cluster)]) == 0
+        assert counting.failed == []
+        capsys.readouterr()
+        assert run(["group", "list", "-o", "jsonl", *http(cluster)]) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(row["group"], row["shards"], row["consensus"]) for row in rows] == [
+            ("g2", 6, "multipaxos"), ("g3", 6, "raft"),
+        ]  # fmt: skip
+        for label in cluster.nodes:
+            cluster.kill(label)
+        cluster.restart(*cluster.nodes)
+        cluster.wait_healthy()
+        with pnyx.connect(url(cluster)) as client:
+            assert {key: int(client.get(key) or 0) for key in KEYS} == counting.done
+            assert client.incr(KEYS[0]) == counting.done[KEYS[0]] + 1
+
+
 def test_without_the_controllers_quorum_nothing_changes(capsys: Said) -> None:
     with Cluster(settings={"groups": 1, "shards": 4}) as cluster:
         cluster.start()

@@ -57,6 +57,8 @@ class Placed(msgspec.Struct, frozen=True):
     group: int
     members: tuple[Seated, ...]
     """The first one is to lead it."""
+    engine: str = "raft"
+    """What keeps its log."""
 
     @classmethod
     def of(cls, group: int, labels: Iterable[str]) -> Self:
@@ -141,13 +143,17 @@ _decode_directory: Final = msgspec.json.Decoder(Directory).decode
 # What may be asked for.
 
 
-def joining(groups: Mapping[int, Sequence[str]], *, apart: bool = False) -> Change:
+def joining(
+    groups: Mapping[int, Sequence[str]], *, apart: bool = False, engine: str | None = None
+) -> Change:
     """Let new groups have their part of the shards, each on the nodes of these labels.
 
-    With `apart`, nodes that have another group already are refused.
+    With `apart`, nodes that have another group already are refused. The `engine` keeps their logs,
+    raft or multipaxos; without one, what the node that is asked has in its settings.
     """
     named = {str(group): list(nodes) for group, nodes in groups.items()}
-    return {"join": named} | ({} if apart else {"shared": True})
+    chosen = {} if engine is None else {"consensus": engine}
+    return {"join": named} | ({} if apart else {"shared": True}) | chosen
 
 
 def leaving(groups: Sequence[int]) -> Change:

@@ -23,6 +23,8 @@ class GroupView:
     shards: int
     slots: int
     """How many it serves, if it has a leader."""
+    engine: str
+    """What keeps its log: raft or multipaxos."""
 
 
 def groups(asked: Sequence[Asked]) -> list[GroupView]:
@@ -46,6 +48,7 @@ def groups(asked: Sequence[Asked]) -> list[GroupView]:
                 tuple(label for label in nodes if label in silent),
                 len(held),
                 sum(last - first + 1 for first, last in (slots_of(s, count) for s in held)),
+                one.engine,
             )
         )
     return found

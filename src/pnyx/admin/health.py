@@ -58,6 +58,8 @@ class ReportedGroup(msgspec.Struct, frozen=True):
     voters: tuple[int, ...]
     shards: int = 0
     """How many shards it serves, as applied at the node that reports."""
+    engine: str = ""
+    """What keeps its log; empty: not known."""
 
 
 class Report(msgspec.Struct, frozen=True):

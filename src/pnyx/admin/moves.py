@@ -139,7 +139,10 @@ def between(maps: Maps, after: Configuration) -> list[Move]:
 
 
 def wanted_placements(
-    maps: Maps, wanted: Mapping[int, Sequence[str]], nodes: Sequence[str]
+    maps: Maps,
+    wanted: Mapping[int, Sequence[str]],
+    nodes: Sequence[str],
+    engine: str | None = None,
 ) -> dict[int, tuple[str, ...]]:
     """Return the groups of `wanted` that are still to join, each with its nodes.
 
@@ -147,9 +150,11 @@ def wanted_placements(
         maps: as they are.
         wanted: group -> labels; without any, the nodes that have least.
         nodes: the labels of those that can be used.
+        engine: what is to keep the logs of groups that are there already, too; None: any.
 
     Raises:
-        ControllerRefused: one of them is there with other nodes, or there are no nodes to use.
+        ControllerRefused: one of them is there with other nodes or another engine, or there are no
+            nodes to use.
     """
     fresh: dict[int, Sequence[str]] = {}
     for group, labels in wanted.items():
@@ -161,6 +166,12 @@ def wanted_placements(
                 "could not join; nothing was changed",
                 cause=f"there is a group {name_of(group)} already, on {' '.join(there.nodes)}",
                 next_step="choose another number; `pnyx group list` shows those in use",
+            )
+        elif engine not in {None, there.engine}:
+            raise ControllerRefused(
+                "could not join; nothing was changed",
+                cause=f"there is a group {name_of(group)} already, and it runs {there.engine}",
+                next_step="choose another number: a group keeps its engine for ever",
             )
     open_groups = [group for group, labels in fresh.items() if not labels]
     if open_groups and not nodes:
@@ -180,11 +191,12 @@ def join(
     *,
     nodes: Sequence[str],
     apart: bool = False,
+    engine: str | None = None,
 ) -> Goal:
     """Let groups join that are not there yet; see `wanted_placements`. Errors as `change`, too."""
-    fresh = wanted_placements(controller.maps(cluster), wanted, nodes)
+    fresh = wanted_placements(controller.maps(cluster), wanted, nodes, engine)
     if fresh:
-        controller.change(cluster, joining(fresh, apart=apart))
+        controller.change(cluster, joining(fresh, apart=apart, engine=engine))
     return Goal(coming=tuple(wanted))
 
 

@@ -65,7 +65,12 @@ class Admin:
         return groups(ask_members(self._cluster.pages))
 
     def join(
-        self, *names: str, nodes: Sequence[str] = (), apart: bool = False, wait_s: float = WAIT_S
+        self,
+        *names: str,
+        nodes: Sequence[str] = (),
+        apart: bool = False,
+        consensus: str | None = None,
+        wait_s: float = WAIT_S,
     ) -> None:
         """Let groups join, and return when they serve their part; asked again, wait on.
 
@@ -73,13 +78,15 @@ class Admin:
             names: for example "g4"; none: the next free one.
             nodes: labels, who is to lead first; those that have least if there are none.
             apart: refuse nodes that have another group already.
+            consensus: raft or multipaxos; what the nodes' settings say if None.
             wait_s: seconds to wait for the shards; 0 returns once it is decided.
         """
         wanted: Mapping[int, Sequence[str]] = dict.fromkeys(map(number_of, names), nodes)
         if not wanted:
             wanted = {moves.next_number(controller.maps(self._cluster)): nodes}
         reached = [one.label for one in self.nodes() if one.reachable and one.label]
-        self._follow(moves.join(self._cluster, wanted, nodes=reached, apart=apart), wait_s)
+        goal = moves.join(self._cluster, wanted, nodes=reached, apart=apart, engine=consensus)
+        self._follow(goal, wait_s)
 
     def leave(self, *names: str, wait_s: float = WAIT_S) -> None:
         """Let groups leave for ever, and return when others serve what they had.

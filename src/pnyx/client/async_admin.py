@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from pnyx.admin.controller import Change, Configuration
 from pnyx.admin.groups import GroupView
@@ -34,11 +35,16 @@ class AsyncAdmin:
         return await asyncio.to_thread((await self._admin()).groups)
 
     async def join(
-        self, *names: str, nodes: Sequence[str] = (), apart: bool = False, wait_s: float = WAIT_S
+        self,
+        *names: str,
+        nodes: Sequence[str] = (),
+        apart: bool = False,
+        consensus: str | None = None,
+        wait_s: float = WAIT_S,
     ) -> None:
         """Let groups join, and return when they serve their part."""
-        join = (await self._admin()).join
-        await asyncio.to_thread(join, *names, nodes=nodes, apart=apart, wait_s=wait_s)
+        join = partial((await self._admin()).join, *names, nodes=nodes, apart=apart)
+        await asyncio.to_thread(join, consensus=consensus, wait_s=wait_s)
 
     async def leave(self, *names: str, wait_s: float = WAIT_S) -> None:
         """Let groups leave for ever, and return when others serve what they had."""

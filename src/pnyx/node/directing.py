@@ -125,22 +125,34 @@ def _plain(value: Any) -> Any:
 
 def _change(words: Any, topology: Topology, engine: EngineName) -> Change:
     match words:
-        case {"join": dict() as groups, **rest} if rest in ({}, {"shared": True}):
-            placements = [
-                _placement(group, labels, topology, engine) for group, labels in groups.items()
-            ]
-            return Join(tuple(placements), shared=bool(rest))
+        case {"join": dict() as groups, **rest} if rest.keys() <= {"shared", "consensus"}:
+            return _join(groups, rest, topology, engine)
         case {"leave": [*groups], **rest} if not rest and all(type(x) is int for x in groups):
             return Leave(tuple([GroupId(group) for group in groups]))
         case {"move": int(shard), "to": int(group), **rest} if not rest:
             return Move(ShardId(shard), GroupId(group))
         case _:
             raise NotAsked(
-                'send {"join": {GROUP: [LABEL, ...]}}, perhaps with "shared": true, '
+                'send {"join": {GROUP: [LABEL, ...]}}, perhaps with "shared": true and '
+                '"consensus": "raft" or "multipaxos", '
                 '{"leave": [GROUP]}, {"move": SHARD, "to": GROUP}, {"retire": GROUP}, '
                 '{"plan": one of the first three}, {"query": NUMBER or null} '
                 'or {"whereabouts": null}'
             )
+
+
+def _join(
+    groups: Mapping[str, Any], options: Mapping[Any, Any], topology: Topology, engine: EngineName
+) -> Join:
+    shared, named = options.get("shared", False), options.get("consensus", engine)
+    if type(shared) is not bool:
+        raise NotAsked(f'"shared" is true or false, not {shared}')
+    if named not in list(EngineName):
+        raise NotAsked(f"a group runs {' or '.join(EngineName)}, not {named}")
+    placements = [
+        _placement(group, labels, topology, EngineName(named)) for group, labels in groups.items()
+    ]
+    return Join(tuple(placements), shared=shared)
 
 
 def _placement(group: str, labels: Any, topology: Topology, engine: EngineName) -> Placement:

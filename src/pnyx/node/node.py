@@ -175,6 +175,7 @@ class Node:
             self._leaders[group] = leader
         membership = members.membership_of(roster, group)
         replica = roster.replicas.get(group)
+        placement = roster.atlas.placements.get(group)
         return GroupStatus(
             group,
             self._leaders.get(group),
@@ -182,6 +183,7 @@ class Node:
             quorum=leader is not None,
             voters=membership.voters,
             learners=membership.learners,
+            engine=self.settings.consensus if placement is None else placement.engine,
         )
 
     def position(self, group: GroupId) -> LogPosition:

@@ -39,6 +39,8 @@ class GroupStatus:
     """Is there a leader now that this node has heard of within the last election timeouts?"""
     voters: tuple[NodeId, ...]
     learners: tuple[NodeId, ...] = ()
+    engine: str = ""
+    """What keeps its log; empty: not known."""
 
     def has(self, node: NodeId) -> bool:
         """Has `node` a replica of it?"""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pnyx.admin import controller, moves
 from pnyx.admin.controller import Cluster, Maps
@@ -22,6 +22,7 @@ def add(
     *names: str,
     nodes: str = "",
     apart: Flag = False,
+    consensus: Literal["raft", "multipaxos"] | None = None,
     config: Path | None = None,
     http: str | None = None,
     wait: int = int(moves.WAIT_S),
@@ -39,6 +40,7 @@ def add(
         nodes: labels, the one that is to lead first, for example n1,n2,n3; those that have least
             if not said.
         apart: refuse nodes that have another group already.
+        consensus: what keeps the groups' logs, for ever; what the nodes' settings say if not said.
         config: a node's settings file: it names nodes to ask.
         http: HOST:PORT of one node's http page, which names the others.
         wait: seconds to wait for the shards; 0 returns once it is decided.
@@ -52,15 +54,16 @@ def add(
     labels = [label for label in nodes.split(",") if label]
     wanted = dict.fromkeys(numbers, labels)
     reached = _reached(cluster)
-    fresh = moves.wanted_placements(maps, wanted, reached)
+    fresh = moves.wanted_placements(maps, wanted, reached, consensus)
     if dry_run:
         after = maps.configuration
         if fresh:
-            after = controller.plan(cluster, controller.joining(fresh, apart=apart))
+            wish = controller.joining(fresh, apart=apart, engine=consensus)
+            after = controller.plan(cluster, wish)
         _say_plan("join", [_placed(group, each) for group, each in fresh.items()], maps, after)
         show_moves(moves.between(maps, after), output)
         return OK
-    goal = moves.join(cluster, wanted, nodes=reached, apart=apart)
+    goal = moves.join(cluster, wanted, nodes=reached, apart=apart, engine=consensus)
     joined = controller.configuration(cluster)
     for placed in joined.placements:
         if placed.group in wanted:

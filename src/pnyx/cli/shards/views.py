@@ -18,7 +18,7 @@ from pnyx.ids import SLOT_COUNT
 OK: Final = 0
 NO_QUORUM: Final = 4
 NOT_FOUND: Final = 5
-GROUPS: Final = ("group", "leader", "state", "nodes", "shards", "slots", "share")
+GROUPS: Final = ("group", "leader", "state", "nodes", "shards", "slots", "share", "consensus")
 SHARDS: Final = ("shards", "slots", "group", "to")
 EACH_SHARD: Final = ("shard", "slots", "group", "to", "epoch")
 TARGETS: Final = ("shards", "slots", "group")
@@ -209,6 +209,7 @@ def _row(view: GroupView) -> dict[str, Any]:
         "shards": view.shards,
         "slots": view.slots,
         "share": f"{100 * view.slots / SLOT_COUNT:.1f} %",
+        "consensus": view.engine,
     }
 
 
