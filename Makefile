@@ -15,7 +15,7 @@ help:
 	@echo "make test-slow  the slow ones: minutes of faults under load"
 	@echo "make test-multipaxos  the tests of real processes once more, on Multi-Paxos: half an hour"
 	@echo "make check      format, lint, types, import contracts"
-	@echo "make lab        every scenario at 4 seeds and on Multi-Paxos, then 3 minutes of drawn faults"
+	@echo "make lab        every scenario at 4 seeds and on Multi-Paxos, then 5 minutes of drawn faults"
 	@echo "make nightly    every scenario at 50 seeds, the hunt for every planted bug, 2,000 swarm runs"
 	@echo "make thousand   every scenario at 1,000 seeds: hours"
 	@echo "make bench      pnyx beside redis-server and etcd          (ARGS=\"--quick\" for a short one)"
@@ -50,6 +50,7 @@ lab: $(READY)
 	$(BIN)/pnyx lab campaign engines --consensus multipaxos --seeds 1
 	$(BIN)/pnyx lab campaign swarm --seeds 1..250,fresh:40 --seconds 180
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds 1..60,fresh:20 --seconds 60
+	$(BIN)/pnyx lab campaign S-X6 --seeds 4..60,fresh:20 --seconds 75
 
 nightly: test-multipaxos
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..50
@@ -57,6 +58,8 @@ nightly: test-multipaxos
 	$(BIN)/pnyx lab zoo hunt --all
 	$(BIN)/pnyx lab campaign swarm --seeds fresh:2000
 	$(BIN)/pnyx lab campaign swarm --consensus multipaxos --seeds fresh:2000
+	$(BIN)/pnyx lab campaign S-X6 --seeds fresh:500
+	$(BIN)/pnyx lab campaign S-X6 --consensus multipaxos --seeds fresh:500
 
 thousand: $(READY)
 	$(BIN)/pnyx lab campaign scenarios --seeds 1..1000 --results lab-thousand.jsonl

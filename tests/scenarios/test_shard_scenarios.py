@@ -21,7 +21,7 @@ FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
 CLASSROOM: Final = (
     *(f"S-{number}" for number in (1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13)),
-    *(f"S-{number}" for number in ("X1", "X3", "X4A", "X4B", "X5A", "X5B")),
+    *(f"S-{number}" for number in ("X1", "X3", "X4A", "X4B", "X5A", "X5B", "X6")),
     *(f"H-{number}" for number in (1, 2, 3, 4, 5, "6A", "6B", 7, 8, 9)),
     *(f"H-{number}" for number in ("10A", "10B", "11A", "11B", 12, "14A", "14B", 15)),
 )
@@ -36,6 +36,7 @@ LIGHT: Final = (
     "S-X4A",
     "S-X4B",
     "S-X5A",
+    "S-X6",
     "H-1",
     "H-2",
     "H-4",
@@ -96,6 +97,18 @@ def test_what_the_judges_look_for_happens() -> None:
         scenario = scenario_named(identifier)
         assert play(scenario, 1, scenario_judges(scenario, marks)).ok
     assert marks.never(invariant.sometimes for invariant in INVARIANTS) == []
+
+
+def test_a_run_of_the_swarm_of_groups_is_drawn_by_its_seed_alone() -> None:
+    scenario = scenario_named("S-X6")
+    runs = [scenario.of(seed) for seed in range(30)]
+    assert runs == [scenario.of(seed) for seed in range(30)]
+    assert (
+        len({(run.nodes, run.unreliable, len(run.layout.groups)) for run in runs if run.layout}) > 5
+    )
+    # Who judges is chosen before the seed is known.
+    shards = {run.layout.shards for run in (scenario, *runs) if run.layout}
+    assert len(shards) == 1
 
 
 def test_a_group_that_serves_everything_fails_the_rejection() -> None:

@@ -15,7 +15,7 @@ What a scenario asserts it says with `stage.check(fact, sentence)`; what it may 
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias
 
 from pnyx.consensus.engines import EngineName
@@ -200,8 +200,14 @@ class Scenario:
     """Called with the stage before the first process starts: to write onto its disks."""
     lesson: Any = None
     """The protocol that its hosts run (lessons/stage.py); None: replicas of a group."""
+    drawn: Callable[[int], dict[str, Any]] | None = None
+    """By seed, what of all this is something else in a run of that seed; but for the shards."""
     options: dict[str, Any] = field(default_factory=dict)
     """Parameters of the script, for files that share one."""
+
+    def of(self, seed: int) -> "Scenario":
+        """Return the scenario as it is played at `seed`."""
+        return self if self.drawn is None else replace(self, **self.drawn(seed), drawn=None)
 
 
 _SCENARIOS: Final[dict[str, Scenario]] = {}

@@ -53,6 +53,7 @@ class WorldStage(Watch):
 
     def __init__(self, scenario: Scenario, seed: int, watches: Sequence[Watch] = ()) -> None:
         """Make the world of `scenario`; nothing runs yet."""
+        scenario = scenario.of(seed)
         self.nodes = scenario.nodes
         self.seed = seed
         self.scenario = scenario

@@ -126,11 +126,11 @@ def draw(
             spared = {FaultKind.MEMBERS, FaultKind.WIPE}
     if seed < LATER_FROM_SEED:
         spared.add(FaultKind.MIDSTREAM)
-    frame = _Frame(nodes, safety_us)
+    frame = Frame(nodes, safety_us)
     if is_duel:
         election_us = world.raft.election_ms_max * 1_000
-        frame = _Frame(nodes, safety_us, 0.15, (0.3 * election_us, 3.0 * election_us))
-    faults = _families(chance, frame, spared)
+        frame = Frame(nodes, safety_us, 0.15, (0.3 * election_us, 3.0 * election_us))
+    faults = families(chance, frame, spared)
     if is_duel and nodes > 1:
         first = tuple(faults)
         faults += _second_blows(chance, frame, first, world.profile.latency_us)
@@ -298,7 +298,7 @@ LOST_CHANGE_US: Final = 2_000_000
 """So long, more or less, a leader is cut off whose change of members is to be lost."""
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """What all faults of a run are drawn within."""
 
     nodes: int
@@ -309,7 +309,8 @@ class _Frame(NamedTuple):
     """Of a family's mean."""
 
 
-def _families(chance: Chance, frame: _Frame, spared: Collection[FaultKind]) -> list[Fault]:
+def families(chance: Chance, frame: Frame, spared: Collection[FaultKind]) -> list[Fault]:
+    """Return the faults of each family that is drawn and not spared, family by family."""
     faults: list[Fault] = []
     for number, kind in enumerate(FaultKind):
         if kind in spared or (frame.nodes == 1 and kind in _NETWORK):
@@ -319,7 +320,7 @@ def _families(chance: Chance, frame: _Frame, spared: Collection[FaultKind]) -> l
     return faults
 
 
-def _family(chance: Chance, kind: FaultKind, family: int, frame: _Frame) -> list[Fault]:
+def _family(chance: Chance, kind: FaultKind, family: int, frame: Frame) -> list[Fault]:
     mean_us = chance.log_uniform(300_000, 6_000_000, "rate", family)
     lasts_mean_us = chance.log_uniform(*frame.lasts_us, "lasts", family)
     at_leader = chance.share("at leaders", family)
@@ -374,7 +375,7 @@ _SECOND: Final = 26
 
 
 def _second_blows(
-    chance: Chance, frame: _Frame, faults: Sequence[Fault], latency_us: int
+    chance: Chance, frame: Frame, faults: Sequence[Fault], latency_us: int
 ) -> list[Fault]:
     """Return what hits the leader within a few trips over a link after one of `faults`."""
     often = chance.share("second blow")
@@ -405,7 +406,7 @@ _LINKS: Final = 1_000
 
 
 def _blows_to_links(
-    chance: Chance, frame: _Frame, faults: Sequence[Fault], world: WorldSettings
+    chance: Chance, frame: Frame, faults: Sequence[Fault], world: WorldSettings
 ) -> list[Fault]:
     """Return what cuts a leader off from its successor, or while it helps who was away.
 
