@@ -101,4 +101,4 @@ def test_a_bug_of_the_zoo_is_noticed_by_the_judge_of_shards(name: str) -> None:
 def test_every_invariant_of_shards_has_a_planted_break() -> None:
     pinned = {pin.invariant for pin in PINNED.values()}
     names = {invariant.name for invariant in INVARIANTS}
-    assert {*BREAKS, *MUTANTS} == names - pinned
+    assert names <= {*BREAKS, *MUTANTS} | pinned

@@ -8,7 +8,7 @@ import msgspec
 from pnyx.ids import GroupId, ShardId
 from pnyx.lab.zoo import sessions
 from pnyx.lab.zoo.mutant import Mutant, Patch, Patches, mutant
-from pnyx.machine import group, moving, planning, rebalance
+from pnyx.machine import moving, planning, rebalance
 from pnyx.machine.configuration import Configuration, Directory
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.directives import Join, Leave
@@ -95,7 +95,7 @@ def _number_skipped() -> Patches:
     story="An entry that was on its way when the shard froze is done: the write is acknowledged, "
     "and the new owner never hears of it.",
     seen="a hazard of every hand-over: the check and the effect are two moments",
-    caught_by=("scenario", "assertion"),
+    caught_by=("done_only_where_served", "scenario"),
     scenario="S-X1",
 )
 def _checked_when_proposed() -> Patches:
@@ -109,7 +109,7 @@ def _checked_when_proposed() -> Patches:
     "S2-sessions-stay-behind",
     story="Only keys are copied and compared: a retry at the new owner runs again.",
     seen="shardkv of MIT 6.824, the lab's first hint",
-    caught_by=("scenario",),
+    caught_by=("copy_equals_source", "effects_follow_one_history", "scenario"),
     scenario="S-X1",
 )
 def _sessions_stay_behind() -> Patches:
@@ -129,7 +129,7 @@ def _sessions_stay_behind() -> Patches:
             put(keyspace, key, row, is_new=is_new)
 
     return [
-        Patch(group, "chunk_of", keys_of),
+        Patch(moving, "chunk_of", keys_of),
         Patch(moving, "_put", put_keys),
         Patch(Shard, "content", property(lambda held: held.data_sum)),
     ]
@@ -140,7 +140,7 @@ def _sessions_stay_behind() -> Patches:
     story="The old copy is deleted by a job of the leader's, not by the entry that gives it up: it "
     "stays on followers, and comes back to life with one of them.",
     seen="shardkv of MIT 6.824, challenge 1",
-    caught_by=("state_machine_safety", "snapshot_equals_replay", "scenario", "assertion"),
+    caught_by=("old_copy_gone_with_its_entry", "state_machine_safety", "snapshot_equals_replay"),
     scenario="S-X1",
 )
 def _old_copy_stays_on_followers() -> Patches:
