@@ -78,6 +78,7 @@ PINNED: Final[dict[str, Pin]] = {
     "F9-snapshot-is-no-sign-of-life": Pin(0, "answers_are_signs_of_life", 1),
     "F10-compaction-overtakes-replication": Pin(0, "assertion", 1),
     "F11-restart-forgets-the-snapshot": Pin(32, "snapshot_equals_replay", 6),
+    "F12-chunks-of-two-transfers": Pin(0, "snapshot_equals_replay", 1),
     "F13-snapshot-lacks-what-is-no-data": Pin(0, "state_machine_safety", 1),
     "F14-snapshot-of-a-moving-state": Pin(0, "snapshot_equals_replay", 1),
     "G1-lost-window-never-opens": Pin(1, "core_serves", 2),

@@ -227,6 +227,7 @@ def _restart_forgets_the_snapshot() -> Patches:
     "next of the present stream, and the state is pieced together from two.",
     seen="a rule: chunks need a session and an offset",
     caught_by=("snapshot_equals_replay", "state_machine_safety"),
+    scenario="R-X4",
 )
 def _chunks_of_two_transfers() -> Patches:
     was = SnapshotReceiver.take
