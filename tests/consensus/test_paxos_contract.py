@@ -206,6 +206,19 @@ def test_a_lost_accept_is_asked_for_again() -> None:
     assert world[2].commit_index == 2
 
 
+def test_word_of_what_is_chosen_waits_for_an_accept_and_leaves_alone_when_it_is_due() -> None:
+    world = PaxosWorld(3, settings=MemberSettings(notice_ms=3))
+    leads(world, 1)
+    world.write(1, b"first")
+    assert (world[1].commit_index, world[2].commit_index) == (1, 0)
+    world.write(1, b"second")
+    assert (world[1].commit_index, world[2].commit_index) == (2, 1)
+    assert world.sent["CommitIndex"] == 0
+    world.run(3)
+    assert world[2].commit_index == 2
+    assert world.sent["CommitIndex"] == 2
+
+
 def test_an_acceptance_counts_when_it_is_durable_and_the_leaders_own_too() -> None:
     world = PaxosWorld(3)
     leads(world, 1)

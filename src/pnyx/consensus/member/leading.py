@@ -62,6 +62,13 @@ def committed_there(member: MemberState, progress: Progress) -> tuple[Index, Ter
     return (Index(0), Term(0)) if term is None else (index, term)
 
 
+def commit(member: MemberState, index: Index) -> None:
+    """A quorum holds the log up to `index`; peers are told soon."""
+    member.commit_to(index)
+    if not member.has_notice:
+        member.notice_due_ms = member.now_ms + member.settings.notice_ms
+
+
 def tell_commit(member: MemberState, peer: NodeId, progress: Progress) -> None:
     """Tell a peer what is committed, if that is news there."""
     index, term = committed_there(member, progress)

@@ -70,6 +70,10 @@ class MemberState:
     term_start: Index = Index(0)
     """While less is committed, this leader does not know what was committed before it."""
     uncommitted_bytes: int = 0
+    notice_due_ms: int = 0
+    """When peers are told what is committed, if no entries have told them by then."""
+    has_notice: bool = False
+    """Is a peer to be told then?"""
     transfer: Transfer | None = None
     farewell_ms: int = 0
     """When peers that are members no more are forgotten; 0 while there are none."""

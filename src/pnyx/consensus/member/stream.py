@@ -7,6 +7,7 @@ must take its place is the same in both.
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+from pnyx.consensus.member import leading
 from pnyx.consensus.member.progress import Flow, Progress
 from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.ready import Entry, Mark
@@ -16,6 +17,22 @@ S = TypeVar("S", bound=MemberState)
 
 Written: TypeAlias = Callable[[S, Mark, tuple[Entry, ...]], Any]
 """Returns the message that brings the entries which follow a position."""
+
+
+def send_due(member: S, written: Written[S]) -> None:
+    """Send every peer the entries that are due to it, or what is committed if none will say so."""
+    made: dict[Index, Any] = {}
+    last_index = member.log.last_index
+    is_due = member.now_ms >= member.notice_due_ms
+    member.has_notice = False
+    for peer, progress in member.peers.items():
+        if progress.next <= last_index or progress.poke or progress.flow is Flow.PROBE:
+            send_entries(member, peer, progress, made, written)
+        if progress.flow is Flow.REPLICATE and progress.told_commit < member.commit_index:
+            if is_due:
+                leading.tell_commit(member, peer, progress)
+            else:
+                member.has_notice = True
 
 
 def send_entries(

@@ -103,7 +103,7 @@ def maybe_commit(paxos: MultiPaxosState) -> None:
     held[paxos.me] = paxos.writes.durable_index if paxos.writes.is_ground_durable() else Index(0)
     index = Index(reached(held, paxos.log.membership))
     if index > paxos.commit_index:
-        paxos.commit_to(index)
+        leading.commit(paxos, index)
         members.tend(paxos)
 
 
@@ -132,14 +132,11 @@ def flush(paxos: MultiPaxosState) -> None:
             _send_beat(paxos, peer, progress, happy=happy)
         # Alone we are our own quorum.
         leading.confirm_reads(paxos)
-    accepts: dict[Index, Accept] = {}
-    for peer, progress in paxos.peers.items():
-        stream.send_entries(paxos, peer, progress, accepts, _accept)
-        if progress.flow is Flow.REPLICATE and progress.told_commit < paxos.commit_index:
-            leading.tell_commit(paxos, peer, progress)
-    transfer.hand_over(paxos)
-    if paxos.transfer is not None and paxos.transfer.told and members.is_removed(paxos):
-        paxos.follow()
+    stream.send_due(paxos, _accept)
+    if paxos.transfer is not None:
+        transfer.hand_over(paxos)
+        if paxos.transfer.told and members.is_removed(paxos):
+            paxos.follow()
 
 
 def _accept(paxos: MultiPaxosState, previous: Mark, entries: tuple[Entry, ...]) -> Accept:

@@ -104,9 +104,7 @@ def maybe_commit(raft: RaftState) -> None:
     if index <= raft.commit_index or raft.log.term_at(index) != raft.term:
         # An entry of an older term may be on a majority and still be replaced (Figure 8).
         return
-    raft.commit_to(index)
-    if not raft.has_notice:
-        raft.notice_due_ms = raft.now_ms + raft.settings.notice_ms
+    leading.commit(raft, index)
     members.tend(raft)
 
 
@@ -136,18 +134,7 @@ def flush(raft: RaftState) -> None:
             _send_heartbeat(raft, peer, progress)
         # Alone we are our own quorum.
         leading.confirm_reads(raft)
-    appends: dict[Index, AppendEntries] = {}
-    last_index = raft.log.last_index
-    is_due = raft.now_ms >= raft.notice_due_ms
-    raft.has_notice = False
-    for peer, progress in raft.peers.items():
-        if progress.next <= last_index or progress.poke or progress.flow is Flow.PROBE:
-            stream.send_entries(raft, peer, progress, appends, _append)
-        if progress.flow is Flow.REPLICATE and progress.told_commit < raft.commit_index:
-            if is_due:
-                leading.tell_commit(raft, peer, progress)
-            else:
-                raft.has_notice = True
+    stream.send_due(raft, _append)
     if raft.transfer is not None:
         transfer.hand_over(raft)
         if raft.transfer.told and members.is_removed(raft):

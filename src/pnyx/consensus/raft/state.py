@@ -20,7 +20,3 @@ class RaftState(MemberState):
     # Of leaders.
     heartbeat_deadline_ms: int = 0
     heartbeat_due: bool = False
-    notice_due_ms: int = 0
-    """When peers are told what is committed, if no append has told them by then."""
-    has_notice: bool = False
-    """Is a peer to be told then?"""
