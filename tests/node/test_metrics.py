@@ -28,6 +28,14 @@ def test_a_floor_that_starts_again_replaces_its_counters() -> None:
     assert next(count.values for count in metrics.counts()) == {"": 1}
 
 
+def test_a_histogram_that_others_keep_is_read_when_asked() -> None:
+    metrics, kept = Metrics(), Histogram((1, 2), "text")
+    metrics.histogram("freezes", lambda: kept)
+    kept.add(1.5)
+    assert metrics.histograms["freezes"].counts == [0, 1, 0]
+    assert "sync_seconds" in metrics.histograms
+
+
 def test_a_value_falls_into_the_first_bucket_that_holds_it() -> None:
     histogram = Histogram((1, 2, 5), "text")
     for value in (0.5, 1, 1.5, 5, 9):

@@ -14,6 +14,7 @@ import pytest
 
 import pnyx
 import pnyx.aio
+from pnyx.admin import page
 from pnyx.admin.controller import ControllerRefused, joining
 from pnyx.admin.health import Word
 from pnyx.cli.app import run
@@ -38,6 +39,17 @@ def http(cluster: Cluster) -> list[str]:
 def url(cluster: Cluster) -> str:
     ports = [f"127.0.0.1:{node.ports.cluster}" for node in cluster.nodes.values()]
     return f"pnyx://{','.join(ports)}"
+
+
+def frozen(cluster: Cluster) -> tuple[float, float]:
+    """Return how many freezes the nodes' histograms have, and their seconds."""
+    found = [0.0, 0.0]
+    for place in cluster.http_addresses().values():
+        for line in page.ask(*place, "/metrics").decode().splitlines():
+            for at, part in enumerate(("count", "sum")):
+                if line.startswith(f"pnyx_moves_freeze_seconds_{part} "):
+                    found[at] += float(line.split()[1])
+    return found[0], found[1]
 
 
 class Counting:
@@ -91,6 +103,9 @@ def test_groups_join_and_leave_by_command_and_every_write_is_done_once(capsys: S
         assert len(moved) >= 8
         assert {one["stage"] for one in moved} == {"activated"}
         assert all(one["freeze_ms"] > 0 for one in moved)
+        count, seconds = frozen(cluster)
+        assert count == len(moved)
+        assert seconds == pytest.approx(sum(one["freeze_ms"] for one in moved) / 1_000)
         assert counting.failed == []
         assert min(counting.done.values()) > 0
         with pnyx.connect(url(cluster)) as client:

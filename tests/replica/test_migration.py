@@ -52,7 +52,8 @@ def test_a_second_group_gets_its_half_with_all_that_is_in_it() -> None:
     world.join(2)
     world.until(lambda: world.is_settled)
     world.judge()
-    assert world.counters.activated == COUNT // 2
+    assert world.counters.activated == sum(world.counters.freezes) == COUNT // 2
+    assert world.counters.frozen_ms == sum(each.freeze_ms for each in world.counters.ended)
     assert Counter(world.atlas.owners) == {1: COUNT // 2, 2: COUNT // 2}
 
 

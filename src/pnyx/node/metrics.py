@@ -57,6 +57,7 @@ class Metrics:
         self.sync_seconds = Histogram(SYNC_SECONDS_BOUNDS, "Seconds of a log write and its sync.")
         self._watched: dict[str, Callable[[], Any]] = {}
         self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Callable[[], Histogram]] = {}
 
     def synced(self, seconds: float) -> None:
         """A batch was written and synced in `seconds`."""
@@ -74,10 +75,15 @@ class Metrics:
         """Show what `read` returns as ``pnyx_<name>``; `read` is called on the loop."""
         self._gauges[name] = Gauge(name, text, read)
 
+    def histogram(self, name: str, read: Callable[[], Histogram]) -> None:
+        """Show what `read` returns as ``pnyx_<name>``; `read` is called on the loop."""
+        self._histograms[name] = read
+
     @property
     def histograms(self) -> Mapping[str, Histogram]:
         """By name, without the prefix."""
-        return {"sync_seconds": self.sync_seconds}
+        read = {name: read() for name, read in self._histograms.items()}
+        return {"sync_seconds": self.sync_seconds} | read
 
     def gauges(self) -> Iterator[Gauge]:
         """Yield the gauges, in the order they came."""

@@ -25,12 +25,13 @@ from pnyx.node.disk import Disk
 from pnyx.node.driver import Driver, now
 from pnyx.node.forming import Forming
 from pnyx.node.members import Told, Wish
-from pnyx.node.metrics import Metrics
+from pnyx.node.metrics import Histogram, Metrics
 from pnyx.node.settings import Settings
 from pnyx.node.starting import Starter
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
 from pnyx.replica.arrival import Progress
 from pnyx.replica.counters import Counters
+from pnyx.replica.migration import FREEZE_MS_BOUNDS, MoveCounters
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.replica.roster import CONTROL, Roster
@@ -344,6 +345,8 @@ class Node:
         self.metrics.watch("replica", lambda: _summed(roster))
         self.metrics.watch("moves", lambda: roster.migrations.counters)
         self.metrics.gauge("moves_under_way", "Of shards.", lambda: len(self.moves()[0]))
+        moves = roster.migrations.counters
+        self.metrics.histogram("moves_freeze_seconds", lambda: _freezes(moves))
         self.metrics.gauge("parked", "Requests that wait.", lambda: roster.parked_count)
         self.metrics.gauge("groups", "Groups with a replica here.", lambda: len(roster.replicas))
         self._driver = Driver(
@@ -423,6 +426,13 @@ class Node:
             self._driver.halt()
         if not self._failure.done():
             self._failure.set_result(error)
+
+
+def _freezes(moves: MoveCounters) -> Histogram:
+    bounds = tuple([bound / 1000 for bound in FREEZE_MS_BOUNDS])
+    found = Histogram(bounds, "Seconds in which nobody served a shard that came here.")
+    found.counts, found.total = list(moves.freezes), moves.frozen_ms / 1000
+    return found
 
 
 def _drained(roster: Roster) -> bool:

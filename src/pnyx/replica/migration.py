@@ -10,6 +10,7 @@ leader would miss. How its owner turns it:
 Moves *to* this group are driven here (arrival.py); what leaves it is settled (departures.py).
 """
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
@@ -29,6 +30,8 @@ from pnyx.replica.requests import Answer
 
 ENDED_COUNT_MAX: Final = 1_024
 """Moves that are over and still told of."""
+FREEZE_MS_BOUNDS: Final = (5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+"""Two commits and a round trip are some milliseconds; requests are parked for a second or so."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,10 @@ class MoveCounters:
     rejected: int = 0
     copied_bytes: int = 0
     """Of rows and changes of moves that are over."""
+    freezes: list[int] = field(default_factory=lambda: [0] * (len(FREEZE_MS_BOUNDS) + 1))
+    """Of moves by the first of `FREEZE_MS_BOUNDS` that is no less than their freeze, and beyond."""
+    frozen_ms: int = 0
+    """All their freezes together: how long shards were served by nobody."""
     ended: deque[Progress] = field(default_factory=lambda: deque(maxlen=ENDED_COUNT_MAX))
     """The last ones, oldest first."""
 
@@ -47,6 +54,9 @@ class MoveCounters:
         self.activated += progress.stage is Stage.ACTIVATED
         self.rejected += progress.stage is not Stage.ACTIVATED
         self.copied_bytes += progress.copied_bytes
+        if progress.freeze_ms:
+            self.freezes[bisect_left(FREEZE_MS_BOUNDS, progress.freeze_ms)] += 1
+            self.frozen_ms += progress.freeze_ms
         self.ended.append(progress)
 
 
