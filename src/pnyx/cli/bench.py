@@ -11,16 +11,16 @@ from cyclopts import Parameter
 
 from pnyx import __version__
 from pnyx.errors import PnyxError
-from pnyx.harness.bench import engines, faults, library, moves, table, usage
+from pnyx.harness.bench import engines, faults, groups, library, moves, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
 
 Part = Literal[
-    "table", "failover", "restart", "idle", "start", "client", "files", "moves", "engines"
+    "table", "failover", "restart", "idle", "start", "client", "files", "moves", "engines", "groups"
 ]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
-APART: Final = frozenset({"table", "client", "files", "moves", "engines"})
+APART: Final = frozenset({"table", "client", "files", "moves", "engines", "groups"})
 """Parts with a table of their own."""
-SHARD_BYTES: Final = (1_000_000, 500_000_000)
+SHARD_BYTES: Final = (1_000_000, 100_000_000, 500_000_000)
 FILE_BYTES: Final = 100 * 1024 * 1024
 
 
@@ -38,8 +38,8 @@ def bench(
 
     Args:
         quick: one short round and small numbers, about a minute: to see that it works.
-        only: table, failover, restart, idle, start, client, files, moves or engines; may be
-            repeated.
+        only: table, failover, restart, idle, start, client, files, moves, engines or groups;
+            may be repeated.
         rounds: how often the subjects take turns; 3 (5 for client and engines), or 1 with --quick.
         seconds: how long one figure is measured; 4 (2 for client), or 1 with --quick.
         markdown: a file to write the tables to, besides standard output.
@@ -69,6 +69,8 @@ def bench(
     if "engines" in parts:
         turns, span_s = rounds or (1 if quick else 5), seconds or (1.0 if quick else 4.0)
         lines += ["", *engines.summary(engines.engines(turns, span_s, _say))]
+    if "groups" in parts:
+        lines += ["", *groups.summary(_grouped(rounds or (1 if quick else 3), quick=quick))]
     print("\n".join(lines))
     if markdown is not None:
         markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -100,11 +102,21 @@ def _table(rounds: int, seconds: float) -> list[str]:
 
 
 def _moved(*, quick: bool) -> Sequence[moves.Moved]:
-    small, large = (SHARD_BYTES[0] // 10, SHARD_BYTES[0]) if quick else SHARD_BYTES
+    if quick:
+        return (moves.moves(SHARD_BYTES[0], 1_000, 3, _say, limited=True),)
+    small, middle, large = SHARD_BYTES
     return (
-        moves.moves(small, 1_000, 3 if quick else 50, _say),
-        moves.moves(large, 16_000, 2 if quick else 10, _say),
+        moves.moves(small, 1_000, 50, _say, limited=True),
+        moves.moves(middle, 16_000, 2, _say, limited=True),
+        moves.moves(middle, 16_000, 5, _say, limited=False),
+        moves.moves(large, 16_000, 5, _say, limited=False),
     )
+
+
+def _grouped(rounds: int, *, quick: bool) -> Sequence[groups.Grouped]:
+    if quick:
+        return groups.writing((1, 4), rounds, 5_000, _say)
+    return [*groups.writing((1, 4, 16), rounds, 40_000, _say), groups.idling(64, _say)]
 
 
 def _legend(rounds: int, seconds: float) -> Sequence[str]:

@@ -225,7 +225,7 @@ class LimitsTable(Section):
         description="Requests and replies of all clients; then the largest holder is dropped.",
     )
     move_rate_bytes: int = Field(
-        default=0,
+        default=4 * MIB,
         ge=0,
         le=1 << 40,
         description="Copied a second to one group that shards move to; 0: as fast as it goes.",

@@ -45,7 +45,7 @@ class MigrationLimits:
     """Of rows copied to one group, all its moves together; 0: as fast as it goes."""
     chunk_bytes: int = 256 * 1024
     """So few, `ROW_BYTES` for each row included, that to read or put a chunk takes a few ms."""
-    under_way_bytes: int = 1024 * 1024
+    under_way_bytes: int = 2 * 1024 * 1024
     """Of chunks and changes of one move that are proposed and not yet committed."""
     chunks_a_look: int = 4
     """Rows are copied so many chunks at a time; between them the change log is looked at."""

@@ -35,9 +35,11 @@ OPEN_FILES_MAX: Final = 512
 BLOOM_BITS: Final = 10
 """A key; one get in a hundred for a missing key reads a block in vain."""
 BACKGROUND_JOBS: Final = 2
-BLOB_BYTES: Final = 64 * 1024
+BLOB_BYTES: Final = 4 * 1024
 """A row of this size lies apart, in a blob file: to move it along with every compaction costs more
 than a second read when it is asked for."""
+BLOB_GARBAGE_SHARE: Final = 0.5
+"""When so much of the oldest blob files is of rows that are gone, they are written anew."""
 COMPACTION_DEBT_BYTES: Final = 1024 * 1024 * 1024
 """With more than this waiting for compaction, writes should wait too."""
 
@@ -207,6 +209,7 @@ def _options() -> Options:
     options.set_min_blob_size(BLOB_BYTES)
     options.set_blob_file_size(_LEVEL_BYTES)
     options.set_enable_blob_gc(True)
+    options.set_blob_gc_force_threshold(BLOB_GARBAGE_SHARE)
     # An idle node wakes up for nothing: no statistics, and a small journal of RocksDB's own.
     options.set_stats_dump_period_sec(0)
     options.set_stats_persist_period_sec(0)

@@ -29,7 +29,7 @@ from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 
 SPARE_AFTER_BYTES: Final = 256 * 1024
 """A segment this full is in use, so the next one is made ahead; an idle node keeps only one."""
-BULKY_BYTES: Final = 128 * 1024
+BULKY_BYTES: Final = 32 * 1024
 """With batches that large on the average, the next segment's zeros cost more than they save."""
 WRITE_BYTES_MAX: Final = 256 * 1024
 """A batch up to this is copied to the page cache in a fraction of a millisecond."""

@@ -55,11 +55,17 @@ class Measured:
     requests: int
 
 
-def redis_benchmark(port: int, workload: Workload, requests: int) -> Measured:
-    """Run redis-benchmark: random ones of 100,000 keys, values of 64 bytes."""
+def redis_benchmark(
+    port: int, workload: Workload, requests: int, *, all_masters: bool = False
+) -> Measured:
+    """Run redis-benchmark: random ones of 100,000 keys, values of 64 bytes.
+
+    With `all_masters` it asks a cluster port who leads what, and sends each key to its leader.
+    """
     words = ["redis-benchmark", "-p", str(port), "-t", workload.command.lower()]
     words += ["-d", str(VALUE_BYTES), "-r", str(KEY_COUNT), "-c", str(workload.connections)]
     words += ["-n", str(requests), "-P", str(workload.pipeline)]
+    words += ["--cluster"] if all_masters else []
     text = _run(words).replace("\r", "\n")
     rate = _RATE.search(text)
     # The first list of percentiles; a second one counts by latency steps.

@@ -24,7 +24,8 @@ BATCH_BYTES: Final = 512 * 1024
 CLIENTS: Final = 4
 KEYS: Final = 10_000
 MOVE_S_MAX: Final = 120.0
-POLL_S: Final = 0.05
+POLL_S: Final = 0.25
+"""How often the nodes are asked: that costs them milliseconds, too."""
 
 Say = Callable[[str], None]
 
@@ -47,6 +48,8 @@ class Moved:
     """A shard of one size, moved back and forth."""
 
     shard_bytes: int
+    limited: bool
+    """Was it copied at the nodes' usual rate? Otherwise as fast as it goes."""
     freezes_ms: Sequence[int]
     """Of each move, ascending: from the request to freeze until it was served elsewhere."""
     copied_bytes_s: float
@@ -63,9 +66,13 @@ class Moved:
     """Of the largest node, at the end."""
 
 
-def moves(shard_bytes: int, value_bytes: int, times: int, say: Say) -> Moved:
-    """Move one shard between two groups on the same three nodes, `times`, while clients write."""
-    with Cluster(settings={"groups": 2}) as cluster:
+def moves(shard_bytes: int, value_bytes: int, times: int, say: Say, *, limited: bool) -> Moved:
+    """Move one shard between two groups on the same three nodes, `times`, while clients write.
+
+    `limited`: at the rate that nodes have without a setting, else as fast as it goes.
+    """
+    settings = {"groups": 2} | ({} if limited else {"limits.move_rate_bytes": 0})
+    with Cluster(settings=settings) as cluster:
         cluster.start()
         cluster.wait_healthy()
         _fill(cluster, shard_bytes, value_bytes)
@@ -84,6 +91,7 @@ def moves(shard_bytes: int, value_bytes: int, times: int, say: Say) -> Moved:
         copied = sum(move.copied_bytes for move in ended)
         return Moved(
             shard_bytes,
+            limited,
             sorted(move.freeze_ms for move in ended),
             statistics.median(1_000 * move.copied_bytes / move.elapsed_ms for move in ended),
             before_ms,
@@ -97,15 +105,16 @@ def moves(shard_bytes: int, value_bytes: int, times: int, say: Say) -> Moved:
 def summary(measured: Sequence[Moved]) -> list[str]:
     """Return the lines of a Markdown table."""
     lines = [
-        "| shard | moves | freeze p50 / p99 | copied | SET p99 before, during | "
+        "| shard | rate | moves | freeze p50 / p99 | copied | SET p99 before, during | "
         "errors | CPU of all nodes | largest node |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in measured:
         freezes = one.freezes_ms
         p50, p99 = freezes[len(freezes) // 2], freezes[int(0.99 * len(freezes))]
         lines.append(
-            f"| {one.shard_bytes / MEGABYTE:.0f} MB | {len(freezes)} | {p50} / {p99} ms | "
+            f"| {one.shard_bytes / MEGABYTE:.0f} MB | {'usual' if one.limited else 'unlimited'} | "
+            f"{len(freezes)} | {p50} / {p99} ms | "
             f"{one.copied_bytes_s / MEGABYTE:.1f} MB/s | {one.before_ms:.0f}, "
             f"{one.during_ms:.0f} ms ({one.during_ms / one.before_ms:.1f}x) | {one.refused} | "
             f"{1_000 * one.cpu_s_per_mb:.0f} ms/MB | {one.resident_bytes / 2**20:.0f} MiB |"
