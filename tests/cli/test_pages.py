@@ -1,6 +1,7 @@
 """Generated pages and the page of error codes are fresh."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 def test_the_page_of_commands_is_the_one_that_the_code_makes() -> None:
     assert (REFERENCE / "cli.md").read_text() == command_line(), "run: make docs"
+
+
+def test_every_option_has_its_sentence() -> None:
+    options = [line for line in command_line().splitlines() if line.startswith("* `")]
+    assert len(options) > 100
+    assert not [line for line in options if not re.match(r"\* `[^`]+`: [^*\s]", line)]
 
 
 @pytest.mark.parametrize(("name", "place", "sentence"), COMMANDS, ids=lambda word: word[:20])

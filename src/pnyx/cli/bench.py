@@ -5,11 +5,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
-
-from cyclopts import Parameter
+from typing import Final, Literal, get_args
 
 from pnyx import __version__
+from pnyx.cli.options import Flag
 from pnyx.errors import PnyxError
 from pnyx.harness.bench import engines, faults, groups, library, moves, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
@@ -26,7 +25,7 @@ FILE_BYTES: Final = 100 * 1024 * 1024
 
 def bench(
     *,
-    quick: Annotated[bool, Parameter(negative=())] = False,
+    quick: Flag = False,
     only: tuple[Part, ...] = (),
     rounds: int | None = None,
     seconds: float | None = None,

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from cyclopts import App, Parameter
+from cyclopts import App
 from pydantic import BaseModel
 
+from pnyx.cli.options import Flag
 from pnyx.cli.output import Form, show as show_rows
 from pnyx.node.example import example as example_file
 from pnyx.node.settings import Settings
@@ -22,7 +23,7 @@ OK: Final = 0
 def show(
     path: Path,
     *,
-    origin: Annotated[bool, Parameter(negative=())] = False,
+    origin: Flag = False,
     output: Form = "table",
 ) -> int:
     """Print every setting with the value that a node would use; the password is masked.

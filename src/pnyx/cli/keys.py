@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import Parameter
 
 from pnyx.cli import running
+from pnyx.cli.options import Address, Password
 from pnyx.cli.output import Form, show, show_bytes, text_fields
 from pnyx.errors import SettingsWrong
 from pnyx.harness.resp import Connection, Refused, Unreachable
@@ -16,8 +17,6 @@ FOUND = 0
 NO_QUORUM = 4
 NOT_FOUND = 5
 
-Address: TypeAlias = Annotated[str | None, Parameter(name="--addr")]
-Password: TypeAlias = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
 Value: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 
@@ -34,8 +33,6 @@ def get(
     Args:
         key: the key's name.
         revision: print the value's revision instead, which `pnyx cas` wants.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
         output: plain prints the bytes alone; table ends them with a new line.
     """
     with connect(addr, password) as connection:
@@ -67,8 +64,6 @@ def put(
     Args:
         key: the key's name.
         value: the value; - reads it from standard input.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
     """
     with connect(addr, password) as connection:
         call(connection, "SET", key, _given(value))
@@ -87,8 +82,6 @@ def append(
     Args:
         key: the key's name; one that does not exist counts as empty.
         value: what to append; - reads it from standard input.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
     """
     with connect(addr, password) as connection:
         print(call(connection, "APPEND", key, _given(value)))
@@ -107,8 +100,6 @@ def incr(
     Args:
         key: the key's name; one that does not exist counts as 0.
         amount: what to add; may be negative.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
     """
     with connect(addr, password) as connection:
         print(call(connection, "INCRBY", key, amount))
@@ -129,8 +120,6 @@ def cas(
         key: the key's name.
         revision: what `pnyx get KEY --revision` said; 0: there must be no such key.
         value: the value; - reads it from standard input.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
     """
     with connect(addr, password) as connection:
         reply = call(connection, "PNYX.CAS", key, revision, _given(value))
@@ -146,8 +135,6 @@ def delete(*keys: str, addr: Address = None, password: Password = None) -> int:
 
     Args:
         keys: the keys' names.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
     """
     if not keys:
         raise SettingsWrong("nothing to delete", next_step="name at least one key")
@@ -170,8 +157,6 @@ def scan(
     Args:
         pattern: a Redis glob, for example 'user:*'.
         limit: stop after so many keys.
-        addr: HOST:PORT of a gateway port; without it a running demo's, else 127.0.0.1:6379.
-        password: what the nodes' `requirepass` says.
         output: plain and jsonl print each key as it comes.
     """
     with connect(addr, password) as connection:

@@ -3,10 +3,9 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from cyclopts import Parameter
 
 from pnyx.admin.controller import Cluster
 from pnyx.admin.health import ask_all
@@ -15,9 +14,6 @@ from pnyx.cli.keys import parsed
 from pnyx.node.sources import load
 
 DEFAULT_PAGE: Final = ("127.0.0.1", 8301)
-
-Flag = Annotated[bool, Parameter(negative=())]
-Password = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
 
 
 def cluster_of(config: Path | None, http: str | None, given: str | None) -> Cluster:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pnyx.cli.options import Flag
 from pnyx.errors import SettingsWrong
 from pnyx.harness import serve
 from pnyx.node.example import init_files
@@ -35,7 +36,7 @@ def init(
     directory: Annotated[Path, Parameter(name="--dir")] = Path(),
     groups: int | None = None,
     shards: int | None = None,
-    insecure: Annotated[bool, Parameter(negative=())] = False,
+    insecure: Flag = False,
     password: str = "",
 ) -> int:
     """Write a settings file for each node of a new cluster: DIR/n1.toml and so on.

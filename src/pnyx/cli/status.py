@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from pnyx.admin.health import Asked, Health, Word, ask_members, judge
 from pnyx.cli import running
+from pnyx.cli.options import Flag, Http
 from pnyx.cli.output import Form, show
 from pnyx.cli.places import pages
 
@@ -33,15 +34,14 @@ LED_SHOWN: Final = 4
 def status(
     *,
     config: Path | None = None,
-    http: str | None = None,
-    watch: Annotated[bool, Parameter(negative=())] = False,
+    http: Http = None,
+    watch: Flag = False,
     output: Form = "table",
 ) -> int:
     """Show every node of a cluster; exit status 0, 3 or 4 as `pnyx health`.
 
     Args:
         config: a node's settings file: it names all nodes.
-        http: HOST:PORT of one node's http page, which names the others.
         watch: show it again each second until interrupted.
         output: table, json, jsonl or plain.
     """
@@ -61,7 +61,7 @@ def status(
 def health(
     *,
     config: Path | None = None,
-    http: str | None = None,
+    http: Http = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
     output: Form = "table",
 ) -> int:
@@ -69,7 +69,6 @@ def health(
 
     Args:
         config: a node's settings file: it names all nodes.
-        http: HOST:PORT of one node's http page, which names the others.
         quiet: print nothing; the exit status says it.
         output: table prints a sentence; json, jsonl and plain the same as fields.
     """

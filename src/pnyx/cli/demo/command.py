@@ -3,14 +3,15 @@
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from pnyx.cli import running
 from pnyx.cli.demo import control
 from pnyx.cli.demo.stage import Stage, data_label
 from pnyx.cli.demo.terminal import Terminal
+from pnyx.cli.options import Flag
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, WrongDirectory
 from pnyx.harness.cluster import Cluster
@@ -38,7 +39,7 @@ def start(
     shards: int | None = None,
     consensus: EngineName | None = None,
     data: Path | None = None,
-    ephemeral: Annotated[bool, Parameter(negative=())] = False,
+    ephemeral: Flag = False,
     gateway_port: int = 6379,
     cluster_port: int = 7001,
     peer_port: int = 7101,

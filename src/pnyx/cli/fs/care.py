@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from pnyx.cli.fs.cluster import FileTrouble, Nodes, Password, files
+from pnyx.cli.fs.cluster import FileTrouble, files
+from pnyx.cli.options import Nodes, Password
 from pnyx.cli.output import Form, show
 from pnyx.client.files.fsck import Check
 
@@ -26,8 +27,6 @@ def fsck(
             files are being written.
         collect: delete what writers that died have left. It goes at the second look, an hour after
             the first: nothing that lives is ever deleted.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         found = Check(fs.runner).run(deep=deep, repair=repair, collect_orphans=collect)
@@ -60,8 +59,6 @@ def quota(
         file_bytes: of one file, at most; bytes.
         total_bytes: of all files together; bytes.
         count: how many files.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
         output: how to print it.
     """
     given = {"file_bytes_max": file_bytes, "bytes_max": total_bytes, "files_max": count}

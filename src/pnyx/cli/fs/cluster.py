@@ -2,16 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeAlias
-
-from cyclopts import Parameter
 
 from pnyx.cli import running
 from pnyx.client.files.filesystem import NODES_DEFAULT, PnyxFileSystem
 from pnyx.errors import PnyxError
-
-Nodes: TypeAlias = Annotated[str | None, Parameter(name="--nodes")]
-Password: TypeAlias = Annotated[str | None, Parameter(env_var="PNYX_PASSWORD")]
 
 
 class FileTrouble(PnyxError):

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pnyx.cli.fs.cluster import FileTrouble, Nodes, Password, files
+from pnyx.cli.fs.cluster import FileTrouble, files
+from pnyx.cli.options import Nodes, Password
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
 from pnyx.client.files.filesystem import PnyxFileSystem
@@ -25,8 +26,6 @@ def ls(
 
     Args:
         path: a path in the cluster.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
         output: how to print it.
     """
     with files(nodes, password) as fs:
@@ -40,8 +39,6 @@ def tree(path: str = "/", *, nodes: Nodes = None, password: Password = None) -> 
 
     Args:
         path: a path in the cluster.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         print(fs.info(path)["name"])
@@ -57,8 +54,6 @@ def stat(
 
     Args:
         path: a path in the cluster.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
         output: how to print it.
     """
     with files(nodes, password) as fs:
@@ -72,8 +67,6 @@ def cat(path: str, *, nodes: Nodes = None, password: Password = None) -> int:
 
     Args:
         path: a path in the cluster.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     return get(path, STANDARD, nodes=nodes, password=password)
 
@@ -84,8 +77,6 @@ def put(local: str, path: str, *, nodes: Nodes = None, password: Password = None
     Args:
         local: a local file; - reads standard input.
         path: where to; a directory, or a path that ends in /, gets it under its own name.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         if local != STANDARD and (path.endswith("/") or fs.isdir(path)):
@@ -105,8 +96,6 @@ def get(path: str, local: str = ".", *, nodes: Nodes = None, password: Password 
     Args:
         path: a path in the cluster.
         local: a local file, or a directory that gets it under its own name; - is standard output.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs, fs.open(path, "rb") as source:
         if local == STANDARD:
@@ -137,8 +126,6 @@ def cp(
         source: a path in the cluster.
         target: another; a directory gets it under its own name.
         recursive: a directory, with everything below it.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         fs.copy(source, target, recursive=recursive)
@@ -159,8 +146,6 @@ def mv(
         source: a path in the cluster.
         target: another; a directory gets it under its own name.
         recursive: a directory, with everything below it, file by file.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         fs.mv(source, target, recursive=recursive)
@@ -180,8 +165,6 @@ def rm(
         paths: paths in the cluster.
         recursive: directories, with everything below them.
         yes: do not ask before a directory is removed.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         for path in paths:
@@ -202,8 +185,6 @@ def mkdir(path: str, *, nodes: Nodes = None, password: Password = None) -> int:
 
     Args:
         path: a path in the cluster.
-        nodes: HOST:PORT[,HOST:PORT...] of cluster or gateway ports; without it a running demo's.
-        password: what the nodes' `requirepass` says.
     """
     with files(nodes, password) as fs:
         fs.makedirs(path, exist_ok=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
+from pnyx.cli.options import Flag
 from pnyx.cli.output import show
 from pnyx.lab.exploration.decrees import GOALS, SYNOD
 from pnyx.lab.exploration.goals import named_goal
@@ -35,7 +36,7 @@ def raft(
     losses: int = 0,
     duplications: int = 0,
     reorderings: int = 0,
-    any_order: Annotated[bool, Parameter(negative=())] = False,
+    any_order: Flag = False,
     goal: str = "",
     depth_max: int = 200,
     states_max: int = 1_000_000,

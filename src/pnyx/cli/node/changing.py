@@ -14,7 +14,8 @@ from pnyx.admin.members import ChangeRefused, change
 from pnyx.cli.asking import go_on
 from pnyx.cli.node.listing import leading
 from pnyx.cli.node.newcomer import Newcomer, write_file
-from pnyx.cli.places import Flag, Password, cluster_of, pages, password as password_of
+from pnyx.cli.options import Config, Flag, Http, Password
+from pnyx.cli.places import cluster_of, pages, password as password_of
 
 OK: Final = 0
 FAILED: Final = 1
@@ -44,7 +45,6 @@ def add(
         directory: where LABEL.toml goes; a file that exists is never overwritten.
         wait: seconds to wait for the node to be started; 0 only writes the file.
         group: make it a member of this group alone; 0 is the controller.
-        password: what the nodes' `requirepass` says.
         dry_run: print what would be done, and do nothing.
     """
     where = pages(config, http)
@@ -75,8 +75,8 @@ def add(
 def remove(
     label: str,
     *,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     group: int | None = None,
     password: Password = None,
     yes: Flag = False,
@@ -89,10 +89,7 @@ def remove(
 
     Args:
         label: the node's name, or its NodeId in hexadecimal.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         group: remove it from this group alone.
-        password: what the nodes' `requirepass` says.
         yes: do not ask.
         dry_run: print what would be done, and do nothing.
     """
@@ -109,8 +106,8 @@ def remove(
 def drain(
     label: str,
     *,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     password: Password = None,
     yes: Flag = False,
     dry_run: Flag = False,
@@ -119,9 +116,6 @@ def drain(
 
     Args:
         label: the node's name.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
-        password: what the nodes' `requirepass` says.
         yes: do not ask.
         dry_run: print what would be done, and do nothing.
     """
@@ -139,8 +133,8 @@ def transfer_leader(
     label: str = "",
     *,
     group: int = 1,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     password: Password = None,
 ) -> int:
     """Hand leadership to a node, or, without a name, to the follower that has most of the log.
@@ -150,9 +144,6 @@ def transfer_leader(
     Args:
         label: the node's name.
         group: whose leadership; 0 is the controller's.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
-        password: what the nodes' `requirepass` says.
     """
     print(f"leader {leaders.hand_over(cluster_of(config, http, password), label, group)}")
     return OK

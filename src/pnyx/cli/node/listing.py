@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from pnyx.admin.health import Asked, ask_members, judge, ruling
+from pnyx.cli.options import Config, Http
 from pnyx.cli.output import Form, say_absent, show as show_rows
 from pnyx.cli.places import pages
 
@@ -17,12 +17,10 @@ NOT_FOUND: Final = 5
 COLUMNS: Final = ("node", "role", "state", "id", "host", "peer", "http", "match", "behind")
 
 
-def list_(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+def list_(*, config: Config = None, http: Http = None, output: Form = "table") -> int:
     """List every member: its role, where it is, and how far its log is behind the leader's.
 
     Args:
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         output: table, json, jsonl or plain.
     """
     asked = ask_members(pages(config, http))
@@ -30,15 +28,11 @@ def list_(*, config: Path | None = None, http: str | None = None, output: Form =
     return OK if ruling(asked) is not None else NO_QUORUM
 
 
-def show(
-    label: str, *, config: Path | None = None, http: str | None = None, output: Form = "table"
-) -> int:
+def show(label: str, *, config: Config = None, http: Http = None, output: Form = "table") -> int:
     """Show one member; exit status 5 if there is none of that name.
 
     Args:
         label: its name, or its NodeId in hexadecimal.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         output: table prints a line a field; json, jsonl or plain one row.
     """
     found = [
@@ -59,8 +53,8 @@ def show(
 def members(
     *,
     group: int = 1,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     output: Form = "table",
 ) -> int:
     """Show a group's membership as its log has it: voters, learners, and who was retired.
@@ -70,8 +64,6 @@ def members(
 
     Args:
         group: which one; 0 is the controller.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         output: table, json, jsonl or plain.
     """
     asked = ask_members(pages(config, http))

@@ -2,10 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from cyclopts import Parameter
-
+from pnyx.cli.options import Flag
 from pnyx.cli.output import Form, show
 from pnyx.node.survivor import SurvivingGroup, go_on_alone, survey
 
@@ -15,7 +14,7 @@ OK: Final = 0
 def recover(
     data: Path,
     *,
-    accept_data_loss: Annotated[bool, Parameter(negative=())] = False,
+    accept_data_loss: Flag = False,
     output: Form = "table",
 ) -> int:
     """NOT SAFE: let one stopped node go on alone after a majority is lost for ever.

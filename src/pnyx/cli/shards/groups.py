@@ -1,15 +1,15 @@
 """group add and group remove: asked once, then waited for; asked again, gone on with."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, Literal
 
 from pnyx.admin import controller, moves
 from pnyx.admin.controller import Cluster, Maps
 from pnyx.admin.health import ask_members
 from pnyx.admin.moves import name_of, number_of
+from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form
-from pnyx.cli.places import Flag, Password, cluster_of
+from pnyx.cli.places import cluster_of
 from pnyx.cli.shards.views import show_moves
 from pnyx.cli.shards.waiting import agreed, wait_for
 from pnyx.errors import SettingsWrong
@@ -23,8 +23,8 @@ def add(
     nodes: str = "",
     apart: Flag = False,
     consensus: Literal["raft", "multipaxos"] | None = None,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     wait: int = int(moves.WAIT_S),
     password: Password = None,
     dry_run: Flag = False,
@@ -41,10 +41,7 @@ def add(
             if not said.
         apart: refuse nodes that have another group already.
         consensus: what keeps the groups' logs, for ever; what the nodes' settings say if not said.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         wait: seconds to wait for the shards; 0 returns once it is decided.
-        password: what the nodes' `requirepass` says.
         dry_run: print what would move, and do nothing.
         output: of a dry run: table, json, jsonl or plain.
     """
@@ -74,8 +71,8 @@ def add(
 
 def remove(
     *names: str,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     wait: int = int(moves.WAIT_S),
     password: Password = None,
     yes: Flag = False,
@@ -89,10 +86,7 @@ def remove(
 
     Args:
         names: g4, or g4 g5 for several at once.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         wait: seconds to wait for the shards; 0 returns once it is decided, and retires nothing.
-        password: what the nodes' `requirepass` says.
         yes: do not ask.
         dry_run: print what would move, and do nothing.
         output: of a dry run: table, json, jsonl or plain.

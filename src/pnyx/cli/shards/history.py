@@ -1,14 +1,14 @@
 """shards history: the controller's numbered decisions, kept for ever."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Final
 
 from pnyx.admin import controller
 from pnyx.admin.controller import Configuration
 from pnyx.admin.moves import name_of
+from pnyx.cli.options import Config, Http, Password
 from pnyx.cli.output import Form, say_absent, show
-from pnyx.cli.places import Password, cluster_of
+from pnyx.cli.places import cluster_of
 from pnyx.cli.shards.views import TARGETS, target_runs
 from pnyx.errors import SettingsWrong
 
@@ -21,8 +21,8 @@ def history(
     number: int | None = None,
     *,
     last: int = 20,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     password: Password = None,
     output: Form = "table",
 ) -> int:
@@ -32,9 +32,6 @@ def history(
         number: show this one alone, with who should have had which shard; exit status 5 if there is
             no such number.
         last: so many of the newest.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
-        password: what the nodes' `requirepass` says.
         output: table, json, jsonl or plain.
     """
     if last < 1:

@@ -1,12 +1,12 @@
 """shards move and shards watch."""
 
-from pathlib import Path
 from typing import Final
 
 from pnyx.admin import controller, moves
 from pnyx.admin.moves import Goal, number_of
+from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form
-from pnyx.cli.places import Flag, Password, cluster_of
+from pnyx.cli.places import cluster_of
 from pnyx.cli.shards.views import show_moves
 from pnyx.cli.shards.waiting import wait_for
 
@@ -17,8 +17,8 @@ def move(
     shard: int,
     group: str,
     *,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     wait: int = int(moves.WAIT_S),
     password: Password = None,
     dry_run: Flag = False,
@@ -31,10 +31,7 @@ def move(
     Args:
         shard: its number; `pnyx shards show` lists them.
         group: for example g2.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         wait: seconds to wait for the shard; 0 returns once it is decided.
-        password: what the nodes' `requirepass` says.
         dry_run: print what would move, and do nothing.
         output: of a dry run: table, json, jsonl or plain.
     """
@@ -52,17 +49,14 @@ def move(
 
 def watch(
     *,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     wait: int = int(moves.WAIT_S),
     password: Password = None,
 ) -> int:
     """Wait until every shard is where it should be.
 
     Args:
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         wait: seconds to wait.
-        password: what the nodes' `requirepass` says.
     """
     return wait_for(cluster_of(config, http, password), Goal(), wait, "pnyx shards watch")

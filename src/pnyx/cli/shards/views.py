@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 from pnyx.admin import controller, moves
@@ -11,8 +10,9 @@ from pnyx.admin.groups import GroupView, groups as known_groups, newest
 from pnyx.admin.health import Asked, ask_members
 from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Move, name_of, number_of
+from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form, say_absent, show
-from pnyx.cli.places import Flag, Password, cluster_of, pages
+from pnyx.cli.places import cluster_of, pages
 from pnyx.ids import SLOT_COUNT
 
 OK: Final = 0
@@ -26,14 +26,12 @@ MOVEMENT: Final = ("shard", "from", "to", "stage", "keys", "bytes", "ms", "freez
 MOVES: Final = ("from", "to", "count", "shards")
 
 
-def groups(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+def groups(*, config: Config = None, http: Http = None, output: Form = "table") -> int:
     """List the groups: who leads each, on which nodes it lives, and how much it serves.
 
     It is what the nodes know, so it is answered without the controller, too.
 
     Args:
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         output: table, json, jsonl or plain.
     """
     rows = _rows(ask_members(pages(config, http)))
@@ -41,15 +39,11 @@ def groups(*, config: Path | None = None, http: str | None = None, output: Form 
     return OK if rows and all(row["leader"] for row in rows) else NO_QUORUM
 
 
-def group(
-    name: str, *, config: Path | None = None, http: str | None = None, output: Form = "table"
-) -> int:
+def group(name: str, *, config: Config = None, http: Http = None, output: Form = "table") -> int:
     """Show one group; exit status 5 if there is none of that name.
 
     Args:
         name: for example g2.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         output: table prints a line a field; json, jsonl or plain one row.
     """
     asked = ask_members(pages(config, http))
@@ -74,8 +68,8 @@ def group(
 def shards(
     *,
     each: Flag = False,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     password: Password = None,
     output: Form = "table",
 ) -> int:
@@ -83,9 +77,6 @@ def shards(
 
     Args:
         each: a row a shard, with its epoch; without it a row a run of equal ones.
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
-        password: what the nodes' `requirepass` says.
         output: table, json, jsonl or plain.
     """
     maps = controller.maps(cluster_of(config, http, password))
@@ -120,8 +111,8 @@ def shards(
 
 def plan(
     *,
-    config: Path | None = None,
-    http: str | None = None,
+    config: Config = None,
+    http: Http = None,
     password: Password = None,
     output: Form = "table",
 ) -> int:
@@ -130,23 +121,18 @@ def plan(
     What a change would move is shown by its --dry-run.
 
     Args:
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
-        password: what the nodes' `requirepass` says.
         output: table, json, jsonl or plain.
     """
     show_moves(moves.to_move(controller.maps(cluster_of(config, http, password))), output)
     return OK
 
 
-def movement(*, config: Path | None = None, http: str | None = None, output: Form = "table") -> int:
+def movement(*, config: Config = None, http: Http = None, output: Form = "table") -> int:
     """Show the moves under way, and the last that ended: how far, how much, how long frozen.
 
     `freeze_ms` is how long nobody served the shard.
 
     Args:
-        config: a node's settings file: it names nodes to ask.
-        http: HOST:PORT of one node's http page, which names the others.
         output: table, json, jsonl or plain.
     """
     seen = ask_moves(pages(config, http))
