@@ -4,7 +4,7 @@ from typing import Final
 
 from pnyx.lab.scenario import Script
 from pnyx.lab.scenarios.fleet import manned
-from pnyx.lab.scenarios.sixty import sixty, sixty_scenario
+from pnyx.lab.scenarios.sixty import on_five_groups, sixty_scenario
 from pnyx.lab.stage import WorldStage
 
 GETS_S: Final = 2
@@ -19,11 +19,7 @@ GETS_S: Final = 2
 def progress(stage: WorldStage) -> Script:
     """One client reads one key after the other."""
     fleet = yield from manned(stage)
-    yield from fleet.join(1)
-    notes = sixty(fleet)
-    yield from notes.put_all()
-    for group in range(2, 6):
-        yield from fleet.joined(group)
+    notes = yield from on_five_groups(fleet)
     yield from notes.check()
     directory = yield from fleet.operator.directory()
     shards = len(directory.shards)

@@ -4,7 +4,7 @@ from typing import Final
 
 from pnyx.lab.scenario import Script, Sleep
 from pnyx.lab.scenarios.fleet import manned
-from pnyx.lab.scenarios.sixty import sixty, sixty_scenario
+from pnyx.lab.scenarios.sixty import on_five_groups, sixty_scenario
 from pnyx.lab.stage import WorldStage
 
 SPAN_US: Final = 4_000_000
@@ -23,11 +23,7 @@ THINK_US: Final = 10_000
 def progress(stage: WorldStage) -> Script:
     """Only keys whose shards the sixth group never gets, on groups that give it some."""
     fleet = yield from manned(stage)
-    yield from fleet.join(1)
-    notes = sixty(fleet)
-    yield from notes.put_all()
-    for group in range(2, 6):
-        yield from fleet.joined(group)
+    notes = yield from on_five_groups(fleet)
     before = yield from fleet.operator.query()
     after = yield from fleet.join(6)
     yield from fleet.settled()

@@ -29,6 +29,16 @@ def sixty(fleet: Fleet, *, size: int = 5, lossy: bool = False) -> Notes:
     return Notes(Clerk(fleet, "client", lossy), keys_by_shard(KEYS, SHARDS), size=size)
 
 
+def on_five_groups(fleet: Fleet) -> Generator[Step, Any, Notes]:
+    """Return the keys, written while group 1 had all of them; four more have joined since."""
+    yield from fleet.join(1)
+    notes = sixty(fleet)
+    yield from notes.put_all()
+    for group in range(2, 6):
+        yield from fleet.joined(group)
+    return notes
+
+
 def shutdown_check(fleet: Fleet, notes: Notes, *others: int) -> Script:
     """Shut each of `others` in turn: some keys are read meanwhile, and none is wrong."""
     stage = fleet.stage
