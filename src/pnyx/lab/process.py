@@ -7,7 +7,7 @@ disk is lost in a crash.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from pnyx.consensus.formation import Formation, Formed
 from pnyx.consensus.membership import Membership
@@ -27,13 +27,10 @@ from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.owner import Identity
+from pnyx.storage.segment import SEGMENT_COUNT_MAX, SPACE_CHECK_MS
 from pnyx.transport.codec import FORMATION, BadParcel, Packet, Parcel
 from pnyx.transport.frames import BadFrame
 from pnyx.transport.lane import Lane
-
-SPACE_CHECK_MS: Final = 1_000
-SEGMENT_COUNT_MAX: Final = 6
-"""The log is compacted, tail included, rather than keep more segments than this."""
 
 
 class Process:

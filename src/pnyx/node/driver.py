@@ -24,6 +24,7 @@ from pnyx.replica.messages import Forward, ForwardReply, News, SnapshotChunk
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
 from pnyx.replica.roster import CONTROL, Missing, Roster
+from pnyx.storage.segment import SEGMENT_COUNT_MAX, SPACE_CHECK_MS
 from pnyx.storage.wal import GroupWrite
 from pnyx.transport.codec import FORMATION, Packet, Parcel
 from pnyx.transport.lane import Lane
@@ -33,10 +34,6 @@ BULK = engines.BULK | {Forward, ForwardReply, SnapshotChunk, News}
 """What can be large takes the bulk lane; all that elections and reads wait for, the other."""
 APPLIED_PER_TURN = 256
 """Entries applied in one turn, about: a long log must not hold up heartbeats."""
-SEGMENT_COUNT_MAX = 6
-"""The log is compacted, tail included, rather than keep more segments than this."""
-SPACE_CHECK_MS = 1_000
-"""How often the disk's free space is looked at."""
 
 
 def now() -> Now:

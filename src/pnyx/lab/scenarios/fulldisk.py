@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Final
 
 from pnyx.lab import disk
-from pnyx.lab.process import SPACE_CHECK_MS
 from pnyx.lab.stage import WorldStage
+from pnyx.storage.segment import SPACE_CHECK_MS
 
 CAPACITY_BYTES: Final = disk.CAPACITY_BYTES
 NOTICE_US: Final = SPACE_CHECK_MS * 1_000
