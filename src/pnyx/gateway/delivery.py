@@ -179,7 +179,9 @@ class Delivery:
         self._retry_at = 0.0
 
     def _wait(self) -> None:
-        """Finish if nothing is left, else park what is."""
+        """Finish if nothing is left that must be waited for, else park what is."""
+        if self._fan is not None and self._fan.may_end():
+            self._rest = []
         if not self._rest:
             self._finish()
         elif not self._lobby.parking.hold(self):

@@ -46,6 +46,10 @@ class Fan(Protocol):
         """A group did not serve all of its part: that will be cut again."""
         ...
 
+    def may_end(self) -> bool:
+        """Is what is there a reply, though something is left that must wait?"""
+        ...
+
     def result(self) -> Result:
         """Return the reply of the whole."""
         ...
@@ -77,6 +81,9 @@ class _Whole:
 
     def refused(self, part: c.AnyCommand) -> None:
         pass
+
+    def may_end(self) -> bool:
+        return False
 
     def result(self) -> Result:
         return self._result
@@ -163,6 +170,10 @@ class _Scan(_Whole):
     def refused(self, part: c.AnyCommand) -> None:
         del part
         self._is_narrow = True
+
+    def may_end(self) -> bool:
+        # The cursor says where to go on. Waiting for each shard that moves would take too long.
+        return self._steps > 0
 
     def took(self, _group: GroupId, part: c.AnyCommand, result: Result) -> c.AnyCommand | None:
         assert isinstance(part, c.Scan), "a scan stays one"
