@@ -22,6 +22,7 @@ DECISION_LINES_MAX = 60
 ENTRY_POINTS = {
     "pnyx.cli.entry", "pnyx.cli.pages", "pnyx.harness.nursery", "pnyx.harness.plugin",
     "pnyx.harness.simulation", "pnyx.harness.bench.onefile", "pnyx.redis",
+    "pnyx.redis.asyncio",
 }  # fmt: skip
 FOR_TESTS = {
     "pnyx.harness.disks", "pnyx.harness.witness",

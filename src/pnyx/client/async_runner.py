@@ -1,19 +1,17 @@
 """Runs commands for the tasks of an asyncio client: numbers first, then the courier."""
 
-import asyncio
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Self
 
 from pnyx.client.async_courier import Courier
+from pnyx.client.async_desk import Desk
 from pnyx.client.command import Command
-from pnyx.client.desk import ticks_ms, windows_full
 from pnyx.client.errand import Call, numbered
-from pnyx.client.ledger import OPEN, SESSIONS_MAX, Ledger
+from pnyx.client.ledger import SESSIONS_MAX
 from pnyx.client.pipeline import chunks
 from pnyx.client.settings import Settings
 from pnyx.errors import PnyxError
-from pnyx.transport.numbering import Number
 
 
 class Runner:
@@ -22,9 +20,7 @@ class Runner:
     def __init__(self, settings: Settings, courier: Courier, sessions_max: int) -> None:
         self.settings = settings
         self.courier = courier
-        self._ledger = Ledger(sessions_max)
-        self._changed = asyncio.Event()
-        self._is_opening = False
+        self._desk = Desk(sessions_max)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -52,49 +48,18 @@ class Runner:
             ends_s = monotonic() + self.settings.timeout_s
             wanted = self.settings.wanted(piece)
             try:
-                numbers = await self._take(wanted, ends_s) if wanted else []
+                numbers = await self._desk.take(wanted, ends_s, self._ask) if wanted else []
             except PnyxError as error:
                 return calls + [Call.failed(command, error) for command in piece]
             part, piece = numbered(piece, numbers if wanted else None)
             try:
-                await self.courier.carry_out(part, ends_s, self._ledger.ack)
+                await self.courier.carry_out(part, ends_s, self._desk.ack)
             finally:
-                self._ledger.settle(part, numbers)
-                self._tell()
+                self._desk.settle(part, numbers)
             calls += part
         return calls
 
-    async def _take(self, count: int, ends_s: float) -> list[Number]:
-        while True:
-            now_s, now_ms = monotonic(), ticks_ms()
-            missing = 0 if self._is_opening else self._ledger.missing(count, now_ms)
-            if missing:
-                await self._open(missing, ends_s)
-                continue
-            numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
-            if numbers:
-                return numbers
-            await self._wait(ends_s - now_s)
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError as error:
-            raise windows_full() from error
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def _open(self, count: int, ends_s: float) -> None:
-        asked_ms = ticks_ms()
-        self._is_opening = True
-        try:
-            calls, _rest = numbered([OPEN] * count, None)
-            await self.courier.carry_out(calls, ends_s, self._ledger.ack)
-            for call in calls:
-                self._ledger.opened(call.outcome(), asked_ms)
-        finally:
-            self._is_opening = False
-            self._tell()
+    async def _ask(self, reads: Sequence[Command], ends_s: float) -> list[Any]:
+        calls, _rest = numbered(reads, None)
+        await self.courier.carry_out(calls, ends_s, self._desk.ack)
+        return [call.outcome() for call in calls]

@@ -59,6 +59,10 @@ _AGAIN: Final = (
     ReadOnlyError, RedisClusterException, TryAgainError,
 )  # fmt: skip
 """After these nobody knows what became of a write: redis-py may have sent it several times."""
+NO_PIPELINES: Final = (
+    "pnyx.redis.RedisCluster has no pipelines: use pnyx.connect(...).pipeline(), or "
+    "pnyx.redis.Redis with a gateway port"
+)
 _EXPIRED: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
 
 
@@ -68,28 +72,23 @@ class OutcomeUnknown(Late):
     outcome: Outcome = "unknown"
 
 
-class _Numbered(str):
+class Numbered(str):
     """A command's name that carries its number through redis-py, down to the connection."""
 
     __slots__ = ("prefix",)
     prefix: Callable[[], bytes]
 
 
-class _Sequencing:
+class Prefixing:
     """What a connection of redis-py does besides: it says the number in front, in one piece."""
 
-    exec_name: _Numbered | None = None
+    exec_name: Numbered | None = None
     """EXEC's name for the transaction that goes over this connection now."""
 
     def pack_command(self, *words: Any) -> Any:
         pieces = super().pack_command(*words)  # type: ignore[misc]
         name = words[0]
-        return [name.prefix(), *pieces] if isinstance(name, _Numbered) else pieces
-
-    def send_command(self, *words: Any, **options: Any) -> None:
-        self.send_packed_command(  # type: ignore[attr-defined]
-            self.pack_command(*words), check_health=options.get("check_health", True)
-        )
+        return [name.prefix(), *pieces] if isinstance(name, Numbered) else pieces
 
     def pack_commands(self, commands: Any) -> Any:
         pieces: list[Any] = []
@@ -101,19 +100,62 @@ class _Sequencing:
         return [b"".join(pieces)]
 
 
+class _Sequencing(Prefixing):
+    """A blocking connection packs commands in another way, unless it is told not to."""
+
+    def send_command(self, *words: Any, **options: Any) -> None:
+        self.send_packed_command(  # type: ignore[attr-defined]
+            self.pack_command(*words), check_health=options.get("check_health", True)
+        )
+
+
 _KINDS: Final[dict[type, type]] = {}
 
 
+def teach(owner: Any, how: type[Prefixing]) -> None:
+    """Let a pool, or a cluster's node, make connections that say numbers: it has none yet."""
+    kind = owner.connection_class
+    if not issubclass(kind, Prefixing):
+        if kind not in _KINDS:
+            _KINDS[kind] = type(f"Sequencing{kind.__name__}", (how, kind), {})
+        owner.connection_class = _KINDS[kind]
+
+
 def _teach(pool: Any) -> None:
-    """Let the pool make connections that say numbers."""
-    kind = pool.connection_class
-    if issubclass(kind, _Sequencing):
-        return
-    if kind not in _KINDS:
-        _KINDS[kind] = type(f"Sequencing{kind.__name__}", (_Sequencing, kind), {})
-    pool.connection_class = _KINDS[kind]
-    # Connections that are there already would not say them.
-    pool.reset()
+    was = pool.connection_class
+    teach(pool, _Sequencing)
+    if pool.connection_class is not was:
+        # Connections that are there already would not say them.
+        pool.reset()
+
+
+def table_of(told: dict[str, Any]) -> Table:
+    """Return the table that redis-py's reply to COMMAND is."""
+    names = ("name", "arity", "flags", "first_key_pos", "last_key_pos", "step_count")
+    return Table([[one[name] for name in names] for one in told.values()])
+
+
+def is_numbered(table: Table, words: Sequence[Any]) -> bool:
+    """Is it a write that a session can have done once?"""
+    first = words[0].decode() if isinstance(words[0], bytes) else str(words[0])
+    if " " in first or first.upper() in OF_CONNECTIONS:
+        return False
+    try:
+        return table.command(tuple(words)).is_once
+    except (CrossSlot, TypeError, ValueError):
+        return False
+
+
+def named(name: Any, number: Number, ack: Callable[[Number], int]) -> Numbered:
+    """Return a command's name with its number; it is sent with what `ack` says then."""
+    found = Numbered(name.decode() if isinstance(name, bytes) else name)
+
+    def prefix() -> bytes:
+        words = (number.session, number.sequence, ack(number), number.deadline_ms)
+        return packed(("PNYX.SEQ", *words))
+
+    found.prefix = prefix
+    return found
 
 
 class _Once:
@@ -125,27 +167,11 @@ class _Once:
         self._desk = Desk(SESSIONS_MAX)
         self._table: Table | None = None
 
-    def command(self, words: Sequence[Any]) -> Command:
-        """Return what `words` are.
-
-        Raises:
-            CrossSlot: its keys do not share a slot.
-        """
+    def table(self) -> Table:
+        """Return what the nodes say of their commands, asked for once."""
         if self._table is None:
-            told = self._read("COMMAND").values()
-            names = ("name", "arity", "flags", "first_key_pos", "last_key_pos", "step_count")
-            self._table = Table([[one[name] for name in names] for one in told])
-        return self._table.command(tuple(words))
-
-    def numbers_it(self, words: Sequence[Any]) -> bool:
-        """Is it a write that a session can have done once?"""
-        first = words[0].decode() if isinstance(words[0], bytes) else str(words[0])
-        if " " in first or first.upper() in OF_CONNECTIONS:
-            return False
-        try:
-            return self.command(words).is_once
-        except (CrossSlot, TypeError, ValueError):
-            return False
+            self._table = table_of(self._read("COMMAND"))
+        return self._table
 
     @contextmanager
     def numbers(self, count: int) -> Iterator[list[Number]]:
@@ -156,16 +182,17 @@ class _Once:
         finally:
             self._desk.settle((), numbers)
 
-    def named(self, name: Any, number: Number) -> _Numbered:
+    def named(self, name: Any, number: Number) -> Numbered:
         """Return the command's name with its number."""
-        named = _Numbered(name.decode() if isinstance(name, bytes) else name)
+        return named(name, number, self._desk.ack)
 
-        def prefix() -> bytes:
-            ack = self._desk.ack(number)
-            return packed(("PNYX.SEQ", number.session, number.sequence, ack, number.deadline_ms))
-
-        named.prefix = prefix
-        return named
+    def once(self, words: Sequence[Any], plain: Callable[..., Any]) -> Any:
+        """Do one command, once if it writes."""
+        if not is_numbered(self.table(), words):
+            return plain(*words)
+        with self.numbers(1) as (number,):
+            name = self.named(words[0], number)
+            return self.tried(lambda: plain(name, *words[1:]))
 
     def tried(
         self,
@@ -231,13 +258,8 @@ class Redis(redis.Redis):
 
     def execute_command(self, *words: Any, **options: Any) -> Any:
         """Do a command, once if it writes."""
-        once = self._once
         plain = super().execute_command
-        if not once.numbers_it(words):
-            return plain(*words, **options)
-        with once.numbers(1) as (number,):
-            name = once.named(words[0], number)
-            return once.tried(lambda: plain(name, *words[1:], **options))
+        return self._once.once(words, lambda *sent: plain(*sent, **options))
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "Pipeline":  # noqa: FBT001, FBT002
         """Return a pipeline whose writes, or whose transaction, are done exactly once."""
@@ -250,7 +272,7 @@ class Pipeline(PlainPipeline):
     """redis-py's pipeline; `execute` has each write, or the transaction, done exactly once."""
 
     once: _Once
-    _exec: _Numbered | None = None
+    _exec: Numbered | None = None
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
         """Do what was queued; errors as redis-py raises them, and `OutcomeUnknown`."""
@@ -269,7 +291,8 @@ class Pipeline(PlainPipeline):
         return results
 
     def _transact(self, stack: list[Any], *, raise_on_error: bool) -> list[Any]:
-        commands = [self.once.command(words) for words, _ in stack]
+        table = self.once.table()
+        commands = [table.command(tuple(words)) for words, _ in stack]
         slots = {command.slot for command in commands if command.slot is not None}
         if len(slots) > 1:
             self.reset()
@@ -312,9 +335,10 @@ class Pipeline(PlainPipeline):
 
     def _pipe(self, stack: list[Any]) -> list[Any]:
         results: list[Any] = []
+        table = self.once.table()
         while len(results) < len(stack):
             rest = stack[len(results) :]
-            wanted = [self.once.numbers_it(words) for words, _ in rest]
+            wanted = [is_numbered(table, words) for words, _ in rest]
             if not any(wanted):
                 return results + self._plainly(rest)
             with self.once.numbers(sum(wanted)) as numbers:
@@ -338,7 +362,7 @@ class Pipeline(PlainPipeline):
             found = self._plainly([piece[at] for at in missing])
             for at, result in zip(missing, found, strict=True):
                 results[at] = result
-            missing = [at for at in missing if _is_open(results[at])]
+            missing = [at for at in missing if is_open(results[at])]
             return not missing
 
         self.once.tried(send, is_done=bool)
@@ -351,7 +375,8 @@ class Pipeline(PlainPipeline):
         return super().execute(raise_on_error=False)
 
 
-def _is_open(result: Any) -> bool:
+def is_open(result: Any) -> bool:
+    """Is what became of a pipeline's command still to be had by sending it again?"""
     if not isinstance(result, Exception) or isinstance(result, AuthenticationError):
         return False
     return isinstance(result, _AGAIN) or str(result).startswith("UNKNOWN PX0203 ")
@@ -378,13 +403,10 @@ class RedisCluster(redis.cluster.RedisCluster):
 
     def execute_command(self, *words: Any, **options: Any) -> Any:
         """Do a command, once if it writes."""
-        once = self._once
         plain = super().execute_command
-        if once is None or not once.numbers_it(words):
+        if self._once is None:
             return plain(*words, **options)
-        with once.numbers(1) as (number,):
-            name = once.named(words[0], number)
-            return once.tried(lambda: plain(name, *words[1:], **options))
+        return self._once.once(words, lambda *sent: plain(*sent, **options))
 
     def pipeline(self, *_given: Any, **_named: Any) -> NoReturn:
         """Refuse: redis-py sends the commands of a cluster's pipeline again one by one.
@@ -392,7 +414,4 @@ class RedisCluster(redis.cluster.RedisCluster):
         Raises:
             RedisClusterException: always; nothing was sent.
         """
-        raise RedisClusterException(
-            "pnyx.redis.RedisCluster has no pipelines: use pnyx.connect(...).pipeline(), or "
-            "pnyx.redis.Redis with a gateway port"
-        )
+        raise RedisClusterException(NO_PIPELINES)

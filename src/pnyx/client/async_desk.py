@@ -1,0 +1,71 @@
+"""Hands numbers out to the tasks of an asyncio client; who finds all windows full waits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Any, TypeAlias
+
+from pnyx.client.command import Command
+from pnyx.client.desk import ticks_ms, windows_full
+from pnyx.client.errand import Call
+from pnyx.client.ledger import OPEN, Ledger
+from pnyx.transport.numbering import Number
+
+Ask: TypeAlias = Callable[[Sequence[Command], float], Awaitable[list[Any]]]
+
+
+class Desk:
+    """The sessions of one asyncio client."""
+
+    def __init__(self, sessions_max: int) -> None:
+        self._ledger = Ledger(sessions_max)
+        self._changed = asyncio.Event()
+        self._is_opening = False
+
+    def ack(self, number: Number) -> int:
+        """Return what the session of `number` may acknowledge now."""
+        return self._ledger.ack(number)
+
+    async def take(self, count: int, ends_s: float, ask: Ask) -> list[Number]:
+        """Return numbers for 1 to `count` writes, whose client gives up at `ends_s`.
+
+        Raises:
+            Timeout: the windows stayed full. Nothing was sent.
+            Unavailable: no session could be opened. Nothing was sent.
+        """
+        while True:
+            now_s, now_ms = monotonic(), ticks_ms()
+            missing = 0 if self._is_opening else self._ledger.missing(count, now_ms)
+            if missing:
+                await self._open(missing, ends_s, ask)
+                continue
+            numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
+            if numbers:
+                return numbers
+            await self._wait(ends_s - now_s)
+
+    def settle(self, calls: Sequence[Call], numbers: Sequence[Number]) -> None:
+        """Take back the numbers of calls that are over, or given up."""
+        self._ledger.settle(calls, numbers)
+        self._tell()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError as error:
+            raise windows_full() from error
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _open(self, count: int, ends_s: float, ask: Ask) -> None:
+        asked_ms = ticks_ms()
+        self._is_opening = True
+        try:
+            for reply in await ask([OPEN] * count, ends_s):
+                self._ledger.opened(reply, asked_ms)
+        finally:
+            self._is_opening = False
+            self._tell()
