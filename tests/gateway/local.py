@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from machine.moving import changes_at, chunk_at
 from pnyx.consensus.ready import Entry, EntryKind
 from pnyx.gateway.server import Gateway
 from pnyx.ids import Epoch, GroupId, Index, NodeId, ShardId, Term
@@ -185,7 +186,7 @@ class LocalStore:
         self.tell(destination, MoveAccept(moving, epoch, self.owners[shard]))
         after = b""
         while after != COPIED:
-            chunk = source.chunk(moving, epoch, after, 1 << 20)
+            chunk = chunk_at(source, moving, epoch, after, 1 << 20)
             assert chunk is not None
             self.tell(destination, MoveChunk(moving, epoch, chunk))
             after = chunk.upto
@@ -196,7 +197,7 @@ class LocalStore:
         moving, epoch, frozen = self._moving
         assert isinstance(frozen, bytes)
         assert shard == moving
-        changes = self.groups[self.owners[shard]].changes(moving, epoch, 0, 1 << 20)
+        changes = changes_at(self.groups[self.owners[shard]], moving, epoch, 0, 1 << 20)
         assert changes is not None
         last = MoveActivate(moving, epoch, decode_frozen(frozen), changes)
         assert self.tell(GroupId(to), last) == ACTIVATED

@@ -14,6 +14,7 @@ from pnyx.machine.commands import AnyCommand, Batch, Sequenced
 from pnyx.machine.group import Group
 from pnyx.machine.holdings import COPIED, Holdings, Shard, hash_of
 from pnyx.machine.moves import (
+    Changes,
     Chunk,
     FoundShards,
     MoveAccept,
@@ -22,6 +23,10 @@ from pnyx.machine.moves import (
     MoveChanges,
     MoveChunk,
     MoveFreeze,
+    ReadChanges,
+    ReadChunk,
+    decode_changes,
+    decode_chunk,
     decode_frozen,
 )
 from pnyx.machine.moving import SHARDS
@@ -139,7 +144,7 @@ class Copying:
         """Read the next chunk at a replica of the source, and tell the destination."""
         group = self.source.behind if behind else self.source.group
         after = self.destination.shard(self.shard).cursor
-        chunk = group.chunk(self.shard, self.epoch, after, self.chunk_bytes)
+        chunk = chunk_at(group, self.shard, self.epoch, after, self.chunk_bytes)
         if chunk is not None:
             self.send(self.destination, MoveChunk(self.shard, self.epoch, chunk))
         return chunk
@@ -147,7 +152,7 @@ class Copying:
     def changes(self, *, behind: bool = False, bytes_max: int = 64) -> Result:
         group = self.source.behind if behind else self.source.group
         done = self.destination.shard(self.shard).changes
-        changes = group.changes(self.shard, self.epoch, done, bytes_max)
+        changes = changes_at(group, self.shard, self.epoch, done, bytes_max)
         if changes is None:
             return None
         return self.send(self.destination, MoveChanges(self.shard, self.epoch, changes))
@@ -161,7 +166,7 @@ class Copying:
         if not isinstance(frozen, bytes):
             return None
         done = self.destination.shard(self.shard).changes
-        changes = self.source.group.changes(self.shard, self.epoch, done, 1 << 20)
+        changes = changes_at(self.source.group, self.shard, self.epoch, done, 1 << 20)
         if changes is None:
             return None
         last = MoveActivate(self.shard, self.epoch, decode_frozen(frozen), changes)
@@ -174,6 +179,22 @@ class Copying:
                 return
             self.chunk()
         raise AssertionError("a copy comes to its end")
+
+
+def chunk_at(
+    group: Group, shard: ShardId, epoch: Epoch, after: bytes, bytes_max: int
+) -> Chunk | None:
+    """Return what a replica of the source answers who copies from there; None: not its move."""
+    told = group.read((ReadChunk(shard, epoch, after, bytes_max),), 0)
+    return decode_chunk(told[0]) if told and isinstance(told[0], bytes) else None
+
+
+def changes_at(
+    group: Group, shard: ShardId, epoch: Epoch, after: int, bytes_max: int
+) -> Changes | None:
+    """Return what a replica of the source tells of the change log; None: it cannot."""
+    told = group.read((ReadChanges(shard, epoch, after, bytes_max),), 0)
+    return decode_changes(told[0]) if told and isinstance(told[0], bytes) else None
 
 
 def serving(sides: tuple[Side, Side], shard: int) -> list[Side]:

@@ -10,6 +10,8 @@ from machine.moving import (
     FIRST,
     SHARD,
     Copying,
+    changes_at,
+    chunk_at,
     counted,
     key_in,
     rows_of,
@@ -41,6 +43,7 @@ from pnyx.machine.moves import (
 )
 from pnyx.machine.moving import ACTIVATED, NOT_YET, REJECTED, VOID
 from pnyx.machine.results import OK, Result, Values
+from pnyx.machine.rows import PREFIX_BYTES
 from pnyx.machine.slots import slot_of
 from pnyx.machine.transactions import COMMANDS
 
@@ -304,7 +307,7 @@ def test_a_copy_that_is_not_the_same_is_rejected_and_deleted() -> None:
     ):
         other = begun()
         other.copy_all()
-        changes = copying.source.group.changes(SHARD, FIRST, 0, 1)
+        changes = changes_at(copying.source.group, SHARD, FIRST, 0, 1)
         assert changes is not None
         last = MoveActivate(SHARD, FIRST, wrong, changes)
         assert other.destination.tell(last) == REJECTED
@@ -344,8 +347,8 @@ def test_what_the_destination_has_is_forgotten_and_the_rest_stays() -> None:
     assert copying.source.tell(MoveForget(SHARD, FIRST, 3)) == OK
     assert copying.source.tell(MoveForget(SHARD, FIRST, 2)) == OK
     assert copying.source.tell(MoveForget(SHARD, FIRST, 5)) == VOID
-    assert copying.source.group.changes(SHARD, FIRST, 2, 1 << 20) is None
-    left = copying.source.group.changes(SHARD, FIRST, 3, 1 << 20)
+    assert changes_at(copying.source.group, SHARD, FIRST, 2, 1 << 20) is None
+    left = changes_at(copying.source.group, SHARD, FIRST, 3, 1 << 20)
     assert left is not None
     assert (left.first, len(left.effects)) == (4, 1)
 
@@ -374,14 +377,15 @@ def test_rows_and_changes_of_a_leaving_shard_are_read_as_commands() -> None:
     chunk, changes = (source.read(each) for each in reads)
     assert isinstance(chunk, bytes)
     assert isinstance(changes, bytes)
-    assert decode_chunk(chunk) == source.group.chunk(SHARD, FIRST, b"", 64)
-    assert decode_changes(changes) == source.group.changes(SHARD, FIRST, 0, 64)
-    assert len(decode_changes(changes).effects) == 1
+    rows = decode_chunk(chunk).rows
+    held = rows_of(source.group, SHARD)
+    assert list(rows) == [(key[PREFIX_BYTES:], row) for key, row in held]
+    assert decode_changes(changes).effects == (rows,)
 
 
 def test_a_read_that_wants_no_bytes_gets_a_row_all_the_same() -> None:
     copying = begun()
-    chunk = copying.source.group.chunk(SHARD, FIRST, b"", 0)
+    chunk = chunk_at(copying.source.group, SHARD, FIRST, b"", 0)
     assert chunk is not None
     assert len(chunk.rows) == 1
 
@@ -471,7 +475,7 @@ def test_an_entry_is_one_change_of_each_shard_that_it_changed() -> None:
     key = key_in(SHARD, 7)
     copying.source.tell(c.Set(key, b"1"), c.Get(key), c.IncrBy(key, 1), c.Del((key_in(SHARD),)))
     copying.source.tell(c.Get(key), c.Set(key_in(OTHER), b"elsewhere"))
-    changes = copying.source.group.changes(SHARD, FIRST, 0, 1 << 20)
+    changes = changes_at(copying.source.group, SHARD, FIRST, 0, 1 << 20)
     assert changes is not None
     assert [len(effects) for effects in changes.effects] == [2]
 

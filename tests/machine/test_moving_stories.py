@@ -24,7 +24,7 @@ from machine.moving import (
     sides,
 )
 from pnyx.ids import ShardId
-from pnyx.machine import commands as c, group, moving
+from pnyx.machine import commands as c, moving
 from pnyx.machine.commands import AnyCommand, Expiry
 from pnyx.machine.holdings import WRONG_SHARD, Holdings, Phase, Shard
 from pnyx.machine.keyspace import Keyspace
@@ -220,7 +220,7 @@ def _leave_sessions(patch: pytest.MonkeyPatch) -> None:
             return None
         return structs.replace(chunk, rows=tuple(row for row in chunk.rows if row[0][0] == 1))
 
-    patch.setattr(group, "chunk_of", chunk_of)
+    patch.setattr(moving, "chunk_of", chunk_of)
 
 
 def _take_older_views(patch: pytest.MonkeyPatch) -> None:

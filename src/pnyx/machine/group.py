@@ -16,13 +16,12 @@ import msgspec
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Entry, EntryKind, Mark
-from pnyx.ids import Epoch, GroupId, ShardId
+from pnyx.ids import GroupId, ShardId
 from pnyx.machine.commands import AnyCommand, Batch
 from pnyx.machine.holdings import Shard
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine
-from pnyx.machine.moves import Changes, Chunk
-from pnyx.machine.moving import changes_of, chunk_of, done_where_held, told_where_held
+from pnyx.machine.moving import done_where_held, told_where_held
 from pnyx.machine.results import Result
 from pnyx.machine.rows import (
     KIND_META,
@@ -156,17 +155,6 @@ class Group:
         """Return what is here of a shard as applied; None if this group has all there is."""
         holdings = self._keyspace.holdings
         return None if holdings is None else holdings.known(shard)
-
-    def chunk(self, shard: ShardId, epoch: Epoch, after: bytes, bytes_max: int) -> Chunk | None:
-        """Return rows of a leaving shard behind the cursor `after`, about `bytes_max` bytes.
-
-        None if no such move is under way in the applied state.
-        """
-        return chunk_of(self._keyspace, shard, epoch, after, bytes_max)
-
-    def changes(self, shard: ShardId, epoch: Epoch, after: int, bytes_max: int) -> Changes | None:
-        """Return changes of a leaving shard behind the number `after`, about `bytes_max` bytes."""
-        return changes_of(self._keyspace, shard, epoch, after, bytes_max)
 
     # Snapshots.
 
