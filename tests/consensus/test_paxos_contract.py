@@ -101,6 +101,26 @@ def test_a_long_suffix_comes_page_by_page_and_is_adopted_whole() -> None:
     assert [terms(world[n]) for n in (1, 3)] == [[1, 2, 2, 2, 2]] * 2
 
 
+def test_a_suffix_that_takes_longer_than_a_timeout_is_fetched_in_one_ballot() -> None:
+    # Seed 5081 of the swarm: links of 25 ms and pages of two entries. Nobody else stood, for a
+    # candidate is happy; and it began anew at each timeout.
+    world = holding((1, [1]), (1, [1] * 60), (1, [1] * 60), settings=ONE_BY_ONE)
+    world[1].campaign(world.now_ms)
+    term, began_ms = world[1].term, world.now_ms
+    while world[1].role is not Role.LEADER:
+        world.advance(25)
+        world.take_all()
+        while sum(world.sync(number) for number in (1, 2, 3)):
+            pass
+        for _ in range(len(world.flights)):
+            world.deliver(world.flights.popleft())
+        for member in world.running:
+            member.core.tick(world.now_ms)
+        assert world.now_ms - began_ms < 10_000, "nobody ever leads"
+    assert world[1].term == term
+    assert world.now_ms - began_ms > world.settings.election_ms_max
+
+
 def test_a_promise_of_an_earlier_ballot_is_not_counted() -> None:
     world = PaxosWorld(3)
     late: list[Flight] = []

@@ -59,7 +59,9 @@ def on_promise(paxos: MultiPaxosState, sender: NodeId, message: Promise) -> None
         base = log.last_index if alike else paxos.commit_index
         best = paxos.best = Suffix(sender, message.accepted, message.last_index, base)
     if best is not None and best.node == sender:
-        best.extend(message.previous_index, message.entries)
+        if best.extend(message.previous_index, message.entries):
+            # Over slow links a log takes longer than a timeout; begun anew, it would for ever.
+            paxos.election_deadline_ms = paxos.now_ms + paxos.election_ms
         if not best.is_whole and message.entries:
             _ask_one(paxos, sender)
     _count(paxos)

@@ -39,10 +39,12 @@ class Suffix:
         """Is all of it here?"""
         return self.end == self.last_index
 
-    def extend(self, previous_index: Index, entries: Sequence[Entry]) -> None:
-        """Add a page that follows what is here; any other is an old one."""
-        if previous_index == self.end:
-            self.entries.extend(entries)
+    def extend(self, previous_index: Index, entries: Sequence[Entry]) -> bool:
+        """Add a page if it follows what is here, else it is an old one; return whether it does."""
+        if previous_index != self.end:
+            return False
+        self.entries.extend(entries)
+        return bool(entries)
 
     @property
     def membership(self) -> Membership | None:
