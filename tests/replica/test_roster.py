@@ -286,6 +286,24 @@ def test_a_retired_group_is_destroyed_where_it_was() -> None:
     assert GroupId(3) not in nodes.roster(3).replicas
 
 
+def test_who_waits_at_a_group_that_turns_out_to_be_gone_may_ask_the_others() -> None:
+    nodes = founded()
+    joined(nodes, 3, 3, 2)
+    settle_moves(nodes)
+    nodes.part(3)
+    nodes.submit(1, 0, "leave", Leave((GroupId(3),)))
+    settle_moves(nodes)
+    nodes.submit(1, 0, "retire", Retire(GroupId(3)))
+    nodes.advance(5_000)
+    nodes.submit(3, 3, "read", Get(b"k"))
+    assert nodes.nodes[3].told("read") is None, "it has no leader, and waits"
+    nodes.heal()
+    nodes.advance(1_000)
+    assert GroupId(3) not in nodes.roster(3).replicas
+    # Not that the node is shutting down: it is not, and others have the key.
+    assert nodes.nodes[3].told("read") == Done((WRONG_SHARD,))
+
+
 def test_a_node_that_a_leader_counts_in_starts_a_replica() -> None:
     nodes = founded()
     joined(nodes, 3, 3, 2)

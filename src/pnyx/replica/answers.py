@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pnyx.machine.holdings import WRONG_SHARD
 from pnyx.machine.results import Result
 from pnyx.replica.counters import Counters
 from pnyx.replica.effects import Outbound
@@ -43,6 +44,13 @@ class Answers:
         """Answer all of `requests` alike."""
         for request in requests:
             self.give(request, answer)
+
+    def leave(self, requests: Sequence[Request], *, is_gone: bool) -> None:
+        """Nothing of `requests` was done: the node stops, or the whole group `is_gone`."""
+        for request in requests:
+            # Of a group that is gone others have the shards: whoever asked can ask them.
+            served_elsewhere = Done((WRONG_SHARD,) * len(request.commands))
+            self.give(request, served_elsewhere if is_gone else NotDone(Reason.STOPPING))
 
     def give_results(self, requests: Sequence[Request], values: Sequence[Result]) -> None:
         """Answer `requests` with the results of their commands, which lie one after another."""

@@ -216,15 +216,15 @@ class Replica:
         self._members.change(change, ticket, now)
         self._look(now)
 
-    def stop(self) -> None:
-        """The node stops: whoever still waits is told what can be told."""
+    def stop(self, *, is_gone: bool = False) -> None:
+        """The node stops, or the group `is_gone`: whoever still waits is told what can be told."""
         for proposal in self._proposals.all_unknown():
             self._answers.give_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(1 << 62):
             self._answers.give(request, Unknown())
         unstarted = [*self._writes, *self._parking.take_all(), *self._reads.take_all()]
         self._writes = []
-        self._answers.give_all(unstarted, NotDone(Reason.STOPPING))
+        self._answers.leave(unstarted, is_gone=is_gone)
         self._members.stop()
         self._upkeep.sender.stop_all()
 

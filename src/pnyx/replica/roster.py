@@ -455,7 +455,7 @@ class Roster:
             self._dirty[group] = None
         for group in sorted(atlas.retired & self.replicas.keys()):
             replica = self.replicas.pop(group)
-            replica.stop()
+            replica.stop(is_gone=True)
             # What it still wants to write and flush has nowhere to go any more.
             effects = replica.effects(now)
             if effects is not None:
