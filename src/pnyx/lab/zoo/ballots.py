@@ -19,6 +19,7 @@ from pnyx.consensus.multipaxos.suffix import Suffix
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.zoo.mutant import Mutant, Patch, Patches, mutant
+from pnyx.lab.zoo.reads import read_at_once
 
 _paxos = partial(mutant, consensus=EngineName.MULTIPAXOS)
 
@@ -200,6 +201,28 @@ def _half_prepared() -> Patches:
     return [Patch(Suffix, "is_whole", property(lambda _suffix: True))]
 
 
+@_paxos(
+    "H14-read-before-the-adopted-log-is-chosen",
+    story="A new leader answers reads before the log that it adopted is chosen in its ballot. It "
+    "does not know yet what its predecessor told clients, so acknowledged writes are missing.",
+    seen="etcd #7331, on the other engine",
+    caught_by=("reads_are_current",),
+)
+def _read_before_chosen() -> Patches:
+    return read_at_once()
+
+
+@_paxos(
+    "H15-promises-by-the-candidates-own-members",
+    story="A candidate counts promises by the members that its own old log knows, not by those at "
+    "the end of the log it adopts: a quorum of voters that were replaced proves nothing.",
+    seen="the stop-sign rule of omnipaxos, left out",
+    caught_by=("highest_accepted", "leader_completeness", "committed_stays", "one_leader_per_term"),
+)
+def _promises_by_old_members() -> Patches:
+    return [Patch(election, "_membership", lambda paxos: paxos.log.membership)]
+
+
 MUTANTS: Final[tuple[Mutant, ...]] = (
     _promise_not_durable,
     _accepting_promises_nothing,
@@ -212,4 +235,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _chosen_change_forgotten,
     _acceptances_added,
     _half_prepared,
+    _read_before_chosen,
+    _promises_by_old_members,
 )

@@ -9,6 +9,7 @@ from typing import Final
 from pnyx.consensus.member import leading
 from pnyx.consensus.member.progress import Progress
 from pnyx.consensus.member.reads import Reads as RaftReads, Ticket
+from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.quorum import reached
 from pnyx.consensus.raft import leader
 from pnyx.consensus.raft.state import RaftState
@@ -35,6 +36,18 @@ def _leased(holds: Callable[[RaftState], bool]) -> Patch:
     return Patch(leading, "confirm_reads", confirm_reads)
 
 
+def read_at_once() -> Patches:
+    """Let a leader answer reads whatever it knows of what is committed."""
+
+    def read(member: MemberState, ticket: Ticket) -> None:
+        if member.role is Role.LEADER:
+            member.reads.gather(ticket, member.now_ms + member.settings.election_ms_min)
+        else:
+            member.reads.answer(ticket, None)
+
+    return [Patch(leading, "read", read)]
+
+
 @mutant(
     "D1-read-before-own-commit",
     story="A new leader answers reads before an entry of its own term is committed. It does not "
@@ -43,13 +56,7 @@ def _leased(holds: Callable[[RaftState], bool]) -> Patch:
     caught_by=("reads_are_current",),
 )
 def _read_before_own_commit() -> Patches:
-    def read(raft: RaftState, ticket: Ticket) -> None:
-        if raft.role is Role.LEADER:
-            raft.reads.gather(ticket, raft.now_ms + raft.settings.election_ms_min)
-        else:
-            raft.reads.answer(ticket, None)
-
-    return [Patch(leading, "read", read)]
+    return read_at_once()
 
 
 @mutant(
