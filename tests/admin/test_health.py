@@ -165,10 +165,15 @@ def test_a_leader_that_was_not_asked_is_found_by_what_its_followers_say(
 # Several groups.
 
 
-def of_groups(label: str, me: int, led: dict[int, int], shards: int = 4) -> Asked:
-    """What a node says of a cluster with two groups; `led`: who leads each, 0 the controller."""
+def of_groups(
+    label: str, me: int, led: dict[int, int], shards: int = 4, third: tuple[int, ...] = (3, 3, 3)
+) -> Asked:
+    """What a node says of a cluster with two groups.
+
+    `led`: who leads each, 0 the controller; `third`: who votes there besides nodes 1 and 2.
+    """
     controller, *groups = (
-        ReportedGroup(group, led.get(group), 1, group in led, (1, 2, 3), shards)
+        ReportedGroup(group, led.get(group), 1, group in led, (1, 2, third[group]), shards)
         for group in (0, 1, 2)
     )
     owners = (1, 1, 1, 1, 2, 2, 2, 2)
@@ -203,6 +208,15 @@ def test_each_group_has_a_leader_of_its_own() -> None:
     seen = judge([of_groups(f"n{n}", n, {0: 3, 1: 1, 2: 2}) for n in (1, 2, 3)])
     assert seen.word is Word.HEALTHY
     assert seen.leaders == ((0, "n3"), (1, "n1"), (2, "n2"))
+
+
+@pytest.mark.parametrize("third", [(33, 3, 3), (3, 3, 33)])
+def test_a_wiped_node_is_not_healthy_before_it_has_its_place_in_every_group(
+    third: tuple[int, ...],
+) -> None:
+    led = {0: 1, 1: 1, 2: 2}
+    seen = judge([of_groups(f"n{n}", n, led, third=third) for n in (1, 2, 3)])
+    assert seen.word is Word.DEGRADED
 
 
 RACE = """

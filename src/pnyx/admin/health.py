@@ -235,8 +235,11 @@ def judge(asked: Sequence[Asked]) -> Health:
     slots = _slots_served(asked, led)
     silent = {one.label for one in asked if one.report is None}
     spare = [_spare(*each, silent) for each in led.values()]
+    # Who came back as another node gets its place in one group after the other.
+    answer = {one.report.me for one in asked if one.report is not None}
+    is_manned = all(answer.issuperset(group.voters) for _, group in led.values())
     return Health(
-        word=_word(slots, is_whole=not down and CONTROLLER in led),
+        word=_word(slots, is_whole=not down and CONTROLLER in led and is_manned),
         leader=None if leader is None else leader.label,
         up=tuple(up),
         down=tuple(down),
