@@ -8,7 +8,7 @@ from pnyx.replica.effects import Now
 from pnyx.replica.envoy import RETRY_MS, Envoy
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply
-from pnyx.replica.requests import Elsewhere, Request
+from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Request
 
 ONE, TWO, THREE = map(NodeId, (1, 2, 3))
 BOOT: Final = 7
@@ -52,3 +52,25 @@ def test_a_leader_that_is_no_founding_member_is_asked_if_it_is_linked() -> None:
     ((_, number),) = asked(envoy, now)
     envoy.step(TWO, ForwardReply(BOOT, number, Elsewhere(replacement)), now)
     assert [to for to, _ in asked(envoy, now)] == [replacement]
+
+
+def test_a_group_whose_disks_were_all_replaced_is_found_at_whoever_is_linked() -> None:
+    envoy = Envoy(NodeId(9), BOOT, (ONE, TWO, THREE), ReplicaLimits())
+    stranger, member, leader = map(NodeId, (4, 5, 6))
+    for node in (stranger, member, leader):
+        envoy.met(node)
+    now = Now(1_000, 0)
+    envoy.submit((Request("ticket", (Get(b"key"),), by_log=False, forward=True),), now)
+    ((first, number),) = asked(envoy, now)
+    assert first == stranger
+    envoy.step(first, ForwardReply(BOOT, number, NotDone(Reason.NO_QUORUM)), now)
+    later = Now(now.mono_ms + RETRY_MS, 0)
+    envoy.tick(later)
+    ((second, number),) = asked(envoy, later)
+    envoy.step(second, ForwardReply(BOOT, number, Elsewhere(leader)), later)
+    ((third, number),) = asked(envoy, later)
+    assert (second, third) == (member, leader)
+    envoy.step(third, ForwardReply(BOOT, number, Done((b"v",))), later)
+    effects = envoy.effects(later)
+    assert effects is not None
+    assert effects.answers == [("ticket", Done((b"v",)))]

@@ -11,7 +11,7 @@ from pnyx.machine.moves import FoundShards
 from pnyx.machine.results import OK
 from pnyx.machine.slots import slot_of
 from pnyx.replica.changes import Remove
-from pnyx.replica.effects import Now
+from pnyx.replica.effects import Now, Outbound
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, Join as AskToJoin, News
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
@@ -331,6 +331,22 @@ def test_a_node_that_left_a_group_asks_those_that_are_in_it() -> None:
     nodes.submit(3, 1, "get", Get(key))
     assert nodes.nodes[3].told("set") == Done((OK,))
     assert nodes.nodes[3].told("get") == Done((b"v",))
+
+
+def test_a_node_that_left_a_group_does_not_hold_what_others_ask_it_of_that_group() -> None:
+    # It was parked until its time was over: nobody tells a retired replica who leads.
+    nodes = founded()
+    leader = nodes.roster(1).replicas[ONE]
+    leader.change_members(Remove(NodeId(3)), "removed", nodes.now)
+    nodes.roster(1).touched(ONE)
+    nodes.advance(1_000)
+    roster = nodes.roster(3)
+    roster.heard(NodeId(9), nodes.now.wall_ms)
+    asked = Forward(7, 1, (Get(key_of(nodes, 1)),), by_log=False)
+    roster.step(ONE, NodeId(9), asked, nodes.now)
+    sent = [each for _, effects in roster.effects(nodes.now) for each in effects.send]
+    turned_away = ForwardReply(7, 1, NotDone(Reason.NO_QUORUM))
+    assert Outbound(NodeId(9), turned_away) in sent
 
 
 def test_a_newcomer_without_a_place_in_a_group_asks_those_that_have_one() -> None:

@@ -2,7 +2,7 @@
 
 An envoy promises what a replica promises of its forwards: one answer, once; parked and bounded as
 long as nobody was asked; unknown when a member that was asked falls silent. It knows a group by its
-members alone, and learns who leads by asking: a member that does not lead says `Elsewhere`.
+founding members alone, and learns who leads by asking: one that does not lead says `Elsewhere`.
 
 The owner turns it like a replica: calls, then `effects` until there are none, `tick` when
 `deadline_ms` has come.
@@ -43,7 +43,7 @@ class Envoy:
         self._forwards = Forwards(boot)
         self._parking = Parking(limits.parked_bytes)
         self._members: tuple[NodeId, ...] = ()
-        self._linked: set[NodeId] = set()
+        self._linked: dict[NodeId, None] = {}
         self._leader: NodeId | None = None
         """Who a member said leads; perhaps not any more."""
         self._turn = 0
@@ -103,13 +103,12 @@ class Envoy:
 
     def met(self, node: NodeId) -> None:
         """A link to `node` is up."""
-        self._linked.add(node)
-        if node in self._members:
-            self._retry_ms = 0
+        self._linked[node] = None
+        self._retry_ms = 0
 
     def link_lost(self, node: NodeId) -> None:
         """A link to `node` broke: what it was asked is unknown."""
-        self._linked.discard(node)
+        self._linked.pop(node, None)
         self._doubt(node)
         for request in self._forwards.link_lost(node):
             self._answers.give(request, Unknown())
@@ -187,13 +186,17 @@ class Envoy:
         """Return whom to ask: who leads, if that is known, else one after the other."""
         if self._leader in self._linked and not request.stale:
             return self._leader
-        count = len(self._members)
-        for step in range(count):
-            node = self._members[(self._turn + step) % count]
-            if node in self._linked:
-                self._turn = (self._turn + step) % count
-                return node
-        return None
+        some = self._candidates()
+        return some[self._turn % len(some)] if some else None
+
+    def _candidates(self) -> list[NodeId]:
+        """Return whom there is to ask, those first who should know."""
+        if not self._members:
+            return []
+        members = [node for node in self._members if node in self._linked]
+        # Disks may be replaced until no founding member is left, and its successors have other ids.
+        # Who has no replica of the group says so at once.
+        return members + [node for node in self._linked if node not in self._members]
 
     def _may_lead(self, node: NodeId) -> bool:
         # Members are known as the group was founded. Who came into the place of a lost disk since
@@ -204,7 +207,8 @@ class Envoy:
         """`node` did not help: ask another one next."""
         if self._leader == node:
             self._leader = None
-        if self._members and self._members[self._turn % len(self._members)] == node:
+        some = self._candidates()
+        if some and some[self._turn % len(some)] == node:
             self._turn += 1
 
     def _park(self, request: Request) -> None:

@@ -165,7 +165,7 @@ class Roster:
         envoy = self._envoys.get(group)
         if kind is ForwardReply and envoy is not None and message.boot == envoy.boot:
             envoy.step(sender, message, now)
-        elif replica is None:
+        elif replica is None or (kind is Forward and self._member(group) is None):
             self._turn_away(group, sender, message)
             return
         else:
@@ -420,7 +420,7 @@ class Roster:
             self._left.append((group, effects))
 
     def _turn_away(self, group: GroupId, sender: NodeId, message: Any) -> None:
-        """Somebody speaks to a replica that is not here."""
+        """Somebody speaks to a replica that is not here, or asks one that is no member."""
         if isinstance(message, Forward):
             answer = ForwardReply(message.boot, message.number, NotDone(Reason.NO_QUORUM))
             self._left.append((group, Effects(send=[Outbound(sender, answer)])))
