@@ -137,7 +137,7 @@ def test_a_commit_that_comes_too_late_changes_nothing(files: PnyxFileSystem, pla
     path = f"{place}/file"
     files.pipe_file(path, OLD)
     permit = files.store.begin(path)
-    files.store.chunks.write(permit.file_id, 0, [b"late"])
+    files.store.chunks.write(permit.file_id, 0, b"late")
     # What thirty minutes do.
     files.runner.one(Command(("DEL", permit_key(place, permit.file_id)), place, writes=False))
     with pytest.raises(CommitTooLate):
@@ -171,7 +171,7 @@ def test_what_nothing_names_goes_at_the_second_look_an_hour_later(
 ) -> None:
     files.pipe_file(f"{place}/file", OLD)
     permit = files.store.begin(f"{place}/dead")
-    files.store.chunks.write(permit.file_id, 0, [b"orphan"])
+    files.store.chunks.write(permit.file_id, 0, b"orphan")
     assert Check(files.runner).run(collect_orphans=True).collected == 0
     assert files.store.chunks.count(permit.file_id, 1) == 1
     monkeypatch.setattr(orphans, "APART_MS", 0)

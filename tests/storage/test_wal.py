@@ -200,6 +200,20 @@ def test_after_large_batches_the_next_segment_is_reserved_and_holds_what_is_writ
     assert recovered.groups[ONE].entries == large + small
 
 
+def test_a_few_large_batches_among_many_small_ones_are_most_of_the_bytes(tmp_path: Path) -> None:
+    files = _Watched(tmp_path / "wal")
+    settings = WalSettings(segment_bytes=1 << 20, first_segment_bytes=1 << 20)
+    log, _ = Wal.open(files, IDENTITY, settings, {}, nonces(1))
+    for index in range(1, 41):
+        log.append([write(1, entry(index))])
+    log.make_spare()
+
+    log.append([write(1, entry(41, payload=bytes(8 * BULKY_BYTES)))])
+    log.make_spare()
+
+    assert files.reserved == [False, False, True]
+
+
 def test_a_destroyed_group_binds_whoever_recreates_it() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)

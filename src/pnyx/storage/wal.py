@@ -30,7 +30,7 @@ from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 SPARE_AFTER_BYTES: Final = 256 * 1024
 """A segment this full is in use, so the next one is made ahead; an idle node keeps only one."""
 BULKY_BYTES: Final = 32 * 1024
-"""With batches that large on the average, the next segment's zeros cost more than they save."""
+"""With most bytes in batches this large, the next segment's zeros cost more than they save."""
 WRITE_BYTES_MAX: Final = 256 * 1024
 """A batch up to this is copied to the page cache in a fraction of a millisecond."""
 RESERVE_SEGMENTS: Final = 4
@@ -86,7 +86,8 @@ class _Segment:
     file: OpenFile
     offset: int
     """Where the next batch goes."""
-    batches: int = 1
+    squares: int
+    """Of its batches' sizes, summed: a batch counts by its bytes."""
 
 
 class _Spare(NamedTuple):
@@ -239,8 +240,7 @@ class Wal:
             if not fits:
                 checkpoint = encode_checkpoint(self._groups, self._formed)
                 self._apply(writes, formed, destroyed, active.sequence + 1)
-                sequence = active.sequence + 1
-                self._written_bytes = self._switch(sequence, checkpoint, body, count)
+                self._written_bytes = self._switch(active.sequence + 1, checkpoint, body, count)
                 return None
             self._apply(writes, formed, destroyed, active.sequence)
             batch, self._chain = segments.encode_batch(
@@ -251,7 +251,7 @@ class Wal:
             raise self._fail("the write-ahead log cannot be written", error) from error
         self._written_bytes = needed
         active.offset += needed
-        active.batches += 1
+        active.squares += needed * needed
         self._number += 1
         self.counters.syncs += 1
         self.counters.bytes += needed
@@ -327,10 +327,9 @@ class Wal:
 
     def low_space(self) -> bool:
         """Is there too little disk space to take new entries?"""
+        some = RESERVE_SEGMENTS * self._settings.segment_bytes
         reserve = self._settings.reserve_bytes
-        if reserve is None:
-            reserve = RESERVE_SEGMENTS * self._settings.segment_bytes
-        return self._no_room or self._files.free_bytes() < reserve
+        return self._no_room or self._files.free_bytes() < (some if reserve is None else reserve)
 
     def close(self) -> None:
         """Give the file back. Everything acknowledged is durable already."""
@@ -384,13 +383,14 @@ class Wal:
         if self._active is not None:
             self._active.file.close()
             self._closed.append(self._active.sequence)
-        self._active = _Segment(sequence, spare.size, nonce, file, BLOCK_BYTES + len(batch))
+        size = len(batch)
+        self._active = _Segment(sequence, spare.size, nonce, file, BLOCK_BYTES + size, size * size)
         self._number += 1
         self._chain = chain
         self.counters.syncs += 1
-        self.counters.bytes += len(batch)
+        self.counters.bytes += size
         self.counters.segments += 1
-        return len(batch)
+        return size
 
     def _take_spare(self, needed: int, sequence: int) -> _Spare:
         spare = self._spare
@@ -402,7 +402,7 @@ class Wal:
         return self._made(f"{sequence:012d}{_SPARE_SUFFIX}", size)
 
     def _made(self, name: str, size: int) -> _Spare:
-        bulky = self._active and self._active.offset >= BULKY_BYTES * self._active.batches
+        bulky = self._active and self._active.squares >= BULKY_BYTES * self._active.offset
         self._files.create(name, size, reserved=bool(bulky))
         return _Spare(name, size)
 

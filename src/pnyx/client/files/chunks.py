@@ -1,7 +1,6 @@
 """A file's chunks: written before any manifest names them, never changed, and let go in the end."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -14,9 +13,7 @@ from pnyx.client.files.names import chunk_key
 from pnyx.client.runner import Runner
 
 AT_ONCE: Final = 8
-"""Chunks that are on their way together: 2 MiB of memory."""
-WRITERS: Final = 4
-"""Threads that write them: together they fill an entry of the log, which takes 1 MiB."""
+"""Chunks that are fetched together: 2 MiB of memory."""
 TOLD_AT_ONCE: Final = 500
 """Chunks that are counted, deleted or let go in one step."""
 GRACE_MS: Final = 600_000
@@ -29,20 +26,10 @@ class Chunks:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def write(self, file_id: bytes, first: int, contents: Sequence[bytes | memoryview]) -> None:
-        """Store chunks from number `first` on; each is durable when this returns."""
-
-        def write_one(place: int) -> None:
-            number = first + place
-            value = encode_chunk(file_id, number, contents[place])
-            self._runner.one(commands.set(chunk_key(file_id, number), value))
-
-        if len(contents) == 1:
-            write_one(0)
-        elif contents:
-            # A chunk is as much as one connection sends before it waits for the answer.
-            with ThreadPoolExecutor(WRITERS, thread_name_prefix="pnyx-chunks") as threads:
-                list(threads.map(write_one, range(len(contents))))
+    def write(self, file_id: bytes, number: int, content: bytes | memoryview) -> None:
+        """Store a chunk; it is durable when this returns."""
+        value = encode_chunk(file_id, number, content)
+        self._runner.one(commands.set(chunk_key(file_id, number), value))
 
     def read(self, file_id: bytes, first: int, last: int, path: str) -> Iterator[memoryview]:
         """Yield the contents of chunks `first` to `last`, not included, in order.

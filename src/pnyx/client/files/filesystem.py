@@ -16,11 +16,11 @@ from weakref import finalize
 
 from fsspec.spec import AbstractFileSystem
 
-from pnyx.client.files.chunks import AT_ONCE
 from pnyx.client.files.formats import Kind, Manifest
 from pnyx.client.files.names import ROOT, cleaned, parent_of
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import PnyxFile
+from pnyx.client.files.upload import Upload
 from pnyx.client.runner import Runner
 from pnyx.client.settings import TIMEOUT_S_DEFAULT, settled
 from pnyx.client.url import PORT_DEFAULT, SCHEME
@@ -178,16 +178,12 @@ class PnyxFileSystem(AbstractFileSystem):
             self.makedirs(target, exist_ok=True)
             return
         permit = self.store.begin(target)
-        contents = self.store.chunks.read(manifest.id, 0, manifest.chunk_count, source)
-        piece: list[bytes | memoryview] = []
-        first = 0
-        for content in contents:
-            piece.append(content)
-            if len(piece) == AT_ONCE:
-                self.store.chunks.write(permit.file_id, first, piece)
-                first += len(piece)
-                piece = []
-        self.store.chunks.write(permit.file_id, first, piece)
+        upload = Upload(self.store.chunks, permit.file_id)
+        try:
+            for content in self.store.chunks.read(manifest.id, 0, manifest.chunk_count, source):
+                upload.put(content)
+        finally:
+            upload.finish()
         self.store.commit(permit, manifest.size, moved_from=options.get("moved_from"))
 
     def mv(

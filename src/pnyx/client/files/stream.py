@@ -1,5 +1,6 @@
 """An open file: written chunk by chunk, and there when it is closed; or read piece by piece."""
 
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,12 +10,14 @@ from pnyx.client.files.chunks import AT_ONCE
 from pnyx.client.files.formats import CHUNK_BYTES, Manifest
 from pnyx.client.files.quota import Quota
 from pnyx.client.files.store import Permit, Store
+from pnyx.client.files.upload import Upload
+from pnyx.errors import PnyxError
 
 if TYPE_CHECKING:
     from pnyx.client.files.filesystem import PnyxFileSystem
 
 BLOCK_BYTES: Final = AT_ONCE * CHUNK_BYTES
-"""What is collected before it is sent, and what is fetched ahead: 2 MiB."""
+"""What is collected before it is sent, and what is fetched together: 2 MiB."""
 
 
 class PnyxFile(AbstractBufferedFile):
@@ -33,6 +36,7 @@ class PnyxFile(AbstractBufferedFile):
         self._store = store
         self._manifest = manifest
         self._permit: Permit | None = None
+        self._upload: Upload | None = None
         self._quota = Quota()
         self._written = 0
         self._rest = b""
@@ -53,6 +57,7 @@ class PnyxFile(AbstractBufferedFile):
 
     def _initiate_upload(self) -> None:
         self._permit = self._store.begin(self.path)
+        self._upload = Upload(self._store.chunks, self._permit.file_id)
         self._quota = self._store.quotas.get()
         if "a" in self.mode and self._manifest is not None:
             old = self._manifest
@@ -64,6 +69,8 @@ class PnyxFile(AbstractBufferedFile):
         if final:
             self._send([self._rest] if self._rest else [])
             self._rest = b""
+            assert self._upload is not None, "something was begun"
+            self._upload.finish()
             if self.autocommit:
                 self.commit()
         return True
@@ -75,7 +82,9 @@ class PnyxFile(AbstractBufferedFile):
 
     def discard(self) -> None:
         """Forget what was written; the file is as it was."""
-        if self._permit is not None:
+        if self._permit is not None and self._upload is not None:
+            with suppress(PnyxError):
+                self._upload.finish()
             self._store.give_up(self._permit, self._written)
         self._permit = None
 
@@ -102,13 +111,13 @@ class PnyxFile(AbstractBufferedFile):
         self._rest = bytes(view[whole:])
 
     def _send(self, contents: list[bytes | memoryview]) -> None:
-        assert self._permit is not None, "something was begun"
+        assert self._upload is not None, "something was begun"
         size = self._written + sum(map(len, contents))
         self._store.quotas.check_size(size, self._quota, self.path)
-        for start in range(0, len(contents), AT_ONCE):
-            piece = contents[start : start + AT_ONCE]
-            self._store.chunks.write(self._permit.file_id, self._written // CHUNK_BYTES, piece)
-            self._written += sum(map(len, piece))
+        for content in contents:
+            # Before it is tried: what may have been written is given up, too.
+            self._written += len(content)
+            self._upload.put(content)
 
     # Reading.
 
