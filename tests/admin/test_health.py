@@ -166,7 +166,12 @@ def test_a_leader_that_was_not_asked_is_found_by_what_its_followers_say(
 
 
 def of_groups(
-    label: str, me: int, led: dict[int, int], shards: int = 4, third: tuple[int, ...] = (3, 3, 3)
+    label: str,
+    me: int,
+    led: dict[int, int],
+    shards: int = 4,
+    third: tuple[int, ...] = (3, 3, 3),
+    owners: tuple[int, ...] = (1, 1, 1, 1, 2, 2, 2, 2),
 ) -> Asked:
     """What a node says of a cluster with two groups.
 
@@ -176,7 +181,6 @@ def of_groups(
         ReportedGroup(group, led.get(group), 1, group in led, (1, 2, third[group]), shards)
         for group in (0, 1, 2)
     )
-    owners = (1, 1, 1, 1, 2, 2, 2, 2)
     first = groups[0]
     report = Report(
         label, me, 1, first.quorum, first.leader, THREE, controller, tuple(groups), owners, 1
@@ -196,6 +200,14 @@ def test_slots_of_a_group_without_a_leader_are_not_served() -> None:
 def test_slots_that_a_group_does_not_serve_yet_do_not_count() -> None:
     seen = judge([of_groups(f"n{n}", n, {0: 1, 1: 1, 2: 2}, shards=3) for n in (1, 2, 3)])
     assert (seen.word, seen.slots_served) == (Word.PARTIAL, 12_288)
+
+
+def test_a_shard_that_moves_between_two_nodes_words_is_not_missed() -> None:
+    # Group 1 gave a shard up after n3, whose map is older, was asked.
+    led, newer = {0: 1, 1: 1, 2: 2}, (1, 1, 1, 2, 2, 2, 2, 2)
+    first = of_groups("n1", 1, led, shards=3, owners=newer)
+    seen = judge([of_groups("n3", 3, led), first, of_groups("n2", 2, led)])
+    assert (seen.word, seen.slots_served) == (Word.HEALTHY, 16_384)
 
 
 def test_a_controller_without_a_leader_stops_no_slot_and_is_told() -> None:

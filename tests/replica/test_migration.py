@@ -57,6 +57,44 @@ def test_a_second_group_gets_its_half_with_all_that_is_in_it() -> None:
     assert Counter(world.atlas.owners) == {1: COUNT // 2, 2: COUNT // 2}
 
 
+def lacking(world: World) -> int:
+    """Return how many shards leaders are to serve, as far as they know, and say they do not."""
+    found = 0
+    for side in world.data_sides:
+        assert side.migration is not None
+        said = side.group.shards_served + side.migration.passing(side.atlas, world.now_ms)
+        found += max(0, side.atlas.owners.count(side.number) - said)
+    return found
+
+
+def test_a_shard_that_changes_hands_is_never_said_to_be_lacking() -> None:
+    # Health said PARTIAL whenever it was asked between a freeze and the directory's new word.
+    world = founded()
+    world.join(2, 3)
+    frozen = 0
+    while not world.is_settled:
+        world.run(1)
+        assert lacking(world) == 0
+        frozen += any(
+            side.shard(shard).phase is Phase.FROZEN
+            for side in world.data_sides
+            for shard in range(COUNT)
+        )
+    assert frozen > COUNT // 2
+
+
+def test_a_shard_that_stays_frozen_is_lacking_once_clients_would_see_errors() -> None:
+    world = founded()
+    world.join(2)
+    shard = the_shard()
+    world.until(lambda: world.sides[ONE].shard(shard).phase is Phase.FROZEN)
+    world.sides[TWO].away = True
+    world.run(LIMITS.unnoticed_ms - 100)
+    assert lacking(world) == 0
+    world.run(200)
+    assert lacking(world) > 0
+
+
 def test_so_many_shards_are_copied_at_a_time() -> None:
     world = founded()
     world.join(2)

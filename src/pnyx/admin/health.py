@@ -57,7 +57,8 @@ class ReportedGroup(msgspec.Struct, frozen=True):
     quorum: bool
     voters: tuple[int, ...]
     shards: int = 0
-    """How many shards it serves, as applied at the node that reports."""
+    """How many shards it serves, as applied at the node that reports; at its leader with those that
+    are frozen so shortly that clients only wait."""
     engine: str = ""
     """What keeps its log; empty: not known."""
 
@@ -268,13 +269,28 @@ def _led(asked: Sequence[Asked]) -> dict[int, _Led]:
 
 def _slots_served(asked: Sequence[Asked], led: Mapping[int, _Led]) -> int:
     """Return how many slots have a group that serves them and is led."""
-    owners = _owners(asked)
-    held: dict[int, list[int]] = {}
-    for shard, group in enumerate(owners):
-        count = first_slot(shard + 1, len(owners)) - first_slot(shard, len(owners))
-        held.setdefault(group, []).append(count)
-    # Which ones a group does not serve yet, it does not say: how many is enough for a sum.
-    return sum(sum(slots[: led[group][1].shards]) for group, slots in held.items() if group in led)
+    sizes = [size for group, size in _sizes(_owners(asked)) if group in led]
+    return max(0, sum(sizes) - sum(_lacking(*each) for each in led.values()))
+
+
+def _lacking(report: Report, group: ReportedGroup) -> int:
+    """Return how many slots a group should serve and does not, as its leader sees it.
+
+    Both numbers are of one node and one moment: while shards move, one node's map and another's
+    count would often not fit.
+    """
+    held = [size for owner, size in _sizes(report.owners) if owner == group.group]
+    # Which ones it does not serve, it does not say: how many is enough for a sum.
+    return sum(held[group.shards :])
+
+
+def _sizes(owners: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the owner of each shard, and how many slots that is."""
+    count = len(owners)
+    return [
+        (owner, first_slot(shard + 1, count) - first_slot(shard, count))
+        for shard, owner in enumerate(owners)
+    ]
 
 
 def _refusing(asked: Sequence[Asked], led: Mapping[int, _Led]) -> tuple[Refusing, ...]:

@@ -189,16 +189,16 @@ class Node:
 
     def position(self, group: GroupId) -> LogPosition:
         """Return where this node's replica of the group is."""
-        replica = None if self._driver is None else self._driver.roster.replicas.get(group)
-        if replica is None:
+        if self._driver is None or (replica := self._driver.roster.replicas.get(group)) is None:
             return NOWHERE
         consensus = replica.consensus
         commit = consensus.commit_index
         matches = consensus.match_indexes()
         others = [node for node in consensus.membership.voters if node != self.me]
         at_commit = sum(matches.get(node, Index(0)) >= commit for node in others)
-        applied = replica.group.applied.index
-        return LogPosition(consensus.term, commit, applied, at_commit, replica.group.shards_served)
+        applied, served = replica.group.applied.index, replica.group.shards_served
+        served += self._driver.roster.migrations.passing(group, now().mono_ms)
+        return LogPosition(consensus.term, commit, applied, at_commit, served)
 
     def clock_ms(self) -> int:
         """Return this node's wall clock, ms since 1970."""

@@ -100,7 +100,8 @@ class LogPosition:
     followers_at_commit: int
     """On the leader: how many other voters hold everything committed. Elsewhere 0."""
     shards: int = 0
-    """How many shards the group serves, as applied here."""
+    """How many shards the group serves, as applied here; on the leader with those that are frozen
+    so shortly that clients only wait."""
 
 
 NOWHERE: Final = LogPosition(0, Index(0), Index(0), 0)

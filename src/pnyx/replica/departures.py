@@ -62,6 +62,11 @@ class Departures:
         case = self._cases.get(shard)
         return "" if case is None else case.why
 
+    def age_ms(self, shard: ShardId, now_ms: int) -> int:
+        """Return for how long nothing happened to a shard, as far as this leader knows."""
+        case = self._cases.get(shard)
+        return 0 if case is None else now_ms - case.since_ms
+
     def wanted(
         self, shard: ShardId, held: Shard, serving: Serving, target: GroupId, now_ms: int
     ) -> Ask | None:

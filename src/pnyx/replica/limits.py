@@ -66,5 +66,7 @@ class MigrationLimits:
     """How often the shards under way are looked at if nothing happens."""
     frozen_ms: int = 3_000
     """After this a source asks the destination's log what became of a frozen shard."""
+    unnoticed_ms: int = 1_500
+    """A shard that is frozen for less than this is said to be served: requests wait as long."""
     unwanted_ms: int = 5_000
     """A move to a group that is no longer the shard's target is aborted if it takes longer."""

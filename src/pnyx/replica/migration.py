@@ -137,6 +137,14 @@ class Migration:
         if arrival is not None:
             arrival.answered(ask, answer, now_ms)
 
+    def passing(self, atlas: Atlas, now_ms: int) -> int:
+        """Return how many shards change hands just now: clients wait for them and see no error."""
+        return sum(
+            self._passes(ShardId(shard), atlas, now_ms)
+            for shard, owner in enumerate(atlas.owners)
+            if owner == self._me
+        )
+
     @property
     def deadline_ms(self) -> int:
         """When `wanted` is to be called again if nothing else happens."""
@@ -156,6 +164,13 @@ class Migration:
         held = self._group.shard(shard)
         assert held is not None, "all groups cut the slots into the same shards"
         return held
+
+    def _passes(self, shard: ShardId, atlas: Atlas, now_ms: int) -> bool:
+        held = self._held(shard)
+        if held.phase is Phase.FROZEN:
+            return self._departures.age_ms(shard, now_ms) < self._limits.unnoticed_ms
+        # Given up, so its destination serves it, and the controller will hear of that.
+        return held.phase is Phase.AWAY and atlas.serving(shard).epoch <= held.floor
 
     def _look_through(self, atlas: Atlas, now_ms: int) -> None:
         """Find out which shards concern this group."""

@@ -79,6 +79,11 @@ class Migrations:
         """When `tick` is wanted next, on the monotone clock."""
         return min([each.deadline_ms for each in self._running.values()], default=NEVER)
 
+    def passing(self, group: GroupId, now_ms: int) -> int:
+        """Return how many shards of a group that leads here change hands just now."""
+        running = self._running.get(group)
+        return 0 if running is None else running.passing(self.atlas, now_ms)
+
     def progress(self, now_ms: int) -> list[Progress]:
         """Return how the moves to groups that lead here are getting on."""
         found = (each.progress(now_ms) for each in self._running.values())
