@@ -67,8 +67,6 @@ COPIED: Final = KIND_SHARD
 """The cursor above all rows of a shard."""
 
 _MASK: Final = (1 << 64) - 1
-_HEAD: Final = PREFIX_BYTES + 1
-"""Where a row's key says its slot, or its shard."""
 _KEY_FIELDS: Final = ("key", "keys", "source", "destination", "first", "second")
 _NAMES: Final = {
     kind: tuple([name for name in _KEY_FIELDS if name in kind.__struct_fields__])
@@ -302,12 +300,13 @@ class Holdings:
 
     def account_sessions(self, before: Rows, rows: Rows, revision: int) -> list[Effect]:
         """Take note of what became of sessions' rows; return the change log's rows."""
+        shards, dirty, now = self.shards, self._dirty, Revision(revision)
         for row_key, old in before.items():
             new = rows.get(row_key, old)
             if new == old:
                 continue
-            shard = row_key[_HEAD] << 8 | row_key[_HEAD + 1]
-            held = self._dirty[shard] = self.shards[shard]
+            shard = row_key[9] << 8 | row_key[10]
+            held = dirty[shard] = shards[shard]
             key = row_key[PREFIX_BYTES:]
             seed = xxh3_64_intdigest(key)
             change = held.session_sum
@@ -316,7 +315,10 @@ class Holdings:
             if old is not None:
                 change -= xxh3_64_intdigest(old, seed)
             held.session_sum = change & _MASK
-            self._follow(shard, held, (key, new), Revision(revision))
+            if held.phase is _SERVING:
+                held.revision = now
+            else:
+                self._follow(shard, held, (key, new), now)
         return self._logged() if self._changed else []
 
     def cleared(self, shard: int, revision: int) -> list[Effect]:

@@ -40,9 +40,10 @@ INLINE_BYTES_MAX: Final = 128
 """An encoded answer above this has a row of its own, for the record is written again each time."""
 SWEEP_COUNT_MAX: Final = 64
 """Listed records looked at an entry, besides one for each of its commands."""
-KNOWN_COUNT_MAX: Final = 2_048
-"""Records kept decoded, some 500 bytes each: a session that is used is used again soon. So few that
-even they leave 20,000 clients below 200 bytes each."""
+KNOWN_COUNT_MAX: Final = 12_288
+"""Rows of records kept in memory, some 200 bytes each: a session that is used is used again soon,
+and 50 clients that write everywhere have one in each of 256 shards. So few that even they leave
+20,000 clients below 200 bytes each."""
 SESSION_BYTES: Final = 16
 _SHARD_BYTES: Final = 2
 
@@ -96,6 +97,7 @@ class Sessions:
     """The records of one generation, and what this apply changes of them."""
 
     __slots__ = (
+        "_aged",
         "_deadlines",
         "_end",
         "_floor_is_exact",
@@ -124,8 +126,10 @@ class Sessions:
         self.before: dict[bytes, bytes | None] = {}
         """Of a divided keyspace: rows of records and answers as they were before the entry.
         Whatever is written was read first."""
-        self._known: dict[bytes, tuple[bytes, Record]] = {}
-        """Some records, by their places, as they are written and will be."""
+        self._known: dict[bytes, bytes] = {}
+        """Rows of some records, by their places, as they are written and will be."""
+        self._aged: dict[bytes, bytes] = {}
+        """Those that were not used lately: they go, all of them, when there are more."""
         # No listed deadline is earlier than the floor; whether one stands at it may be unknown.
         self._floor_ms = 0
         self._floor_is_exact = False
@@ -143,16 +147,14 @@ class Sessions:
 
     def record(self, place: bytes, clock_ms: int) -> Record | None:
         """Return the record there, None if there is none or its time has come."""
-        known = self._known.get(place)
-        if known is None:
+        row = self._known.get(place) or self._aged.get(place)
+        if row is None:
             row = self._row(place)
             if row is None:
                 return None
-            record = decode_record(row)
-        else:
-            row, record = known
-            if self._holdings is not None:
-                self.before.setdefault(place, row)
+        elif self._holdings is not None:
+            self.before.setdefault(place, row)
+        record = decode_record(row)
         if record.deadline_ms > clock_ms:
             return record
         self._forget(place, record)
@@ -177,9 +179,9 @@ class Sessions:
     ) -> None:
         """Remember the answer, and drop those that are acknowledged."""
         row = _OK_BYTES if result is OK else encode_row(result)
-        if len(row) > ANSWER_BYTES_MAX:
-            row = encode_row(ANSWER_NOT_KEPT)
         if len(row) > INLINE_BYTES_MAX:
+            if len(row) > ANSWER_BYTES_MAX:
+                row = encode_row(ANSWER_NOT_KEPT)
             self._put(_answer_key(place, command.sequence), row)
             row = b""
         kept: tuple[Kept, ...] = (Kept(command.sequence, command.digest, row),)
@@ -188,15 +190,17 @@ class Sessions:
             self._count(place, command.user, 1)
             self._list(place, listed_ms)
         else:
-            if record.kept:
+            older = record.kept
+            # Usually the only one is acknowledged, and has no row of its own.
+            if len(older) > 1 or (older and (older[0].sequence > ack or not older[0].result)):
                 kept = (*self._unacknowledged(place, record, ack), *kept)
             deadline_ms = max(record.deadline_ms, deadline_ms)
             listed_ms = record.listed_ms
         record = Record(command.user, ack, deadline_ms, listed_ms, kept)
         self.rows[place] = row = encode_row(record)
-        if len(self._known) >= KNOWN_COUNT_MAX:
-            self._known.clear()
-        self._known[place] = row, record
+        self._known[place] = row
+        if len(self._known) >= KNOWN_COUNT_MAX // 2:
+            self._known, self._aged = {}, self._known
 
     def _unacknowledged(self, place: bytes, record: Record, ack: int) -> list[Kept]:
         left: list[Kept] = []
@@ -316,7 +320,10 @@ class Sessions:
     def _put(self, row_key: bytes, row: bytes | None) -> None:
         if self._holdings is not None:
             self._row(row_key)
-        self._known.pop(row_key, None)
+        for some in (self._known, self._aged):
+            if some.pop(row_key, None) is not None and not some:
+                # A dictionary keeps the room of its largest day, but for this.
+                some.clear()
         self.rows[row_key] = row
 
     def drop(self, lower: bytes, upper: bytes) -> None:
@@ -325,6 +332,7 @@ class Sessions:
             del self.rows[row_key]
         if lower < self._deadlines and upper > self._records:
             self._known.clear()
+            self._aged.clear()
 
 
 def _answer_key(place: bytes, sequence: int) -> bytes:
