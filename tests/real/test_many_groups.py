@@ -62,7 +62,11 @@ def status(cluster: Cluster, label: str) -> dict[str, Any]:
 
 def led(cluster: Cluster) -> dict[int, str | None]:
     """Return who leads each group, in the words of all nodes; nothing while they differ."""
-    said = [status(cluster, label) for label in cluster.nodes]
+    try:
+        said = [status(cluster, label) for label in cluster.nodes]
+    except page.NoAnswer:
+        # A node that was just started does not listen yet.
+        return {}
     labels = {one["me"]: one["label"] for one in said}
     found = [{each["group"]: labels.get(each["leader"]) for each in one["groups"]} for one in said]
     return found[0] if all(one == found[0] for one in found) else {}

@@ -117,6 +117,22 @@ def test_a_full_disk_is_no_failure_for_a_segment_made_ahead() -> None:
     assert not log.low_space()
 
 
+def test_room_that_comes_back_is_found_though_nobody_writes() -> None:
+    """Writes are refused while space is low, so no batch may be needed to find that it is not."""
+    files = MemoryFiles()
+    log, _ = open_log(files)
+    files.capacity_bytes = SETTINGS.segment_bytes + 100
+    log.make_spare()
+    assert log.low_space()
+    assert not log.wants_spare(), "there is no room yet"
+
+    files.capacity_bytes = 100 * SETTINGS.segment_bytes
+    assert log.wants_spare()
+    log.make_spare()
+    assert not log.low_space()
+    assert not log.wants_spare()
+
+
 def test_a_full_disk_is_a_failure_for_a_segment_that_is_needed_now() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)

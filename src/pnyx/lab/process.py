@@ -27,7 +27,7 @@ from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.owner import Identity
-from pnyx.storage.segment import SEGMENT_COUNT_MAX, SPACE_CHECK_MS
+from pnyx.storage.watch import Watch
 from pnyx.transport.codec import FORMATION, BadParcel, Packet, Parcel
 from pnyx.transport.frames import BadFrame
 from pnyx.transport.lane import Lane
@@ -237,7 +237,7 @@ class Process:
         self._commits: GroupCommit | None = None
         self._hands = Hands(self)
         self._timer_us = 0
-        self._space_checked_ms = 0
+        self._watch = Watch()
         self._waiting = deque()
         self.wiring.linked.clear()
 
@@ -440,9 +440,9 @@ class Process:
         now = self.now()
         if self.world.timeline.now_us >= self._timer_us:
             crew.tick(now)
-        if now.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS:
-            self._space_checked_ms = now.mono_ms
-            self._check_space(crew)
+        assert self._commits is not None, "a replica has a log"
+        if sight := self._watch.look(self._commits.wal, now.mono_ms):
+            crew.tend_disk(low=sight.low, behind=False, urgent=sight.urgent)
         is_busy = True
         while is_busy:
             turns = crew.effects(now)
@@ -454,11 +454,6 @@ class Process:
                 self.fail(seat.replica.retired)
                 return
         self._arm(crew, now)
-
-    def _check_space(self, crew: Alone | Roster) -> None:
-        assert self._commits is not None, "a replica has a log"
-        wal = self._commits.wal
-        crew.tend_disk(low=wal.low_space(), behind=False, urgent=wal.lagging(SEGMENT_COUNT_MAX))
 
     def _arm(self, crew: Alone | Roster, now: Now) -> None:
         due_us = self.clock.when_us(max(crew.deadline_ms, now.mono_ms + 1))

@@ -24,8 +24,8 @@ from pnyx.replica.messages import Forward, ForwardReply, News, SnapshotChunk
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
 from pnyx.replica.roster import CONTROL, Missing, Roster
-from pnyx.storage.segment import SEGMENT_COUNT_MAX, SPACE_CHECK_MS
 from pnyx.storage.wal import GroupWrite
+from pnyx.storage.watch import Watch
 from pnyx.transport.codec import FORMATION, Packet, Parcel
 from pnyx.transport.lane import Lane
 from pnyx.transport.peers import Peers
@@ -82,8 +82,7 @@ class Driver:
         """By group, the newest write that is."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
-        self._space_checked_ms = 0
-        self._segments_seen = 0
+        self._watch = Watch()
         self._stopped = False
         for group in disk.groups:
             roster.add(group, start(group, None), now())
@@ -204,18 +203,9 @@ class Driver:
         self._arm(moment.mono_ms)
 
     def _look_at_disk(self, moment: Now) -> None:
-        wal = self._disk.wal
-        count, seen = wal.counters.segments, self._segments_seen
-        self._segments_seen = count
-        # A quiet group holds segments back, and a busy one fills many of them within a second.
-        is_due = moment.mono_ms >= self._space_checked_ms + SPACE_CHECK_MS
-        if is_due or count > max(seen, SEGMENT_COUNT_MAX):
-            self._space_checked_ms = moment.mono_ms
-            self.roster.tend_disk(
-                low=wal.low_space(),
-                behind=self._disk.space.is_behind(),
-                urgent=wal.lagging(SEGMENT_COUNT_MAX),
-            )
+        if sight := self._watch.look(self._disk.wal, moment.mono_ms):
+            behind = self._disk.space.is_behind()
+            self.roster.tend_disk(low=sight.low, behind=behind, urgent=sight.urgent)
 
     def _hand_over(self, moment: Now) -> None:
         inbox, self._inbox = self._inbox, defaultdict(list)

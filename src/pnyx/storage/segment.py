@@ -38,10 +38,6 @@ BLOCK_BYTES: Final = 4096
 VERSION: Final = 1
 NO_CHAIN: Final = 0
 """The chain before the first batch ever."""
-SEGMENT_COUNT_MAX: Final = 6
-"""The owner compacts the log, tail included, rather than keep more segments than this."""
-SPACE_CHECK_MS: Final = 1_000
-"""How often the owner looks at the disk's free space, and at what keeps old segments."""
 
 _SEGMENT: Final = struct.Struct("<8sII16sQQQQQ")
 _SEGMENT_MAGIC: Final = b"pnyx wal"

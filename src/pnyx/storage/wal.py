@@ -72,8 +72,8 @@ class WalCounters:
     """Written in batches, padding included."""
     segments: int = 0
     """Segments on disk now."""
-    removed: int = 0
-    """Segments removed since."""
+    opened: int = 0
+    """Segments begun since."""
 
 
 @dataclass(slots=True)
@@ -264,7 +264,8 @@ class Wal:
             self._failed is None
             and self._spare is None
             and active is not None
-            and active.offset >= SPARE_AFTER_BYTES
+            # Where there was no room, only another try can show that there is some again.
+            and (active.offset >= SPARE_AFTER_BYTES or self._no_room)
             and self._files.free_bytes() >= self._settings.segment_bytes
         )
 
@@ -310,7 +311,6 @@ class Wal:
                 count += 1
         except OSError as error:
             raise self._fail("an old segment cannot be removed", error) from error
-        self.counters.removed += count
         self.counters.segments -= count
         return count
 
@@ -319,11 +319,8 @@ class Wal:
         active = self._active
         assert active is not None, "`open` made a segment"
         oldest = active.sequence - segment_count + 1
-        return tuple(
-            group
-            for group, state in sorted(self._groups.alive.items())
-            if (wanted := state.oldest_segment()) is not None and wanted < oldest
-        )
+        wanted = ((group, state.oldest_segment()) for group, state in self._groups.alive.items())
+        return tuple(sorted(group for group, own in wanted if own is not None and own < oldest))
 
     def low_space(self) -> bool:
         """Is there too little disk space to take new entries?"""
@@ -390,6 +387,7 @@ class Wal:
         self.counters.syncs += 1
         self.counters.bytes += size
         self.counters.segments += 1
+        self.counters.opened += 1
         return size
 
     def _take_spare(self, needed: int, sequence: int) -> _Spare:

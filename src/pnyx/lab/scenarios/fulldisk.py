@@ -5,7 +5,7 @@ from typing import Final
 
 from pnyx.lab import disk
 from pnyx.lab.stage import WorldStage
-from pnyx.storage.segment import SPACE_CHECK_MS
+from pnyx.storage.watch import SPACE_CHECK_MS
 
 CAPACITY_BYTES: Final = disk.CAPACITY_BYTES
 NOTICE_US: Final = SPACE_CHECK_MS * 1_000
