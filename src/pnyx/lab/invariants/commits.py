@@ -28,6 +28,11 @@ def look(facts: Facts, member: Member, before: Index) -> None:
         )
     _check_same(facts, member, member.commit, Index(min(commit, record.count)))
     if commit > record.count:
+        if raft.log.compacted.index > record.count:
+            raise catalogue.INDEXES_IN_ORDER.broken(
+                f"{member.name} dropped its log up to {raft.log.compacted.index}; nobody knew yet "
+                f"that more than {record.count} is committed, so no durable state stands for it"
+            )
         _check_first(facts, member, before)
         _count_marks(facts, member, record.learn(raft))
 

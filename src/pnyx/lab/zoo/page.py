@@ -55,9 +55,9 @@ product. The Lab must notice each within 2,000 runs of its general swarm, which 
 what is planted, or of a scenario where the swarm has no place for it (families S, P and W). "Caught
 by" is the invariant that broke first at the pinned seed (`scenario`: what its script asserts),
 "runs" is how many runs the hunt took (at most, where only the seed is known). A hunt may leave out
-runs of the swarm that cannot show its bug. `pnyx lab zoo hunt NAME` hunts one. "Smallest" is what
-`pnyx lab zoo measure` left of the swarm's run at the pinned seed within a few seconds: faults +
-requests.
+runs of the swarm that cannot show its bug. `pnyx lab zoo hunt NAME` hunts one; `--all` keeps to
+short runs of the swarm, and may take more or fewer. "Smallest" is what `pnyx lab zoo measure` left
+of the swarm's run at the pinned seed within a few seconds: faults + requests.
 
 """
 
