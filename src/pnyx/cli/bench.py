@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 from pnyx import __version__
 from pnyx.cli.options import Flag
 from pnyx.errors import PnyxError
-from pnyx.harness.bench import engines, faults, groups, library, moves, table, usage
+from pnyx.harness.bench import engines, faults, groups, library, moves, sessions, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
 
 Part = Literal[
@@ -55,14 +55,11 @@ def bench(
     )
     if set(parts) - APART:
         lines += ["", *more]
-    rates = large = None
     if "client" in parts:
-        turns, span_s = rounds or (1 if quick else 5), seconds or (1.0 if quick else 2.0)
-        rates = library.client(turns, span_s, _say)
+        lines += _client(rounds or (1 if quick else 5), seconds or (1.0 if quick else 2.0))
     if "files" in parts:
         large = library.files(FILE_BYTES // 10 if quick else FILE_BYTES, _say)
-    if rates or large:
-        lines += ["", *library.summary(rates, large)]
+        lines += ["", *library.summary(None, large)]
     if "moves" in parts:
         lines += ["", *moves.summary(_moved(quick=quick))]
     if "engines" in parts:
@@ -74,6 +71,12 @@ def bench(
     if markdown is not None:
         markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
+
+
+def _client(rounds: int, seconds: float) -> list[str]:
+    one = library.summary(library.client(rounds, seconds, _say), None)
+    many = sessions.summary(sessions.sessions(rounds, seconds, _say))
+    return ["", *one, "", *many]
 
 
 def _table(rounds: int, seconds: float) -> list[str]:
