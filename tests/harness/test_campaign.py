@@ -34,6 +34,15 @@ def test_results_are_kept_and_gone_on_from(tmp_path: Path) -> None:
     assert len(results.read_bytes().splitlines()) == len(JOBS)
 
 
+def test_what_several_ids_begin_with_means_all_of_them() -> None:
+    cells = {job.what for job in jobs_of("s-x2@multipaxos", [1])}
+    assert {"S-X2-1@multipaxos", "S-X2-48@multipaxos"} <= cells
+    assert all(cell.startswith("S-X2-") for cell in cells)
+    assert [job.what for job in jobs_of("S-X1", [1])] == ["S-X1"]
+    with pytest.raises(Unlisted):
+        jobs_of("S-X", [1])
+
+
 def test_results_of_other_code_are_run_again(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     old = Record("R-B1", 1, "ffffffff", 1, "0", 1, invariant="all_is_lost")

@@ -46,7 +46,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def jobs_of(what: str, seeds: Iterable[int]) -> list[Job]:
-    """Return the runs of `what`: `swarm`, a family, `scenarios` (all of them), or one id.
+    """Return the runs of `what`: `swarm`, or what `chosen_scenarios` says.
 
     Raises:
         Unlisted: there is nothing of that name.
@@ -58,22 +58,22 @@ def jobs_of(what: str, seeds: Iterable[int]) -> list[Job]:
 
 
 def chosen_scenarios(name: str) -> list[Scenario]:
-    """Return the scenarios that `name` means: `scenarios` (all), a family, or one id.
+    """Return the scenarios that `name` means: `scenarios` (all), a family, one id, or a stem.
+
+    A stem is what several ids begin with: S-X2 means S-X2-1, S-X2-2 and so on.
 
     Raises:
         Unlisted: there is nothing of that name.
     """
     what, consensus = taken_apart(name)
-    prefixes = ("",) if what == "scenarios" else FAMILIES.get(what.lower())
-    if prefixes is None:
-        return [scenario_named(name)]
+    prefixes = ("",) if what == "scenarios" else FAMILIES.get(what.lower(), (f"{what.upper()}-",))
     ids = [
         scenario.id
         for scenario in all_scenarios()
         if scenario.id.startswith(prefixes)
         and (scenario.lesson is None or consensus is EngineName.RAFT)
     ]
-    return [scenario_named(on_engine(identifier, consensus)) for identifier in ids]
+    return [scenario_named(on_engine(each, consensus)) for each in ids] or [scenario_named(name)]
 
 
 def carry_out(job: Job) -> Record:

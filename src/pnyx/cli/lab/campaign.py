@@ -38,7 +38,8 @@ def campaign(
     """Run many seeds; exit status 6 if anything broke.
 
     Args:
-        what: swarm, scenarios (all), raft, kv, network, paxos, backup, or one scenario's id.
+        what: swarm, scenarios (all), raft, kv, network, engines (all that run on both), paxos,
+            backup, a scenario's id, or what several ids begin with, as S-X2.
         consensus: the engine that groups run, raft or multipaxos.
         seeds: 1000..1999, or 7, or fresh:100 for a hundred that nobody has seen; or several of
             these, as 1..3,fresh:1.

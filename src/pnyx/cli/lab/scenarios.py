@@ -11,7 +11,8 @@ def scenarios(*names: str, run: bool = False, seed: int = 1, output: Form = "tab
     """List the scenarios; with --run play them, exit status 6 if one fails.
 
     Args:
-        names: ids or families (raft, kv, network, paxos, backup); all if left out.
+        names: ids, what ids begin with (S-X2), or families (raft, kv, network, engines, paxos,
+            backup); all if left out.
         run: play each at one seed instead of listing it.
         seed: for --run.
         output: table, json, jsonl or plain.
