@@ -167,7 +167,7 @@ def test_groups_of_both_engines_live_on_the_same_nodes_and_outlive_them(capsys: 
             cluster.kill("n2")
             cluster.restart("n2")
             cluster.wait_healthy()
-            assert run(["group", "add", "g3", *http(cluster)]) == 0
+            assert run(["group", "add", "g3", "--consensus", "raft", *http(cluster)]) == 0
             assert run(["group", "remove", "g1", "--yes", *http(cluster)]) == 0
         assert counting.failed == []
         capsys.readouterr()

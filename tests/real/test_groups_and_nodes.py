@@ -188,5 +188,5 @@ def test_a_wiped_node_takes_its_place_in_every_group(cluster: Cluster) -> None:
     cluster.restart("n2")
     cluster.wait_healthy(40)
     assert gauge(cluster, "n2", "pnyx_groups") == GROUPS + 1
-    await_true(lambda: leaders(cluster)[2] == "n2")
+    await_true(lambda: leaders(cluster).get(2) == "n2")
     assert read(cluster, "n2") == {b"v"}

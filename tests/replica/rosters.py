@@ -63,6 +63,7 @@ class Nodes:
         groups: int = 2,
         shards: int = 10,
         limits: ReplicaLimits | None = None,
+        engine: EngineName = EngineName.RAFT,
     ) -> None:
         self.mono_ms = 0
         self.limits = limits or ReplicaLimits()
@@ -71,7 +72,7 @@ class Nodes:
         self.visits = 0
         """Effects of any group that were carried out."""
         placed = tuple(member(number) for number in range(1, (controllers or count) + 1))
-        self.founding = Founding(shards, groups, placed, EngineName.RAFT)
+        self.founding = Founding(shards, groups, placed, engine)
         voters = tuple(each.node for each in placed)
         names = tuple((each.label, each.node) for each in placed)
         for number in range(1, count + 1):
@@ -85,7 +86,7 @@ class Nodes:
             )
             self.nodes[number] = Node(roster, MemorySpace())
             if node in voters:
-                first = Missing(CONTROL, Membership(voters, names=names), EngineName.RAFT, 1, False)
+                first = Missing(CONTROL, Membership(voters, names=names), engine, 1, False)
                 self.start(number, first)
         for number in self.nodes:
             for other in self.nodes:

@@ -145,8 +145,10 @@ class Consensus(Protocol):
         """Take in a heartbeat of `sender` if answering it is all that follows; else do nothing."""
         ...
 
-    def quiet_answered(self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int) -> bool:
-        """Take in the answer to a heartbeat if nothing else follows; else do nothing."""
+    def quiet_answered(
+        self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int
+    ) -> Any | None:
+        """Take in the answer to a heartbeat if nothing else follows; else return it, to `step`."""
         ...
 
     def match_indexes(self) -> dict[NodeId, Index]:

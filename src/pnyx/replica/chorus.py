@@ -2,18 +2,17 @@
 
 With many groups most of them do nothing most of the time, but for being heard twenty times a
 second. One by one that costs a visit of a replica and a message for each peer; together, a line in
-a list. A group that has anything else to say or to do is left to itself: consensus/raft/quiet.py
+a list. A group that has anything else to say or to do is left to itself: quiet.py of its engine
 decides.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from pnyx.consensus.raft.messages import Heartbeat, HeartbeatReply
 from pnyx.ids import GroupId, NodeId, Term
 from pnyx.replica.effects import Effects, Now, Outbound
-from pnyx.replica.messages import Beats, BeatsHeard
+from pnyx.replica.messages import Beats, BeatsHeard, QuietBeat
 from pnyx.replica.replica import Replica
 
 TOGETHER_MIN: Final = 8
@@ -27,7 +26,7 @@ class Chorus:
     """One node's."""
 
     replicas: Mapping[GroupId, Replica]
-    _beats: dict[NodeId, list[tuple[GroupId, Heartbeat]]] = field(default_factory=dict)
+    _beats: dict[NodeId, list[tuple[GroupId, QuietBeat]]] = field(default_factory=dict)
     _answers: list[Outbound] = field(default_factory=list)
 
     def beat(self, due: Iterable[GroupId], now: Now) -> set[GroupId]:
@@ -44,9 +43,9 @@ class Chorus:
 
     def hear(
         self, sender: NodeId, message: Beats, wall_ms: int, now: Now
-    ) -> list[tuple[GroupId, Heartbeat]]:
+    ) -> list[tuple[GroupId, QuietBeat]]:
         """Take in what `sender` leads; return the heartbeats that more follows from."""
-        others: list[tuple[GroupId, Heartbeat]] = []
+        others: list[tuple[GroupId, QuietBeat]] = []
         heard: list[tuple[GroupId, Term, int]] = []
         for group, beat in message.beats:
             replica = self.replicas.get(group)
@@ -62,15 +61,16 @@ class Chorus:
 
     def answered(
         self, sender: NodeId, message: BeatsHeard, wall_ms: int, now: Now
-    ) -> list[tuple[GroupId, HeartbeatReply]]:
+    ) -> list[tuple[GroupId, Any]]:
         """Take in the answers of `sender`; return those that more follows from."""
-        others: list[tuple[GroupId, HeartbeatReply]] = []
+        others: list[tuple[GroupId, Any]] = []
         for group, term, number in message.heard:
             replica = self.replicas.get(group)
             if replica is None:
                 continue
-            if not replica.consensus.quiet_answered(sender, term, number, now.mono_ms):
-                others.append((group, HeartbeatReply(term, number)))
+            reply = replica.consensus.quiet_answered(sender, term, number, now.mono_ms)
+            if reply is not None:
+                others.append((group, reply))
             elif number % TOLD_ROUNDS == 0:
                 replica.heard(sender, wall_ms, now)
         return others

@@ -5,6 +5,7 @@ from typing import TypeAlias
 import msgspec
 
 from pnyx.consensus.membership import Membership
+from pnyx.consensus.multipaxos.messages import Beat
 from pnyx.consensus.raft.messages import Heartbeat
 from pnyx.consensus.ready import Mark
 from pnyx.ids import GroupId, NodeId, Term
@@ -102,10 +103,14 @@ class News(msgspec.Struct, frozen=True, array_like=True, tag="news"):
     """Who the controller's members are now."""
 
 
+QuietBeat: TypeAlias = Heartbeat | Beat
+"""A leader's, of a group that runs Raft or Multi-Paxos."""
+
+
 class Beats(msgspec.Struct, frozen=True, array_like=True, tag="beats", gc=False):
     """The heartbeats of many groups in which nothing else happens, by one node that leads them."""
 
-    beats: tuple[tuple[GroupId, Heartbeat], ...]
+    beats: tuple[tuple[GroupId, QuietBeat], ...]
 
 
 class BeatsHeard(msgspec.Struct, frozen=True, array_like=True, tag="beats_heard", gc=False):

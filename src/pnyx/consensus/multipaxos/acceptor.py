@@ -80,12 +80,13 @@ def on_beat(paxos: MultiPaxosState, sender: NodeId, message: Beat) -> None:
         _hear_leader(paxos, sender)
         paxos.leader_happy = message.happy
         if not message.happy:
-            # It may be replaced as soon as it would be if it were silent.
+            # It may be replaced as soon as it would be if it were silent: ask who else is there.
             paxos.election_deadline_ms = min(
                 paxos.election_deadline_ms, paxos.now_ms + paxos.settings.heartbeat_ms
             )
+            paxos.beat_ms = paxos.now_ms
         following.commit_if_held(paxos, message.commit_index, message.commit_term)
-    reply = BeatReply(paxos.term, message.number, is_happy(paxos))
+    reply = BeatReply(paxos.term, message.round, is_happy(paxos))
     paxos.promise(paxos.writes.id_for_ground(), sender, reply)
 
 
@@ -149,7 +150,7 @@ def _hear_leader(paxos: MultiPaxosState, sender: NodeId) -> None:
     paxos.leader = sender
     paxos.heard_ms = paxos.now_ms
     if paxos.leader_happy:
-        paxos.election_deadline_ms = paxos.now_ms + paxos.election_ms
+        paxos.be_led()
 
 
 def _synchronize(paxos: MultiPaxosState, sender: NodeId, message: Accept) -> None:

@@ -1,7 +1,8 @@
 """With whom a member is connected, and whether it is happy with who leads (OmniPaxos §5).
 
 Happy is who leads a quorum, or hears a leader that says that it does. It is told with every
-heartbeat and every answer, and nobody takes over while a connected neighbour is happy.
+heartbeat and every answer, and nobody takes over while a connected neighbour is happy. So only the
+leader, and who is not happy, need ask others.
 """
 
 from pnyx.consensus.multipaxos.messages import Beat
@@ -49,11 +50,8 @@ def sees_happy(paxos: MultiPaxosState) -> bool:
 
 def beat(paxos: MultiPaxosState) -> None:
     """Ask all other voters whether we are connected; a leader does it in leader.py."""
-    settings = paxos.settings
     happy = is_happy(paxos)
-    # Who is happy only has to be known as a neighbour; who is not wants to know what comes next.
-    calm_ms = max(settings.heartbeat_ms, settings.election_ms_min // 3)
-    paxos.beat_ms = paxos.now_ms + (calm_ms if happy else settings.heartbeat_ms)
+    paxos.beat_ms = paxos.now_ms + paxos.settings.heartbeat_ms
     if not paxos.may_stand():
         return
     question = Beat(paxos.term, 0, happy, leads=False, commit_index=Index(0), commit_term=Term(0))

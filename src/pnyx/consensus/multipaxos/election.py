@@ -1,10 +1,10 @@
 """Who leads: ballot leader election by quorum connectivity, then phase 1 (Paxos Made Simple §2.2).
 
-All voters exchange heartbeats. A voter is *happy* while it leads a quorum, or hears a leader that
-says it is happy. Only who is unhappy, is connected with a quorum both ways and hears no happy
-neighbour takes over, with a round above all it knows (OmniPaxos, EuroSys '23 §5). So a leader that
-lost its quorum is replaced by whoever still has one, and a node that merely does not hear a working
-leader disturbs nobody. Any log may lead: phase 1 brings the newest.
+A voter is *happy* while it leads a quorum, or hears a leader that says it is happy. Who is not asks
+all others, with heartbeats, how they are. Only who is unhappy, is connected with a quorum both ways
+and hears no happy neighbour takes over, with a round above all it knows (OmniPaxos, EuroSys '23
+§5). So a leader that lost its quorum is replaced by whoever still has one, and a node that merely
+does not hear a working leader disturbs nobody. Any log may lead: phase 1 brings the newest.
 """
 
 from pnyx.consensus.membership import Membership

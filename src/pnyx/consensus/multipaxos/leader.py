@@ -92,7 +92,7 @@ def on_beat_reply(paxos: MultiPaxosState, sender: NodeId, message: BeatReply) ->
     progress = paxos.peers.get(sender)
     if progress is not None and message.term == paxos.term:
         progress.active_ms = paxos.now_ms
-        progress.answered(message.number)
+        progress.answered(message.round)
         leading.confirm_reads(paxos)
 
 

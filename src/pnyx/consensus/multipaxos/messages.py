@@ -14,11 +14,12 @@ from pnyx.ids import Index, Term
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat", gc=False):
-    """Are we connected? From every voter to every other, and from the leader to learners."""
+    """Are we connected? From the leader to everybody, and between voters that do not hear it."""
 
     term: Term
-    number: int
-    """The leader's grows with each broadcast: an old answer never confirms a newer read."""
+    round: int
+    """Of heartbeats. The leader's grows with each broadcast: an old answer never confirms a newer
+    read."""
     happy: bool
     """Does the sender lead a quorum, or hear a leader that does? Then nobody need take over."""
     leads: bool
@@ -31,7 +32,7 @@ class BeatReply(msgspec.Struct, frozen=True, array_like=True, tag="beat_reply", 
     """We are, both ways; I have promised nothing above `term`."""
 
     term: Term
-    number: int
+    round: int
     happy: bool
 
 

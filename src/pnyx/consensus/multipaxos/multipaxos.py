@@ -12,7 +12,7 @@ from pnyx.consensus.member.door import Door
 from pnyx.consensus.member.messages import CommitIndex, ReadIndex, ReadIndexReply, TimeoutNow
 from pnyx.consensus.member.start import Start, begun
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.multipaxos import acceptor, connectivity, election, leader
+from pnyx.consensus.multipaxos import acceptor, connectivity, election, leader, quiet
 from pnyx.consensus.multipaxos.messages import (
     Accept,
     Accepted,
@@ -111,16 +111,19 @@ class MultiPaxos(Door[MultiPaxosState]):
         elif paxos.role is Role.CANDIDATE:
             election.on_persisted(paxos)
 
-    def quiet_beat(self, _now_ms: int) -> None:
-        """Return nothing: here all voters ask each other, not the leader alone."""
+    def quiet_beat(self, now_ms: int) -> Beat | None:
+        """Return the heartbeat that is due, if it is all that there is to say to all peers."""
+        return quiet.beat(self._at(now_ms))
 
-    def quiet_heard(self, _sender: NodeId, _said: Any, _now_ms: int) -> bool:
-        """Take in nothing."""
-        return False
+    def quiet_heard(self, sender: NodeId, said: Beat, now_ms: int) -> bool:
+        """Take in a leader's heartbeat, if answering it is all that follows."""
+        return quiet.heard(self._at(now_ms), sender, said)
 
-    def quiet_answered(self, _sender: NodeId, _term: Term, _round: int, _now_ms: int) -> bool:
-        """Take in nothing."""
-        return False
+    def quiet_answered(
+        self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int
+    ) -> BeatReply | None:
+        """Take in the answer to a heartbeat, if nothing else follows."""
+        return quiet.answered(self._at(now_ms), sender, term, heartbeat_round)
 
     def ready(self) -> Ready | None:
         """Return everything there is to do, or None."""

@@ -73,6 +73,12 @@ class MultiPaxosState(MemberState):
         self.writes.hard_state_changed = True
         self.follow()
 
+    def be_led(self) -> None:
+        """A happy leader was heard: for a while there is no need to stand, or to know of others."""
+        self.heard_ms = self.now_ms
+        self.election_deadline_ms = self.now_ms + self.election_ms
+        self.beat_ms = self.now_ms + self.settings.election_ms_min
+
     def follow(self) -> None:
         """Be a follower whose leader is not known."""
         if self.role is not Role.FOLLOWER or self.leader is not None:

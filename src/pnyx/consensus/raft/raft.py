@@ -117,7 +117,9 @@ class Raft(Door[RaftState]):
         """Take in a leader's heartbeat, if answering it is all that follows."""
         return quiet.heard(self._at(now_ms), sender, said)
 
-    def quiet_answered(self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int) -> bool:
+    def quiet_answered(
+        self, sender: NodeId, term: Term, heartbeat_round: int, now_ms: int
+    ) -> HeartbeatReply | None:
         """Take in the answer to a heartbeat, if nothing else follows."""
         return quiet.answered(self._at(now_ms), sender, term, heartbeat_round)
 
