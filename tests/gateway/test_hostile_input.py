@@ -58,6 +58,17 @@ def test_a_mutated_stream_is_answered_or_hung_up_on_and_nothing_is_raised(
             pass
 
 
+def test_who_sends_too_large_a_value_whole_reads_why_it_was_refused(shared: Running) -> None:
+    port = shared.store.settings.me.gateway_port
+    value = bytes(shared.store.settings.limits.value_bytes_max + 4 * MIB_KIB * MIB_KIB)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as one:
+        one.sendall(written(b"SET", b"k", value))
+        said = b""
+        while more := one.recv(65_536):
+            said += more
+    assert said == b"-ERR Protocol error: invalid bulk length\r\n"
+
+
 VECTORS = {
     "CVE-2021-32675 huge count": b"*1048576\r\n$1048576\r\n",
     "CVE-2025-46686 many words": b"*1000000\r\n" + b"$1\r\na\r\n" * 5000,

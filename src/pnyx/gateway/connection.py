@@ -11,6 +11,7 @@ from pnyx.gateway.delivery import Delivery, Outcome
 from pnyx.gateway.dialogue import Dialogue
 from pnyx.gateway.framing import Framing
 from pnyx.gateway.limits import (
+    LINGER_SECONDS,
     PENDING_BYTES_MAX,
     RUN_BYTES_MAX,
     RUN_COMMANDS_MAX,
@@ -352,7 +353,15 @@ class Connection(asyncio.Protocol):
         self._pending.clear()
         if last:
             self._transport.write(last)
-        self._transport.close()
+        if not last or self._has_ended:
+            self._transport.close()
+            return
+        # To close on what still arrives would reset the connection, and the client would lose these
+        # words (RFC 2525 §2.17): it is taken and dropped for a while.
+        self._transport.write_eof()
+        if not self._is_reading:
+            self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
 
     def finish(self) -> None:
         """Take no more commands; hang up now, or when the request under way is answered."""

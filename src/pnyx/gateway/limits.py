@@ -25,6 +25,9 @@ WATCHED_KEYS_MAX: Final = 4096
 WRITE_STALL_SECONDS: Final = 60.0
 """A client that takes nothing of a full output buffer for so long is dropped."""
 
+LINGER_SECONDS: Final = 2.0
+"""How long the rest of a request that was refused is taken and dropped before the door is shut."""
+
 SHED_SECONDS: Final = 1.0
 """How often stalled and idle clients are looked for."""
 
