@@ -1,5 +1,6 @@
 """The machine against a dict that was written from Redis' documentation, not from the machine."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -128,7 +129,7 @@ class Model:
 
     def incrby(self, command: c.IncrBy) -> object:
         text = self.values.get(command.key, b"0")
-        if text not in [b"%d" % n for n in range(-200, 200)]:
+        if not re.fullmatch(rb"0|-?[1-9][0-9]{0,17}", text):
             return "-ERR value is not an integer or out of range"
         self.write(command.key, b"%d" % (int(text) + command.delta), self.times.get(command.key))
         return int(text) + command.delta
