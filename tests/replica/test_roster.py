@@ -319,13 +319,18 @@ def test_a_node_that_a_leader_counts_in_starts_a_replica() -> None:
     assert not missing.campaigns
 
 
-def test_a_node_that_left_a_group_asks_those_that_are_in_it() -> None:
-    nodes = founded()
+def let_go_of_n3(nodes: Nodes) -> None:
+    """Remove it from the group that n1 leads, and wait until it knows."""
     leader = nodes.roster(1).replicas[ONE]
     leader.change_members(Remove(NodeId(3)), "removed", nodes.now)
     nodes.roster(1).touched(ONE)
     nodes.advance(1_000)
     assert nodes.roster(3).replicas[ONE].retired
+
+
+def test_a_node_that_left_a_group_asks_those_that_are_in_it() -> None:
+    nodes = founded()
+    let_go_of_n3(nodes)
     key = key_of(nodes, 1)
     nodes.submit(3, 1, "set", Set(key, b"v"))
     nodes.submit(3, 1, "get", Get(key))
@@ -336,10 +341,7 @@ def test_a_node_that_left_a_group_asks_those_that_are_in_it() -> None:
 def test_a_node_that_left_a_group_does_not_hold_what_others_ask_it_of_that_group() -> None:
     # It was parked until its time was over: nobody tells a retired replica who leads.
     nodes = founded()
-    leader = nodes.roster(1).replicas[ONE]
-    leader.change_members(Remove(NodeId(3)), "removed", nodes.now)
-    nodes.roster(1).touched(ONE)
-    nodes.advance(1_000)
+    let_go_of_n3(nodes)
     roster = nodes.roster(3)
     roster.heard(NodeId(9), nodes.now.wall_ms)
     asked = Forward(7, 1, (Get(key_of(nodes, 1)),), by_log=False)

@@ -59,7 +59,7 @@ def bench(
         lines += _client(rounds or (1 if quick else 5), seconds or (1.0 if quick else 2.0))
     if "files" in parts:
         large = library.files(FILE_BYTES // 10 if quick else FILE_BYTES, _say)
-        lines += ["", *library.summary(None, large)]
+        lines += ["", *library.files_summary(large)]
     if "moves" in parts:
         lines += ["", *moves.summary(_moved(quick=quick))]
     if "engines" in parts:
@@ -74,7 +74,7 @@ def bench(
 
 
 def _client(rounds: int, seconds: float) -> list[str]:
-    one = library.summary(library.client(rounds, seconds, _say), None)
+    one = library.client_summary(library.client(rounds, seconds, _say))
     many = sessions.summary(sessions.sessions(rounds, seconds, _say))
     return ["", *one, "", *many]
 

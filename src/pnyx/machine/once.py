@@ -48,9 +48,7 @@ def done_once(keyspace: Keyspace, command: Sequenced, rules: Rules) -> Result:
             if kept.sequence == sequence:
                 return sessions.answer(place, kept) if kept.digest == command.digest else REUSED
         ack = max(ack, record.ack)
-    wrong = None
-    if not ack < sequence <= ack + WINDOW or deadline_ms - clock_ms > DEADLINE_AHEAD_MS_MAX:
-        wrong = _refusal(sequence, ack)
+    wrong = _refusal(sequence, ack, deadline_ms - clock_ms)
     if wrong is None and record is None:
         wrong = sessions.refusal(place, command.user)
     if wrong is not None:
@@ -61,7 +59,9 @@ def done_once(keyspace: Keyspace, command: Sequenced, rules: Rules) -> Result:
     return result
 
 
-def _refusal(sequence: int, ack: int) -> Refusal:
+def _refusal(sequence: int, ack: int, ahead_ms: int) -> Refusal | None:
     if sequence <= ack:
         return ACKNOWLEDGED
-    return WINDOW_OVERFLOW if sequence > ack + WINDOW else DEADLINE_TOO_FAR
+    if sequence > ack + WINDOW:
+        return WINDOW_OVERFLOW
+    return DEADLINE_TOO_FAR if ahead_ms > DEADLINE_AHEAD_MS_MAX else None

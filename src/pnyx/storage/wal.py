@@ -324,9 +324,10 @@ class Wal:
 
     def low_space(self) -> bool:
         """Is there too little disk space to take new entries?"""
-        some = RESERVE_SEGMENTS * self._settings.segment_bytes
         reserve = self._settings.reserve_bytes
-        return self._no_room or self._files.free_bytes() < (some if reserve is None else reserve)
+        if reserve is None:
+            reserve = RESERVE_SEGMENTS * self._settings.segment_bytes
+        return self._no_room or self._files.free_bytes() < reserve
 
     def close(self) -> None:
         """Give the file back. Everything acknowledged is durable already."""

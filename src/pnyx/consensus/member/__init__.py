@@ -16,7 +16,7 @@ and may commit is here; those rules are in raft/ and multipaxos/, each told as i
     leading     what a leader does whatever it commits by: propose, confirm reads, tell
     stream      entries on their way to each peer
     following   what a follower does whomever it follows
-    rest        whether a leader has anything to say
+    rest        whether nothing but heartbeats happens
     door        what both doors have in common
 
 Term and vote are the words here. Multi-Paxos means its round by the one, and by the other the node

@@ -4,7 +4,7 @@ As in raft/quiet.py: each rule does exactly what a `Beat` or its answer would do
 is all that would happen. Leader and follower are both happy then, and an answer says so.
 """
 
-from pnyx.consensus.member.rest import is_at_rest
+from pnyx.consensus.member.rest import is_at_rest, is_led_alone, take_answer
 from pnyx.consensus.multipaxos.connectivity import hear, is_happy
 from pnyx.consensus.multipaxos.messages import Beat, BeatReply
 from pnyx.consensus.multipaxos.state import MultiPaxosState
@@ -26,14 +26,7 @@ def beat(paxos: MultiPaxosState) -> Beat | None:
 
 def heard(paxos: MultiPaxosState, sender: NodeId, said: Beat) -> bool:
     """Take in a leader's heartbeat; return whether its answer is all that follows."""
-    if (
-        paxos.role is not Role.FOLLOWER
-        or paxos.leader != sender
-        or not paxos.leader_happy
-        or paxos.term != said.term
-        or paxos.commit_index < said.commit_index
-        or paxos.writes.id_for_ground() > paxos.writes.durable_id
-    ):
+    if not paxos.leader_happy or not is_led_alone(paxos, sender, said.term, said.commit_index):
         return False
     paxos.be_led()
     return True
@@ -43,17 +36,7 @@ def answered(
     paxos: MultiPaxosState, sender: NodeId, term: Term, heartbeat_round: int
 ) -> BeatReply | None:
     """Take in a peer's answer if nothing else follows; else return it as a message."""
-    progress = paxos.peers.get(sender)
-    if (
-        paxos.role is not Role.LEADER
-        or paxos.term != term
-        or progress is None
-        or paxos.reads.confirming
-        or progress.paused
-        or progress.inflight
-    ):
+    if not take_answer(paxos, sender, term, heartbeat_round):
         return BeatReply(term, heartbeat_round, happy=True)
     hear(paxos, sender, happy=True)
-    progress.active_ms = paxos.now_ms
-    progress.acked_round = max(progress.acked_round, heartbeat_round)
     return None

@@ -6,7 +6,7 @@ else it does nothing and says so, and the messages themselves are used. So wheth
 is a question of cost alone, never of what is true.
 """
 
-from pnyx.consensus.member.rest import is_at_rest
+from pnyx.consensus.member.rest import is_at_rest, is_led_alone, take_answer
 from pnyx.consensus.raft import leader
 from pnyx.consensus.raft.messages import Heartbeat, HeartbeatReply
 from pnyx.consensus.raft.state import RaftState
@@ -29,13 +29,7 @@ def beat(raft: RaftState) -> Heartbeat | None:
 
 def heard(raft: RaftState, sender: NodeId, said: Heartbeat) -> bool:
     """Take in a leader's heartbeat; return whether its answer is all that follows."""
-    if (
-        raft.role is not Role.FOLLOWER
-        or raft.leader != sender
-        or raft.term != said.term
-        or raft.commit_index < said.commit_index
-        or raft.writes.id_for_ground() > raft.writes.durable_id
-    ):
+    if not is_led_alone(raft, sender, said.term, said.commit_index):
         return False
     raft.heard_ms = raft.now_ms
     raft.election_deadline_ms = raft.now_ms + raft.election_ms
@@ -46,16 +40,5 @@ def answered(
     raft: RaftState, sender: NodeId, term: Term, heartbeat_round: int
 ) -> HeartbeatReply | None:
     """Take in a peer's answer if nothing else follows; else return it as a message."""
-    progress = raft.peers.get(sender)
-    if (
-        raft.role is not Role.LEADER
-        or raft.term != term
-        or progress is None
-        or raft.reads.confirming
-        or progress.paused
-        or progress.inflight
-    ):
-        return HeartbeatReply(term, heartbeat_round)
-    progress.active_ms = raft.now_ms
-    progress.acked_round = max(progress.acked_round, heartbeat_round)
-    return None
+    is_taken = take_answer(raft, sender, term, heartbeat_round)
+    return None if is_taken else HeartbeatReply(term, heartbeat_round)

@@ -22,6 +22,7 @@ DEPTH: Final = 16
 VALUE: Final = b"v" * 64
 MEGABYTE: Final = 1_000_000
 PIECE_BYTES: Final = 1024 * 1024
+_HEAD: Final = ("| what | measured | ratio |", "|---|---|---|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +118,28 @@ def _disk_rate(directory: Path, size: int) -> float:
     return size / (time.monotonic() - began_s)
 
 
-def summary(rates: Rates | None, large: FileRates | None) -> list[str]:
-    """Return both as lines of a Markdown table."""
-    lines = ["| what | measured | ratio |", "|---|---|---|"]
-    if rates is not None:
-        plain, session = rates.plain, rates.session
-        lines += [
-            f"| SET of one thread, `pnyx.connect` without sessions | {plain:,.0f}/s | |",
-            f"| the same in a session | {session:,.0f}/s | {session / plain:.2f}x of without |",
-            f"| the same by redis-py | {rates.redis_py:,.0f}/s | ours without sessions "
-            f"{plain / rates.redis_py:.2f}x |",
-            f"| in a session, {DEPTH} at a time | {rates.pipelined:,.0f}/s | "
-            f"{rates.pipelined / session:.1f}x of one at a time |",
-        ]
-    if large is not None:
-        size, disk = f"{large.size / MEGABYTE:.0f} MB", large.disk
-        lines += [
-            f"| {size} in pieces of 1 MiB to the disk, each synced | "
-            f"{disk / MEGABYTE:.0f} MB/s | |",
-            "| the same as a file on three nodes on that disk | "
-            f"{large.written / MEGABYTE:.0f} MB/s | {large.written / disk:.2f}x of the disk |",
-            f"| read back | {large.read / MEGABYTE:.0f} MB/s | |",
-            "| the writing and reading process, at most | "
-            f"{large.client_bytes / 2**20:.0f} MiB | |",
-        ]
-    return lines
+def client_summary(rates: Rates) -> list[str]:
+    """Return what a client does as lines of a Markdown table."""
+    plain, session = rates.plain, rates.session
+    return [
+        *_HEAD,
+        f"| SET of one thread, `pnyx.connect` without sessions | {plain:,.0f}/s | |",
+        f"| the same in a session | {session:,.0f}/s | {session / plain:.2f}x of without |",
+        f"| the same by redis-py | {rates.redis_py:,.0f}/s | ours without sessions "
+        f"{plain / rates.redis_py:.2f}x |",
+        f"| in a session, {DEPTH} at a time | {rates.pipelined:,.0f}/s | "
+        f"{rates.pipelined / session:.1f}x of one at a time |",
+    ]
+
+
+def files_summary(large: FileRates) -> list[str]:
+    """Return what became of a large file as lines of a Markdown table."""
+    size, disk = f"{large.size / MEGABYTE:.0f} MB", large.disk
+    return [
+        *_HEAD,
+        f"| {size} in pieces of 1 MiB to the disk, each synced | {disk / MEGABYTE:.0f} MB/s | |",
+        "| the same as a file on three nodes on that disk | "
+        f"{large.written / MEGABYTE:.0f} MB/s | {large.written / disk:.2f}x of the disk |",
+        f"| read back | {large.read / MEGABYTE:.0f} MB/s | |",
+        f"| the writing and reading process, at most | {large.client_bytes / 2**20:.0f} MiB | |",
+    ]
