@@ -25,9 +25,11 @@ from pnyx.consensus.raft.messages import (
 from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import Entry, EntryKind, HardState, RecoveredLog, Role
+from pnyx.ids import NodeId, Term
 from pnyx.lab.faults import Fault, FaultKind, begin
 from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS, OF_SESSIONS
 from pnyx.lab.invariants.invariant import Marks
+from pnyx.lab.invariants.shadow import Shadow
 from pnyx.lab.workload import WorkloadSettings
 from pnyx.lab.zoo.pinned import PINNED
 from pnyx.machine.commands import Batch, Set, encode
@@ -147,6 +149,18 @@ def test_no_fault_changes_a_replica_behind_the_judges_back(kind: FaultKind) -> N
 
     run.at(1, hurt)
     assert run.run(1.05) is None
+
+
+def test_a_vote_is_kept_by_being_on_disk_or_by_a_later_term() -> None:
+    # Seed 21675: a vote and the next candidacy went to disk in one write.
+    votes = {Term(4): NodeId(7)}
+    shadow = Shadow(hard_state=HardState(Term(5), None), votes=votes)
+    assert shadow.is_bound(Term(4), NodeId(7))
+    assert shadow.is_bound(Term(4), NodeId(8)), "it votes in that term no more"
+    assert not shadow.is_bound(Term(5), NodeId(7))
+    shadow.hard_state = HardState(Term(6), NodeId(4))
+    assert shadow.is_bound(Term(5), NodeId(7))
+    assert not shadow.is_bound(Term(6), NodeId(7))
 
 
 def test_names_sources_and_explanations_are_there_for_people() -> None:

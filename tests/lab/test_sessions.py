@@ -21,9 +21,9 @@ from pnyx.lab.workload import WorkloadSettings
 from pnyx.machine import transactions
 from pnyx.machine.commands import Append, Sequenced, Set
 from pnyx.machine.keyspace import Keyspace
-from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED, done_once
+from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED, DEADLINE_TOO_FAR, done_once
 from pnyx.machine.results import Result
-from pnyx.machine.sessions import Sessions
+from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX, Sessions
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Done, NotDone, Unknown
 from pnyx.transport.verdict import Heard, Trail, heard_in
@@ -166,3 +166,12 @@ def test_what_was_done_is_remembered_until_it_is_acknowledged_or_late() -> None:
     assert [asked(1, 0), asked(1, 0), asked(2, 0), asked(1, 1)] == [1, 1, 2, 1]
     assert [asked(3, 1), asked(1, 0), asked(4, 4)] == [3, ACKNOWLEDGED, ACKNOWLEDGED]
     assert asked(2, 0, clock_ms=100) == DEADLINE_PASSED
+
+
+def test_a_deadline_too_far_ahead_is_refused_where_it_stands_and_leaves_nothing() -> None:
+    # Seed 21133: the clock had been set back by an hour.
+    remembered = Remembered()
+    write = Sequenced(1, b"s" * 16, b"u", 1, 0, DEADLINE_AHEAD_MS_MAX + 1, 0, Append(b"k", b"v"))
+    assert remembered.once(write, 0, lambda: 1) == DEADLINE_TOO_FAR
+    assert not remembered.done
+    assert remembered.once(write, 1, lambda: 1) == 1

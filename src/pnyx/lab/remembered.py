@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pnyx.machine.commands import Sequenced
-from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED
+from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED, DEADLINE_TOO_FAR
 from pnyx.machine.results import Result
+from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX
 from pnyx.machine.shards import SHARDS_DEFAULT, shard_of_slot
 
 _Name: TypeAlias = tuple[int, bytes, int]
@@ -38,6 +39,8 @@ class Remembered:
         ack = max(ack, command.ack)
         if command.sequence <= ack:
             return ACKNOWLEDGED
+        if command.deadline_ms - clock_ms > DEADLINE_AHEAD_MS_MAX:
+            return DEADLINE_TOO_FAR
         result = self.done[name] = do()
         self._acks[shard, command.session] = ack
         return result

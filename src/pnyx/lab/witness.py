@@ -37,7 +37,7 @@ from pnyx.machine.commands import (
     Ttl,
     decode,
 )
-from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED
+from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED, DEADLINE_TOO_FAR
 from pnyx.machine.results import Result, Values
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import ForwardReply
@@ -334,7 +334,7 @@ class Witness(Watch):
                 self._late.append(command.command.value)
         elif alike.done_at is not None:
             self.marks.hit(catalogue.EXACTLY_ONCE.sometimes)
-        elif result != ACKNOWLEDGED:
+        elif result not in (ACKNOWLEDGED, DEADLINE_TOO_FAR):
             alike.done_at = index
             _check_said(alike.said, index, str(command))
 

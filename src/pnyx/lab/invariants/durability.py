@@ -147,13 +147,13 @@ def _too_early(member: Member, to: NodeId, message: Any, what: str) -> Violation
 
 def _prepares(facts: Facts, member: Member, to: NodeId, message: Prepare) -> None:
     ballots.used(facts, member, message.term)
-    if member.shadow.votes.get(message.term) != member.node:
+    if not member.shadow.is_bound(message.term, member.node):
         raise _too_early(member, to, message, f"its own promise of round {message.term}")
 
 
 def _promises(facts: Facts, member: Member, to: NodeId, message: Promise) -> None:
     elections.tells_vote(facts, member, to, message)
-    if member.shadow.votes.get(message.term) != to:
+    if not member.shadow.is_bound(message.term, to):
         raise _too_early(member, to, message, f"its promise of round {message.term}")
     told = facts.promised.setdefault((to, message.term), {})
     told[member.node] = (message.accepted, message.last_index)
@@ -187,7 +187,7 @@ def _would_vote(facts: Facts, member: Member, to: NodeId, message: PreVoteReply)
 
 def _asks_votes(facts: Facts, member: Member, to: NodeId, message: RequestVote) -> None:
     elections.tells_vote(facts, member, member.node, message)
-    if member.shadow.votes.get(message.term) != member.node:
+    if not member.shadow.is_bound(message.term, member.node):
         raise _too_early(member, to, message, f"its own vote in term {message.term}")
 
 
@@ -198,7 +198,7 @@ def _votes(facts: Facts, member: Member, to: NodeId, message: RequestVoteReply) 
             facts.marks.hit(catalogue.ONE_VOTE_A_TERM.sometimes)
         return
     elections.tells_vote(facts, member, to, message)
-    if durable != to:
+    if not member.shadow.is_bound(message.term, to):
         raise _too_early(member, to, message, f"its vote in term {message.term}")
 
 

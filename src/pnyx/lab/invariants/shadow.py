@@ -56,6 +56,14 @@ class Shadow:
             return self.reached.get(told, 0) >= index
         return term is not None and self.holds(index, term)
 
+    def is_bound(self, term: Term, node: NodeId) -> bool:
+        """Can no crash take back that its vote in `term`, or its promise, is `node`'s?
+
+        What one write tells of a vote and of a later term is the later term alone; who starts again
+        from that votes in no earlier one.
+        """
+        return self.votes.get(term) == node or self.hard_state.term > term
+
     def durable(self, count: int) -> None:
         """The first `count` pending writes are on disk now."""
         for _ in range(count):
