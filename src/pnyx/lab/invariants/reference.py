@@ -35,8 +35,12 @@ class _SummedSpace(MemorySpace):
     def write(
         self, rows: Mapping[bytes, bytes | None], drops: Sequence[tuple[bytes, bytes]] = ()
     ) -> None:
-        for start, stop in drops:
-            self.sum -= sum(_hash(key, value) for key, value in self.scan(start, stop))
+        for count, (start, stop) in enumerate(drops):
+            self.sum -= sum(
+                _hash(key, value)
+                for key, value in self.scan(start, stop)
+                if not _lies_in(key, drops[:count])
+            )
         for key, new in rows.items():
             old = None if _lies_in(key, drops) else self.get(key)
             self.sum += _hash(key, new) - _hash(key, old)
