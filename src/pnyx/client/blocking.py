@@ -107,8 +107,10 @@ class Pnyx(Generic[Text]):
         self._files: PnyxFileSystem | None = None
 
     def close(self) -> None:
-        """Close the connections; calling again does nothing."""
+        """Close the connections, those of `fs` among them; calling again does nothing."""
         self._runner.courier.close()
+        if self._files is not None:
+            self._files.close()
 
     def ping(self) -> None:
         """Return if any node answers."""
@@ -415,7 +417,7 @@ class Pnyx(Generic[Text]):
 
     @property
     def fs(self) -> "PnyxFileSystem":
-        """The cluster's files, as fsspec's filesystem.
+        """The cluster's files, as fsspec's filesystem; it is this client's own, and closed with it.
 
         >>> client.fs.pipe_file("/notes/today", b"rain")
         >>> client.fs.cat_file("/notes/today")
@@ -426,7 +428,10 @@ class Pnyx(Generic[Text]):
             # fsspec is not loaded for programs that keep no files.
             loaded = import_module("pnyx.client.files.filesystem")
             self._files = loaded.PnyxFileSystem(
-                settings.target.nodes, settings.target.password, settings.timeout_s
+                settings.target.nodes,
+                settings.target.password,
+                settings.timeout_s,
+                skip_instance_cache=True,
             )
         return self._files
 

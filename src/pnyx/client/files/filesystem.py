@@ -57,7 +57,14 @@ class PnyxFileSystem(AbstractFileSystem):
         self.runner = Runner.of(settings)
         self.store = Store(self.runner)
         # fsspec keeps filesystems as long as it likes and closes none.
-        self.close = finalize(self, self.runner.courier.close)
+        self._let_go = finalize(self, self.runner.courier.close)
+
+    def close(self) -> None:
+        """Close the connections, and let fsspec hand this out no more; again it does nothing."""
+        self._let_go()
+        kept = type(self)._cache  # noqa: SLF001 - fsspec can only forget all of them
+        if kept.get(self._fs_token) is self:
+            del kept[self._fs_token]
 
     # Names.
 

@@ -25,7 +25,6 @@ def measure(nodes: str, size: int) -> None:
             while file.read(PIECE_BYTES):
                 pass
         read_s = time.monotonic() - began_s
-        opened.fs.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     sys.stdout.write(f"{size / written_s} {size / read_s} {peak}\n")
 

@@ -1,0 +1,68 @@
+"""How long a file system lives: what is closed is handed to nobody, and a client's is its own."""
+
+import fsspec
+import pytest
+
+from pnyx.client.blocking import Pnyx
+from pnyx.client.errors import Unavailable
+from pnyx.client.files.filesystem import PnyxFileSystem
+from pnyx.client.runner import Runner
+from pnyx.client.settings import settled
+
+NODES = "127.0.0.1:1"
+"""Nobody answers there."""
+
+
+def filesystem() -> PnyxFileSystem:
+    found = fsspec.filesystem("pnyx", nodes=NODES, timeout_s=0.1)
+    assert isinstance(found, PnyxFileSystem)
+    return found
+
+
+def client() -> Pnyx[bytes]:
+    told = settled(f"pnyx://{NODES}", password=None, timeout_s=0.1, decode=False, exactly_once=True)
+    return Pnyx(Runner.of(told))
+
+
+def goes_on(files: PnyxFileSystem) -> None:
+    with pytest.raises(Unavailable):
+        files.info("/x")
+
+
+def is_closed(files: PnyxFileSystem) -> None:
+    with pytest.raises(RuntimeError, match="closed"):
+        files.info("/x")
+
+
+def test_who_asks_fsspec_again_gets_the_same_one_until_it_is_closed() -> None:
+    first = filesystem()
+    assert filesystem() is first
+
+    first.close()
+    second = filesystem()
+
+    is_closed(first)
+    goes_on(second)
+    first.close()
+    assert filesystem() is second, "closing again closes nobody else's"
+    second.close()
+
+
+def test_the_files_of_two_clients_are_closed_apart_and_each_with_its_client() -> None:
+    ours, theirs = client(), client()
+    files, others = ours.fs, theirs.fs
+
+    ours.close()
+
+    is_closed(files)
+    goes_on(others)
+    theirs.close()
+    is_closed(others)
+
+
+def test_a_client_after_one_whose_files_were_closed_has_files_that_go_on() -> None:
+    first = client()
+    first.fs.close()
+    second = client()
+    goes_on(second.fs)
+    second.close()
