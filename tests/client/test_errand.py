@@ -7,6 +7,8 @@ from pnyx.client import commands
 from pnyx.client.errand import Call, Errand
 from pnyx.client.errors import (
     AnswerLost,
+    AuthError,
+    CrossSlot,
     NoQuorum,
     Refused,
     SessionExpired,
@@ -17,9 +19,15 @@ from pnyx.client.routes import Routes
 from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
 from pnyx.gateway.outcomes import NOT_DONE, UNKNOWN
-from pnyx.machine.once import ACKNOWLEDGED, DEADLINE_PASSED
+from pnyx.machine.once import (
+    ACKNOWLEDGED,
+    DEADLINE_PASSED,
+    DEADLINE_TOO_FAR,
+    OTHER_USER,
+    WINDOW_OVERFLOW,
+)
 from pnyx.machine.results import Refusal
-from pnyx.machine.sessions import ANSWER_NOT_KEPT
+from pnyx.machine.sessions import ANSWER_NOT_KEPT, SHARD_FULL, USER_FULL
 from pnyx.prng import Prng
 from pnyx.replica.requests import Reason
 from pnyx.transport.backoff import Backoff
@@ -28,6 +36,18 @@ from pnyx.transport.verdict import Trail
 
 A, B = ("a", 1), ("b", 2)
 NO_QUORUM = hiredis.ReplyError(NOT_DONE[Reason.NO_QUORUM].text)
+REFUSALS = (
+    *(
+        refusal.text
+        for refusal in (WINDOW_OVERFLOW, DEADLINE_TOO_FAR, SHARD_FULL, USER_FULL, OTHER_USER)
+    ),
+    NOT_DONE[Reason.TOO_LARGE].text,
+    "NOAUTH Authentication required.",
+    "ERR unknown command 'PNYX.SEQ'",
+    "ERR Protocol error: invalid bulk length",
+    "CROSSSLOT Keys in request don't hash to the same slot",
+)
+"""What a node says before it looks at the session's records."""
 
 
 def errand(*calls: Call) -> Errand:
@@ -144,13 +164,38 @@ def test_a_number_goes_before_its_command_and_stays_the_same() -> None:
     assert payloads == [prefix + packed(call.command.words)] * 2
 
 
-def test_an_error_from_before_the_records_does_not_end_a_doubt() -> None:
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_an_error_from_before_the_records_does_not_end_a_doubt(refusal: str) -> None:
     call = write(in_session=True)
     on_way = errand(call)
-    for text in (UNKNOWN.text, "NOAUTH Authentication required."):
+    for text in (UNKNOWN.text, refusal):
         (parcel,) = on_way.parcels(0.0)
         on_way.answered(parcel, [hiredis.ReplyError(text)])
         assert not call.is_over
+        assert on_way.pause_s(0.1)
+    assert on_way.pause_s(10.0) is None
+    assert isinstance(error_of(call), Timeout)
+    assert error_of(call).outcome == "unknown"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_the_same_error_ends_a_call_none_of_whose_attempts_is_in_doubt(refusal: str) -> None:
+    call = write(in_session=True)
+    on_way = errand(call)
+    for text in (NO_QUORUM, hiredis.ReplyError(refusal)):
+        (parcel,) = on_way.parcels(0.0)
+        on_way.answered(parcel, [text])
+    assert isinstance(error_of(call), Refused | AuthError | CrossSlot)
+    assert on_way.pause_s(0.1) is None
+
+
+def test_an_error_of_the_write_itself_ends_a_doubt() -> None:
+    call = write(in_session=True)
+    on_way = errand(call)
+    for text in (UNKNOWN.text, "ERR value is not an integer or out of range"):
+        (parcel,) = on_way.parcels(0.0)
+        on_way.answered(parcel, [hiredis.ReplyError(text)])
+    assert isinstance(error_of(call), Refused)
 
 
 def test_the_end_of_patience_says_what_is_known() -> None:

@@ -34,3 +34,18 @@ def test_a_client_that_forgets_its_doubts_is_caught(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Trail, "heard", forget)
     results = [play(scenario_named("K-X3"), seed, []) for seed in (1, 2, 3)]
     assert any("said to be not applied, and are there" in result.failed for result in results)
+
+
+def test_a_refusal_is_not_the_end_while_an_earlier_attempt_is_on_its_way() -> None:
+    for seed in (0, 1):
+        result = play(scenario_named("K-X4"), seed, [Invariants()])
+        assert result.ok, f"seed {seed}: {result.violation or result.failed}"
+
+
+def test_a_client_that_takes_a_refusal_for_the_end_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = {Heard.LATE, Heard.REFUSED}
+    monkeypatch.setattr(Trail, "ends_with", lambda _trail, heard: heard in ends)
+    result = play(scenario_named("K-X4"), 0, [])
+    assert "said to be not applied, and are there" in result.failed

@@ -78,13 +78,13 @@ class _Once:
             return await plain(*words)
         async with self.numbers(1) as (number,):
             name = self.named(words[0], number)
-            return await self.tried(lambda: plain(name, *words[1:]))
+            return await self.tried(lambda: plain(name, *words[1:]), name)
 
     async def tried(
         self,
         send: Callable[[], Awaitable[T]],
+        *names: str,
         is_done: Callable[[T], bool] = lambda _: True,
-        *,
         is_read: bool = False,
     ) -> T:
         """Return what `send` returns when it is done; it is called again while that may help."""
@@ -97,7 +97,7 @@ class _Once:
                 if is_last or is_done(found):
                     return found
             except Exception as error:
-                if not may_try_again(error) or (is_last and is_read):
+                if not may_try_again(error, *names) or (is_last and is_read):
                     raise
                 if is_last:
                     give_up(error)
@@ -180,7 +180,7 @@ class Pipeline(PlainPipeline):
         async with self.once.numbers(1) as (number,):
             self._exec = self.once.named("EXEC", number)
             try:
-                return await (send() if is_watching else self.once.tried(send))
+                return await (send() if is_watching else self.once.tried(send, self._exec))
             finally:
                 self._exec = None
 
@@ -220,6 +220,7 @@ class Pipeline(PlainPipeline):
     async def _answered(self, piece: list[Any]) -> list[Any]:
         """Return the results of commands, those that must be sent again among them."""
         results: list[Any] = [None] * len(piece)
+        names = [words[0] for words, _ in piece]
         missing = list(range(len(piece)))
 
         async def send() -> bool:
@@ -227,10 +228,10 @@ class Pipeline(PlainPipeline):
             found = await self._plainly([piece[at] for at in missing])
             for at, result in zip(missing, found, strict=True):
                 results[at] = result
-            missing = [at for at in missing if is_open(results[at])]
+            missing = [at for at in missing if is_open(results[at], names[at])]
             return not missing
 
-        await self.once.tried(send, is_done=bool)
+        await self.once.tried(send, *names, is_done=bool)
         for at in missing:
             results[at] = OutcomeUnknown(str(results[at]))
         return results

@@ -11,16 +11,8 @@ from typing import Any, Final, Self
 import hiredis
 
 from pnyx.client.command import Command
-from pnyx.client.errors import (
-    AuthError,
-    CrossSlot,
-    NoQuorum,
-    Refused,
-    SessionExpired,
-    Timeout,
-    Unavailable,
-)
-from pnyx.client.replies import Again, Doubt, Late, Moved, meaning
+from pnyx.client.errors import NoQuorum, SessionExpired, Timeout, Unavailable
+from pnyx.client.replies import Again, Doubt, Late, Moved, Unseen, meaning
 from pnyx.client.routes import Routes
 from pnyx.client.url import Address
 from pnyx.client.wire import packed
@@ -203,10 +195,12 @@ class Errand:
                 self._again(call, Heard.DOUBT)
             case Late():
                 call.fail(_expired(call, text))
-            case _ if call.trail.is_doubtful and _says_nothing_of_earlier(what):
+            case Unseen(error) if call.trail.ends_with(Heard.REFUSED):
+                call.fail(error)
+            case Unseen():
                 call.cause = text
                 self._must_wait = True
-                self._again(call, Heard.NOTHING_DONE)
+                self._again(call, Heard.REFUSED)
             case _:
                 call.fail(what)
 
@@ -234,14 +228,6 @@ def numbered(
         trail = Trail(command.writes, in_session=number is not None)
         calls.append(Call(command, trail, number))
     return calls, ()
-
-
-def _says_nothing_of_earlier(error: PnyxError) -> bool:
-    """Was it refused before anybody looked whether an earlier attempt was done?"""
-    return isinstance(error, AuthError | CrossSlot) or (
-        isinstance(error, Refused)
-        and (" PX" in error.effect or error.effect.startswith("ERR unknown command"))
-    )
 
 
 def _expired(call: Call, text: str) -> PnyxError:

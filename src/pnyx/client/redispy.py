@@ -27,11 +27,13 @@ from redis.client import Pipeline as PlainPipeline
 from redis.exceptions import (
     AskError,
     AuthenticationError,
+    ClusterCrossSlotError,
     ClusterDownError,
     ClusterError,
     ConnectionError as Disconnected,
     MasterDownError,
     MovedError,
+    NoPermissionError,
     ReadOnlyError,
     RedisClusterException,
     ResponseError,
@@ -50,7 +52,7 @@ from pnyx.client.settings import TIMEOUT_S_DEFAULT
 from pnyx.client.table import OF_CONNECTIONS, Table
 from pnyx.client.wire import packed
 from pnyx.transport.numbering import Number
-from pnyx.transport.verdict import Outcome
+from pnyx.transport.verdict import Heard, Outcome, heard_in
 
 T = TypeVar("T")
 
@@ -75,8 +77,10 @@ class OutcomeUnknown(Late):
 class Numbered(str):
     """A command's name that carries its number through redis-py, down to the connection."""
 
-    __slots__ = ("prefix",)
+    __slots__ = ("prefix", "sent")
     prefix: Callable[[], bytes]
+    sent: int
+    """How often it left, or was about to: redis-py sends again what it is not asked to."""
 
 
 class Prefixing:
@@ -151,10 +155,11 @@ def named(name: Any, number: Number, ack: Callable[[Number], int]) -> Numbered:
     found = Numbered(name.decode() if isinstance(name, bytes) else name)
 
     def prefix() -> bytes:
+        found.sent += 1
         words = (number.session, number.sequence, ack(number), number.deadline_ms)
         return packed(("PNYX.SEQ", *words))
 
-    found.prefix = prefix
+    found.prefix, found.sent = prefix, 0
     return found
 
 
@@ -192,13 +197,13 @@ class _Once:
             return plain(*words)
         with self.numbers(1) as (number,):
             name = self.named(words[0], number)
-            return self.tried(lambda: plain(name, *words[1:]))
+            return self.tried(lambda: plain(name, *words[1:]), name)
 
     def tried(
         self,
         send: Callable[[], T],
+        *names: str,
         is_done: Callable[[T], bool] = lambda _: True,
-        *,
         is_read: bool = False,
     ) -> T:
         """Return what `send` returns when it is done; it is called again while that may help."""
@@ -211,7 +216,7 @@ class _Once:
                 if is_last or is_done(found):
                     return found
             except Exception as error:
-                if not may_try_again(error):
+                if not may_try_again(error, *names):
                     raise
                 if is_last and is_read:
                     raise
@@ -227,15 +232,32 @@ class _Once:
         return self.tried(lambda: self._plain(*words), is_read=True)
 
 
-def may_try_again(error: Exception) -> bool:
-    """Is the write's answer still to be had by sending it again?"""
-    if isinstance(error, AuthenticationError):
-        return False
+def may_try_again(error: Exception, *names: str) -> bool:
+    """Is the answer of the writes of these names still to be had by sending them again?"""
+    if isinstance(error, AuthenticationError) or is_refusal(error):
+        return any(may_be_done(error, name) for name in names)
     text = str(error)
     is_unknown = isinstance(error, ResponseError) and text.startswith("UNKNOWN ")
     if is_unknown and text.startswith(_EXPIRED):
         give_up(error)
     return is_unknown or isinstance(error, _AGAIN)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Was it refused before anybody looked whether an earlier attempt was done?"""
+    if isinstance(error, NoPermissionError | ClusterCrossSlotError):
+        return True
+    # redis-py cuts off the first word of some errors, and says before others where they came up.
+    text = str(error).rpartition("caused error: ")[2]
+    is_answer = isinstance(error, ResponseError)
+    return is_answer and Heard.REFUSED in (heard_in(text), heard_in(f"ERR {text}"))
+
+
+def may_be_done(error: Exception, name: str) -> bool:
+    """May an earlier attempt than the one that was refused be done, now or later?"""
+    sent = name.sent if isinstance(name, Numbered) else 0
+    # A password is refused before anything leaves.
+    return sent > (0 if isinstance(error, AuthenticationError) else 1)
 
 
 def give_up(cause: Exception) -> NoReturn:
@@ -315,7 +337,7 @@ class Pipeline(PlainPipeline):
         with self.once.numbers(1) as (number,):
             self._exec = self.once.named("EXEC", number)
             try:
-                return send() if is_watching else self.once.tried(send)
+                return send() if is_watching else self.once.tried(send, self._exec)
             finally:
                 self._exec = None
 
@@ -355,6 +377,7 @@ class Pipeline(PlainPipeline):
     def _answered(self, piece: list[Any]) -> list[Any]:
         """Return the results of commands, those that must be sent again among them."""
         results: list[Any] = [None] * len(piece)
+        names = [words[0] for words, _ in piece]
         missing = list(range(len(piece)))
 
         def send() -> bool:
@@ -362,10 +385,10 @@ class Pipeline(PlainPipeline):
             found = self._plainly([piece[at] for at in missing])
             for at, result in zip(missing, found, strict=True):
                 results[at] = result
-            missing = [at for at in missing if is_open(results[at])]
+            missing = [at for at in missing if is_open(results[at], names[at])]
             return not missing
 
-        self.once.tried(send, is_done=bool)
+        self.once.tried(send, *names, is_done=bool)
         for at in missing:
             results[at] = OutcomeUnknown(str(results[at]))
         return results
@@ -375,10 +398,12 @@ class Pipeline(PlainPipeline):
         return super().execute(raise_on_error=False)
 
 
-def is_open(result: Any) -> bool:
+def is_open(result: Any, name: Any) -> bool:
     """Is what became of a pipeline's command still to be had by sending it again?"""
-    if not isinstance(result, Exception) or isinstance(result, AuthenticationError):
+    if not isinstance(result, Exception):
         return False
+    if isinstance(result, AuthenticationError) or is_refusal(result):
+        return may_be_done(result, name)
     return isinstance(result, _AGAIN) or str(result).startswith("UNKNOWN PX0203 ")
 
 

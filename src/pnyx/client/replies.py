@@ -39,7 +39,14 @@ class Late:
     text: str
 
 
-Meaning: TypeAlias = Moved | Again | Doubt | Late | PnyxError
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Refused, before anybody looked whether an earlier attempt was done."""
+
+    error: PnyxError
+
+
+Meaning: TypeAlias = Moved | Again | Doubt | Late | Unseen | PnyxError
 
 _ANSWER_LOST: Final = "ERR PX0213 "
 _ERRORS: Final[dict[str, type[PnyxError]]] = {
@@ -59,19 +66,21 @@ def meaning(text: str, asked: Address) -> Meaning:
     prefix = text.partition(" ")[0]
     if prefix == "MOVED":
         return _moved(text, asked)
-    match heard_in(text):
+    heard = heard_in(text)
+    match heard:
         case Heard.LATE:
             return Late(text)
         case Heard.DOUBT:
             return Doubt(text)
         case Heard.NOTHING_DONE:
             return Again(text, no_quorum=prefix == "CLUSTERDOWN")
-        case None:
+        case Heard.REFUSED | None:
             pass
     if text.startswith(_ANSWER_LOST):
         return AnswerLost(text, next_step="read what the write left")
     kind = _ERRORS.get(prefix, Refused)
-    return kind(text, next_step=_NEXT_STEPS.get(kind, ""))
+    error = kind(text, next_step=_NEXT_STEPS.get(kind, ""))
+    return error if heard is None else Unseen(error)
 
 
 def _moved(text: str, asked: Address) -> Meaning:

@@ -55,34 +55,39 @@ class Operation:
 
     def heard(self, answer: Answer | None, now_us: int) -> bool:
         """Note what an attempt came to (None: to nothing). Is it over?"""
-        late = False
         if isinstance(answer, Done):
-            words = [heard_in(told.text) for told in answer.results if isinstance(told, Refusal)]
-            late = Heard.LATE in words
-            if not late:
-                self._end(now_us, answer)
+            heard = _session_says(answer)
+            if heard is None:
+                self._end(now_us, answer, None)
                 return True
-        self.trail.heard(heard_of(answer))
-        if late or now_us >= self.ends_us:
-            self._end(now_us, None)
+        else:
+            heard = heard_of(answer)
+        self.trail.heard(heard)
+        if self.trail.ends_with(heard):
+            # A refusal says of itself that nothing was done.
+            is_refusal = heard is Heard.REFUSED
+            self._end(now_us, None, "not_applied" if is_refusal else self.trail.outcome)
+        elif now_us >= self.ends_us:
+            self.give_up(now_us)
         return self.over_us is not None
 
     def give_up(self, now_us: int) -> None:
         """Its client waits no more."""
-        self._end(now_us, None)
+        self._end(now_us, None, self.trail.outcome)
 
-    def _end(self, now_us: int, answer: Done | None) -> None:
-        self.over_us, self.answer = now_us, answer
-        if answer is None:
-            self.said = self.trail.outcome
+    def _end(self, now_us: int, answer: Done | None, said: Outcome | None) -> None:
+        self.over_us, self.answer, self.said = now_us, answer, said
         for number in self.numbers:
             self.numbering.settle(number)
 
 
 def heard_of(answer: Answer | None) -> Heard:
-    """Return what an attempt proves that was answered so, or (None) not at all.
-
-    A refusal of a session's time comes as a result, and tells nothing of earlier attempts.
-    """
+    """Return what an attempt proves that was answered so, or (None) not at all."""
     is_doubt = answer is None or isinstance(answer, Unknown)
     return Heard.DOUBT if is_doubt else Heard.NOTHING_DONE
+
+
+def _session_says(answer: Done) -> Heard | None:
+    """Return what refusals among the results prove; None: all is done, or refused once for all."""
+    words = [heard_in(told.text) for told in answer.results if isinstance(told, Refusal)]
+    return next((heard for heard in (Heard.LATE, Heard.REFUSED) if heard in words), None)

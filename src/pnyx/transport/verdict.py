@@ -2,7 +2,9 @@
 
 Rule 1: "not applied" is said only if no attempt can have been done, now or later.
 Rule 2: one doubtful attempt makes the outcome unknown, whatever the attempts after it hear: the
-first may still be on its way. Only an answer out of the session's records ends the doubt.
+first may still be on its way. Only an answer out of the session's records ends the doubt. A node
+that refuses before it looks there ("nothing was done") speaks of that one attempt: the deadline
+that was too far ahead, the table that was full, may be all right when the first one arrives.
 Rule 3: outside a session nothing doubtful is sent again, for then it could be done twice.
 
 The client library and the Lab's clients ask these same rules. What an error reply proves is read
@@ -25,6 +27,8 @@ class Heard(Enum):
     """It may have been done, or may be done later."""
     LATE = "late"
     """This attempt was not done, and none will be any more; an earlier one may have been."""
+    REFUSED = "refused"
+    """This attempt was refused, and nobody has looked whether an earlier one was done."""
 
 
 _AGAIN: Final = frozenset(
@@ -32,6 +36,10 @@ _AGAIN: Final = frozenset(
 )
 _TOO_MANY: Final = "ERR max number of clients"
 _LATE: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
+_REFUSED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "CROSSSLOT"})
+_REFUSED_TEXTS: Final = ("ERR PX02", "ERR unknown command", "ERR Protocol error")
+_NOT_KEPT: Final = "ERR PX0213 "
+"""The one error with a number that the session's records give: it was done, once."""
 
 
 def heard_in(text: str) -> Heard | None:
@@ -39,8 +47,10 @@ def heard_in(text: str) -> Heard | None:
     prefix = text.partition(" ")[0]
     if prefix == "UNKNOWN":
         return Heard.LATE if text.startswith(_LATE) else Heard.DOUBT
-    is_refusal = prefix in _AGAIN or text.startswith(_TOO_MANY)
-    return Heard.NOTHING_DONE if is_refusal else None
+    if prefix in _AGAIN or text.startswith(_TOO_MANY):
+        return Heard.NOTHING_DONE
+    is_refused = prefix in _REFUSED or text.startswith(_REFUSED_TEXTS)
+    return Heard.REFUSED if is_refused and not text.startswith(_NOT_KEPT) else None
 
 
 @dataclass(slots=True)
@@ -57,6 +67,10 @@ class Trail:
         """Note what an attempt came to."""
         if heard is Heard.DOUBT and self.changes:
             self.is_doubtful = True
+
+    def ends_with(self, heard: Heard) -> bool:
+        """Is nothing more to be learned by another attempt after one that came to this?"""
+        return heard is Heard.LATE or (heard is Heard.REFUSED and not self.is_doubtful)
 
     @property
     def may_repeat(self) -> bool:
