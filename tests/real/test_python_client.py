@@ -17,6 +17,7 @@ from pnyx.client.collected import Transaction
 from pnyx.harness.cluster import Cluster
 
 pytestmark = pytest.mark.real
+MIB = 1 << 20
 
 
 def url(cluster: Cluster, kind: str) -> str:
@@ -170,6 +171,29 @@ def test_the_asyncio_client_has_the_same_methods(shared: Cluster) -> None:
     assert public - {"close", "fs"} == {
         name for name in vars(pnyx.aio.AsyncPnyx) if not name.startswith("_")
     } - {"aclose"}
+
+
+@pytest.mark.parametrize("mib_over", [0, 28])
+@pytest.mark.parametrize("once", [True, False])
+def test_a_value_over_the_limit_is_refused_by_name_and_the_client_goes_on(
+    shared: Cluster, once: bool, mib_over: int
+) -> None:
+    value = bytes(4 * MIB + mib_over * MIB + 1)
+
+    async def on_asyncio() -> None:
+        async with await pnyx.aio.connect(url(shared, "cluster"), exactly_once=once) as client:
+            with pytest.raises(pnyx.Refused, match="invalid bulk length"):
+                await client.set("big", value)
+            assert await client.incr("small") == 2
+            assert await client.get("big") is None
+
+    with pnyx.connect(url(shared, "cluster"), exactly_once=once) as client:
+        client.delete("small")
+        with pytest.raises(pnyx.Refused, match="invalid bulk length") as refused:
+            client.set("big", value)
+        assert "limits.value_bytes_max" in refused.value.next_step
+        assert client.incr("small") == 1
+    asyncio.run(on_asyncio())
 
 
 def test_threads_share_a_client(client: pnyx.Pnyx[bytes]) -> None:

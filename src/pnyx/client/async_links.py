@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import hiredis
 
-from pnyx.client.links import CONNECT_S, IDLE_MAX, Broken, Unwelcome, refusals, said
+from pnyx.client.links import CONNECT_S, IDLE_MAX, Broken, Unwelcome, is_last, refusals, said
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
 
@@ -60,7 +60,7 @@ class Link:
         try:
             async with asyncio.timeout(until_s - monotonic()):
                 self._out.write(payload)
-                await self._out.drain()
+                # Not until all has left: who refuses a request while it arrives takes no more.
                 while len(replies) < count:
                     reply = self._reader.gets()
                     if reply is not False:
@@ -77,6 +77,8 @@ class Link:
             # Replies that nobody reads would be taken for those of the next call.
             self.close()
             raise
+        if is_last(replies[-1]):
+            self.close()
         return replies
 
     def is_open(self) -> bool:
@@ -84,8 +86,8 @@ class Link:
         return not self._in.at_eof() and not self._out.is_closing()
 
     def close(self) -> None:
-        """Close the connection; calling again does nothing."""
-        self._out.close()
+        """Close the connection, whatever has not left; calling again does nothing."""
+        self._out.transport.abort()
 
 
 class Pool:
@@ -147,5 +149,5 @@ class Pool:
     def _give(self, address: Address, link: Link) -> None:
         if self._is_closed:
             link.close()
-        else:
+        elif link.is_open():
             self._idle.setdefault(address, []).append(link)

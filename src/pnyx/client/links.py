@@ -13,6 +13,7 @@ import hiredis
 from pnyx.client.forks import forget_in_children
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
+from pnyx.transport.verdict import UNREADABLE
 
 ATTEMPT_S: Final = 5.0
 """How long one node may take to answer: it parks at most 1.5 s, and answers within 3 s after it."""
@@ -65,6 +66,8 @@ class Link:
         self._reader = reader(decode=decode)
         self._patience_s = 0.0
         self.used_s = monotonic()
+        self.is_over = False
+        """Has the node said its last word here?"""
         self._greet(greeting)
 
     def _greet(self, greeting: Sequence[Words]) -> None:
@@ -91,8 +94,10 @@ class Link:
             self._limit(until_s)
             self._socket.sendall(payload)
         except OSError as error:
+            # Who refuses a request while it arrives says so, and then takes no more of it.
+            replies = self._came_already()
             self.close()
-            raise Broken(said(error), has_left=True) from error
+            raise Broken(said(error), has_left=True, replies=replies) from error
 
     def receive(self, count: int, until_s: float) -> list[Any]:
         """Return so many replies, errors among them as values.
@@ -108,6 +113,7 @@ class Link:
                 if reply is not False:
                     replies.append(reply)
                     if len(replies) == count:
+                        self.is_over = is_last(reply)
                         return replies
                     continue
                 if replies:
@@ -119,6 +125,15 @@ class Link:
         except (OSError, hiredis.ProtocolError) as error:
             self.close()
             raise Broken(said(error), has_left=True, replies=replies) from error
+
+    def _came_already(self) -> list[Any]:
+        replies: list[Any] = []
+        with suppress(OSError, hiredis.ProtocolError):
+            while received := self._socket.recv(READ_BYTES, socket.MSG_DONTWAIT):
+                self._reader.feed(received)
+                while (reply := self._reader.gets()) is not False:
+                    replies.append(reply)
+        return replies
 
     def is_open(self) -> bool:
         """Return False if the node has hung up, or says what nobody asked for."""
@@ -185,7 +200,7 @@ class Pool:
         if idle is None:
             with self._lock:
                 idle = self._idle.setdefault(link.address, [])
-        if len(idle) < IDLE_MAX and not self._is_closed:
+        if len(idle) < IDLE_MAX and not self._is_closed and not link.is_over:
             idle.append(link)
         else:
             link.close()
@@ -216,6 +231,11 @@ def said(error: BaseException) -> str:
     if isinstance(error, BlockingIOError | TimeoutError):
         return "timed out"
     return str(error) or type(error).__name__
+
+
+def is_last(reply: Any) -> bool:
+    """Is it an error after which a node reads nothing more on that connection?"""
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith(UNREADABLE)
 
 
 def refusals(replies: Sequence[Any]) -> Iterator[str]:

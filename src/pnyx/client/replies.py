@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from pnyx.client.errors import AnswerLost, AuthError, CrossSlot, Refused
 from pnyx.client.url import Address
 from pnyx.errors import PnyxError
-from pnyx.transport.verdict import Heard, heard_in
+from pnyx.transport.verdict import UNREADABLE, Heard, heard_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Unseen:
 Meaning: TypeAlias = Moved | Again | Doubt | Late | Unseen | PnyxError
 
 _ANSWER_LOST: Final = "ERR PX0213 "
+_TOO_LONG: Final = f"{UNREADABLE}: invalid bulk length"
+_LESS: Final = "write less at once, or let the nodes' `limits.value_bytes_max` be more than 4 MiB"
 _ERRORS: Final[dict[str, type[PnyxError]]] = {
     "NOAUTH": AuthError,
     "WRONGPASS": AuthError,
@@ -79,7 +81,8 @@ def meaning(text: str, asked: Address) -> Meaning:
     if text.startswith(_ANSWER_LOST):
         return AnswerLost(text, next_step="read what the write left")
     kind = _ERRORS.get(prefix, Refused)
-    error = kind(text, next_step=_NEXT_STEPS.get(kind, ""))
+    is_long = text.startswith(_TOO_LONG)
+    error = kind(text, next_step=_LESS if is_long else _NEXT_STEPS.get(kind, ""))
     return error if heard is None else Unseen(error)
 
 

@@ -37,7 +37,9 @@ _AGAIN: Final = frozenset(
 _TOO_MANY: Final = "ERR max number of clients"
 _LATE: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
 _REFUSED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "CROSSSLOT"})
-_REFUSED_TEXTS: Final = ("ERR PX02", "ERR unknown command", "ERR Protocol error")
+UNREADABLE: Final = "ERR Protocol error"
+"""A node that says this reads no more on that connection."""
+_REFUSED_TEXTS: Final = ("ERR PX02", "ERR unknown command", UNREADABLE)
 _NOT_KEPT: Final = "ERR PX0213 "
 """The one error with a number that the session's records give: it was done, once."""
 

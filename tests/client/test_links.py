@@ -1,0 +1,109 @@
+"""What becomes of a request that a node refuses while it still arrives?"""
+
+import asyncio
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+
+import hiredis
+import pytest
+
+from pnyx.client import async_links, links
+from pnyx.client.links import Broken, Link
+
+WELCOME = b"+OK\r\n"
+REFUSAL = b"-ERR Protocol error: invalid bulk length\r\n"
+PATIENCE_S = 20.0
+LARGE = bytes(64 << 20)
+"""More than sockets hold."""
+
+
+class Node:
+    """Refuses what it reads the first bytes of, and takes nothing more."""
+
+    def __init__(self, *, resets: bool) -> None:
+        self._resets = resets
+        self.welcomed = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self._listener.getsockname()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            with peer:
+                self.welcomed += 1
+                peer.recv(4_096)
+                peer.sendall(WELCOME)
+                if peer.recv(4_096):
+                    peer.sendall(REFUSAL)
+                    peer.shutdown(socket.SHUT_WR)
+                    if self._resets:
+                        # Until the words are there, and the sockets between us full.
+                        time.sleep(0.2)
+                        peer.setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                        )
+                    else:
+                        while peer.recv(1 << 20):
+                            pass
+
+
+@pytest.fixture
+def hard() -> Iterator[Node]:
+    node = Node(resets=True)
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def polite() -> Iterator[Node]:
+    node = Node(resets=False)
+    yield node
+    node.close()
+
+
+def until_s() -> float:
+    return time.monotonic() + PATIENCE_S
+
+
+def test_the_reason_is_read_though_the_connection_was_reset_under_the_request(hard: Node) -> None:
+    link = Link(hard.address, [("PING",)], decode=False)
+    with pytest.raises(Broken) as broken:
+        link.send(LARGE, until_s())
+    assert list(map(str, broken.value.replies)) == ["ERR Protocol error: invalid bulk length"]
+
+
+def test_who_was_told_a_protocol_error_asks_on_another_connection(polite: Node) -> None:
+    pool = links.Pool([("PING",)], decode=False)
+    for count in (1, 2):
+        link = pool.take(polite.address, time.monotonic())
+        link.send(b"*2\r\n$9999999", until_s())
+        (reply,) = link.receive(1, until_s())
+        assert isinstance(reply, hiredis.ReplyError)
+        pool.give(link, time.monotonic())
+        assert polite.welcomed == count
+    pool.close()
+
+
+def test_on_asyncio_the_reason_is_read_before_all_has_left(hard: Node) -> None:
+    async def ask() -> list[object]:
+        pool = async_links.Pool([("PING",)], decode=False)
+        replies = await pool.exchange(hard.address, LARGE, 1, until_s())
+        replies += await pool.exchange(hard.address, LARGE, 1, until_s())
+        pool.close()
+        return replies
+
+    assert {str(reply) for reply in asyncio.run(ask())} == {REFUSAL[1:-2].decode()}
+    assert hard.welcomed == 2
