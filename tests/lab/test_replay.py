@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from pnyx.errors import OtherVersion, Unlisted
+from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.judge import watched
 from pnyx.lab.replay import TEXT_BYTES_MAX, line_of, parse, plan_of
+from pnyx.lab.scenario import NEAR_COUNT_MAX
 from pnyx.lab.swarm import draw
 from pnyx.lab.workload import Kept
 
@@ -35,6 +37,30 @@ def test_a_run_of_other_code_is_refused_by_version() -> None:
         parse("swarm/3/ffffffff", CODE)
     assert "ffffffff" in refused.value.cause
     assert CODE in refused.value.cause
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("swarm/3/ffffffff", "pnyx lab run 3"),
+        ("R-B9/7/ffffffff", "pnyx lab run R-B9 --seed 7"),
+        ("S-11@multipaxos/5/ffffffff", "pnyx lab run S-11 --seed 5 --consensus multipaxos"),
+    ],
+)
+def test_a_run_of_other_code_is_offered_anew(line: str, command: str) -> None:
+    with pytest.raises(OtherVersion) as refused:
+        parse(line, CODE)
+    assert refused.value.next_step.endswith(command)
+
+
+def test_an_id_that_nobody_knows_is_answered_with_the_nearest() -> None:
+    with pytest.raises(Unlisted) as refused:
+        scenario_named("R-B99")
+    assert "R-B9" in refused.value.cause
+    assert refused.value.cause.count(",") < NEAR_COUNT_MAX
+    with pytest.raises(Unlisted) as unlike:
+        scenario_named("nothing like that")
+    assert "none is like it" in unlike.value.cause
 
 
 @pytest.mark.parametrize(

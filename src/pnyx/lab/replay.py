@@ -16,10 +16,11 @@ from typing import Final
 
 import msgspec
 
+from pnyx.consensus.engines import EngineName
 from pnyx.errors import OtherVersion, Unlisted
 from pnyx.lab.faults import Fault
 from pnyx.lab.swarm import Plan, draw
-from pnyx.lab.variants import SWARM, is_swarm, on_engine, taken_apart
+from pnyx.lab.variants import SWARM, on_engine, taken_apart
 from pnyx.lab.workload import Kept
 
 TEXT_BYTES_MAX: Final = 100_000
@@ -87,10 +88,15 @@ def parse(text: str, code: str) -> Line:
         raise OtherVersion(
             f"{line.what} {line.seed} cannot be played again",
             cause=f"it was run by the code {line.code}, this is {code}",
-            next_step="check that version out, or run the seed anew: "
-            f"pnyx lab run {line.seed if is_swarm(line.what) else line.what}",
+            next_step=f"check that version out, or run the seed anew: {_anew(line)}",
         )
     return line
+
+
+def _anew(line: Line) -> str:
+    what, consensus = taken_apart(line.what)
+    command = f"pnyx lab run {line.seed if what == SWARM else f'{what} --seed {line.seed}'}"
+    return command if consensus is EngineName.RAFT else f"{command} --consensus {consensus}"
 
 
 def plan_of(line: Line) -> Plan:

@@ -16,6 +16,7 @@ What a scenario asserts it says with `stage.check(fact, sentence)`; what it may 
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any, Final, Protocol, TypeAlias
 
 from pnyx.consensus.engines import EngineName
@@ -30,6 +31,9 @@ from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.requests import Answer
 
 MINUTE_US: Final = 60_000_000
+NEAR_COUNT_MAX: Final = 5
+NEAR_RATIO: Final = 0.5
+"""An id that nobody knows is answered with so many that are at least so much like it (0 to 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +248,11 @@ def named(identifier: str) -> Scenario:
     """
     found = _SCENARIOS.get(identifier.upper())
     if found is None:
-        near = [each.id for each in known() if each.id.startswith(identifier.upper()[:3])]
+        near = get_close_matches(identifier.upper(), _SCENARIOS, NEAR_COUNT_MAX, NEAR_RATIO)
+        like = f"most like it are {', '.join(near)}" if near else "none is like it"
         raise Unlisted(
             f"there is no scenario {identifier}",
-            cause=f"known are {', '.join(near or [each.id for each in known()])}",
+            cause=f"of {len(_SCENARIOS)} ids {like}",
             next_step="list them with `pnyx lab scenarios`",
         )
     return found
