@@ -172,10 +172,12 @@ def of_groups(
     shards: int = 4,
     third: tuple[int, ...] = (3, 3, 3),
     owners: tuple[int, ...] = (1, 1, 1, 1, 2, 2, 2, 2),
+    members: tuple[ReportedMember, ...] = THREE,
 ) -> Asked:
     """What a node says of a cluster with two groups.
 
-    `led`: who leads each, 0 the controller; `third`: who votes there besides nodes 1 and 2.
+    `led`: who leads each, 0 the controller; `third`: who votes there besides nodes 1 and 2;
+    `members`: whom it reaches.
     """
     controller, *groups = (
         ReportedGroup(group, led.get(group), 1, group in led, (1, 2, third[group]), shards)
@@ -183,7 +185,7 @@ def of_groups(
     )
     first = groups[0]
     report = Report(
-        label, me, 1, first.quorum, first.leader, THREE, controller, tuple(groups), owners, 1
+        label, me, 1, first.quorum, first.leader, members, controller, tuple(groups), owners, 1
     )
     return Asked(label, "127.0.0.1:1", report)
 
@@ -220,6 +222,16 @@ def test_each_group_has_a_leader_of_its_own() -> None:
     seen = judge([of_groups(f"n{n}", n, {0: 3, 1: 1, 2: 2}) for n in (1, 2, 3)])
     assert seen.word is Word.HEALTHY
     assert seen.leaders == ((0, "n3"), (1, "n1"), (2, "n2"))
+
+
+def test_a_voter_that_the_leader_of_one_group_does_not_reach_is_a_node_less() -> None:
+    led, cut = {0: 1, 1: 1, 2: 2}, (*THREE[:2], ReportedMember("n3", 3, reachable=False))
+    second = of_groups("n2", 2, led, members=cut)
+    seen = judge([of_groups("n1", 1, led), second, of_groups("n3", 3, led)])
+    assert (seen.word, seen.may_lose, seen.down) == (Word.DEGRADED, 0, ())
+    assert seen.sentence() == (
+        "DEGRADED  16384/16384 slots served; g2 lacks n3; may lose 0 more nodes"
+    )
 
 
 @pytest.mark.parametrize("third", [(33, 3, 3), (3, 3, 33)])

@@ -33,9 +33,14 @@ class Operator:
         return controller.Cluster(dict(places))
 
     def join(self, *, anywhere: bool) -> None:
-        """Let a group come: led by any node, or by one that leads least."""
-        group, labels = moves.next_number(self.insists(self.maps)), sorted(self.cluster.nodes)
-        chosen = self.draw.sample(labels, len(labels)) if anywhere else []
+        """Let a group come: led by any node, or by who leads the group that is there longest.
+
+        When that one leaves, its leader leads the new one: every node always leads something.
+        """
+        maps, labels = self.insists(self.maps), sorted(self.cluster.nodes)
+        group = moves.next_number(maps)
+        oldest = min(maps.configuration.placements, key=lambda placed: placed.group)
+        chosen = self.draw.sample(labels, len(labels)) if anywhere else oldest.nodes
         self.awaits(self.insists(lambda: moves.join(self.where, {group: chosen}, nodes=labels)))
 
     def leave(self) -> None:

@@ -17,8 +17,8 @@ from pnyx.ids import SLOT_COUNT
 from pnyx.machine.shards import first_slot
 
 THREADS_MAX: Final = 16
-RUNS_SHOWN: Final = 4
-"""Of slots that are refused, in one line."""
+SHOWN_MAX: Final = 4
+"""Runs of slots that are refused, and voters that are missed, in one line."""
 CONTROLLER: Final = 0
 """The group that says where the others are."""
 
@@ -150,6 +150,8 @@ class Health:
     """(group, label) of each group that is led now, the controller, 0, first."""
     refusing: tuple[Refusing, ...] = ()
     """The slots of groups that are not led, in order."""
+    lacking: tuple[tuple[int, str], ...] = ()
+    """(group, label) of each voter, not `down`, that its group's leader does not reach."""
 
     @property
     def exit_code(self) -> int:
@@ -164,10 +166,12 @@ class Health:
         if self.word is Word.DOWN:
             return f"{words}; no leader with a majority"
         if self.refusing:
-            shown = [f"{run.first}-{run.last} (g{run.group})" for run in self.refusing[:RUNS_SHOWN]]
+            shown = [f"{run.first}-{run.last} (g{run.group})" for run in self.refusing[:SHOWN_MAX]]
             more = len(self.refusing) - len(shown)
             words += f"; slots {', '.join(shown)}{f' and {more} more runs' if more else ''}"
             words += " refuse reads and writes: no quorum"
+        for group, label in self.lacking[:SHOWN_MAX]:
+            words += f"; {_called(group)} lacks {label}"
         if CONTROLLER not in dict(self.leaders):
             words += "; the controller has no leader, so nothing can be moved"
         plural = "" if self.may_lose == 1 else "s"
@@ -228,19 +232,23 @@ def judge(asked: Sequence[Asked]) -> Health:
     if leader is not None:
         asked_labels = {one.report.label if one.report else one.label for one in asked}
         down += [
-            (member.label or f"{member.node:x}", "is known to the others, its address is not")
+            (_label(leader, member.node), "is known to the others, its address is not")
             for member in leader.members
             if member.label not in asked_labels
         ]
     led = _led(asked)
     slots = _slots_served(asked, led)
-    silent = {one.label for one in asked if one.report is None}
-    spare = [_spare(*each, silent) for each in led.values()]
-    # Who came back as another node gets its place in one group after the other.
     answer = {one.report.me for one in asked if one.report is not None}
-    is_manned = all(answer.issuperset(group.voters) for _, group in led.values())
+    reached = {number: _reached(*each, answer) for number, each in led.items()}
+    # Who came back as another node gets its place in one group after the other.
+    lacking = [
+        (number, _label(report, voter))
+        for number, (report, group) in sorted(led.items())
+        for voter in sorted({*group.voters} - reached[number])
+    ]
+    spare = [_spare(group, len(reached[number])) for number, (_, group) in led.items()]
     return Health(
-        word=_word(slots, is_whole=not down and CONTROLLER in led and is_manned),
+        word=_word(slots, is_whole=not (down or lacking) and CONTROLLER in led),
         leader=None if leader is None else leader.label,
         up=tuple(up),
         down=tuple(down),
@@ -250,6 +258,7 @@ def judge(asked: Sequence[Asked]) -> Health:
         may_lose=min(spare, default=0),
         leaders=tuple((group, report.label) for group, (report, _) in sorted(led.items())),
         refusing=_refusing(asked, led),
+        lacking=tuple([each for each in lacking if each[1] not in dict(down)]),
     )
 
 
@@ -314,15 +323,25 @@ def _owners(asked: Sequence[Asked]) -> tuple[int, ...]:
     return () if newest is None else newest.owners
 
 
-def _spare(report: Report, group: ReportedGroup, silent: Collection[str]) -> int:
-    """Return how many more nodes a group may lose."""
+def _reached(report: Report, group: ReportedGroup, answer: Collection[int]) -> set[int]:
+    """Return the voters that a group's leader reaches, of those that answer."""
     # A paused node keeps its links for a while, and is of no use.
-    reached = [
-        member
-        for member in report.members
-        if member.node in group.voters and member.reachable and member.label not in silent
-    ]
-    return max(0, len(reached) - (len(group.voters) // 2 + 1))
+    linked = {member.node for member in report.members if member.reachable}
+    return linked.intersection(group.voters, answer)
+
+
+def _label(report: Report, node: int) -> str:
+    member = report.member(node)
+    return (member and member.label) or f"{node:x}"
+
+
+def _called(group: int) -> str:
+    return "the controller" if group == CONTROLLER else f"g{group}"
+
+
+def _spare(group: ReportedGroup, reached: int) -> int:
+    """Return how many more nodes a group may lose while its leader reaches so many voters."""
+    return max(0, reached - (len(group.voters) // 2 + 1))
 
 
 def _word(slots: int, *, is_whole: bool) -> Word:

@@ -78,6 +78,7 @@ def health(
     if output == "table":
         print(_advice(seen))
         return seen.exit_code
+    lacking = [f"g{group} {label}" for group, label in seen.lacking]
     row = {
         "health": seen.word.value,
         "leader": seen.leader,
@@ -85,6 +86,7 @@ def health(
         "refusing": [f"{run.first}-{run.last}" for run in seen.refusing]
         if output != "plain"
         else ",".join(f"{run.first}-{run.last}" for run in seen.refusing),
+        "lacking": lacking if output != "plain" else ",".join(lacking),
         "may_lose": seen.may_lose,
         "up": list(seen.up) if output != "plain" else ",".join(seen.up),
         "learners": list(seen.learners) if output != "plain" else ",".join(seen.learners),
