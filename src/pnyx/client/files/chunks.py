@@ -14,8 +14,10 @@ from pnyx.client.runner import Runner
 
 AT_ONCE: Final = 8
 """Chunks that are fetched together: 2 MiB of memory."""
-TOLD_AT_ONCE: Final = 500
-"""Chunks that are counted, deleted or let go in one step."""
+TOLD_AT_ONCE: Final = 16
+"""Chunks that are counted, deleted or let go in one step. The words are few, but a node reads 4 MiB
+for them, writes as much again to let them go, and does nothing else meanwhile. With 400 at once a
+leader was silent for so long that it was replaced, and its successor was asked to do the same."""
 GRACE_MS: Final = 600_000
 """Who still reads a file that was replaced or removed may go on for so long."""
 
