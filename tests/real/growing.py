@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pnyx.admin import controller, moves
-from pnyx.admin.controller import ControllerSilent, Maps
+from pnyx.admin.controller import ControllerSilent, Maps, Placed
 from pnyx.admin.members import ChangeUnknown
 from pnyx.admin.page import NoAnswer
 from pnyx.harness.cluster import Cluster
@@ -37,18 +37,20 @@ class Operator:
 
         When that one leaves, its leader leads the new one: every node always leads something.
         """
-        maps, labels = self.insists(self.maps), sorted(self.cluster.nodes)
-        group = moves.next_number(maps)
-        oldest = min(maps.configuration.placements, key=lambda placed: placed.group)
-        chosen = self.draw.sample(labels, len(labels)) if anywhere else oldest.nodes
+        group, labels = moves.next_number(self.insists(self.maps)), sorted(self.cluster.nodes)
+        chosen = self.draw.sample(labels, len(labels)) if anywhere else self.oldest().nodes
         self.awaits(self.insists(lambda: moves.join(self.where, {group: chosen}, nodes=labels)))
 
     def leave(self) -> None:
         """Let the group go that is there longest."""
-        placements = self.insists(self.maps).configuration.placements
-        oldest = min(placed.group for placed in placements)
+        oldest = self.oldest().group
         self.awaits(self.insists(lambda: moves.leave(self.where, [oldest])))
         self.insists(lambda: moves.retire(self.where, [oldest]))
+
+    def oldest(self) -> Placed:
+        """Return the group that is there longest."""
+        placements = self.insists(self.maps).configuration.placements
+        return min(placements, key=lambda placed: placed.group)
 
     def maps(self) -> Maps:
         return controller.maps(self.where)

@@ -28,10 +28,7 @@ def cluster() -> Iterator[Cluster]:
     with Cluster(settings={"groups": 3, "shards": SHARDS}) as nodes:
         nodes.start()
         # redis-benchmark never learns of a node that led nothing when it began.
-        nodes.wait_for(
-            lambda seen: {label for group, label in seen.leaders if group} == set(nodes.nodes),
-            "led by all nodes",
-        )
+        led_by_all(nodes)
         yield nodes
 
 
@@ -40,7 +37,20 @@ def grows_and_shrinks(cluster: Cluster, goes_on: Callable[[], bool] = lambda: Fa
     operator = Operator(cluster, random.Random(1))
     while operator.changes < 2 * ROUNDS or goes_on():
         operator.join(anywhere=False)
+        # Another node may have led the new group first: it hands over to whom it belongs.
+        led_by_all(cluster, without=operator.oldest().group)
         operator.leave()
+
+
+def led_by_all(cluster: Cluster, without: int = 0) -> None:
+    """Wait until every node leads a group of keys, one group aside."""
+    cluster.wait_for(
+        lambda seen: (
+            {label for group, label in seen.leaders if group not in {0, without}}
+            == set(cluster.nodes)
+        ),
+        "led by all nodes",
+    )
 
 
 @contextmanager

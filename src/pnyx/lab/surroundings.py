@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from pnyx.consensus import engines
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.member.messages import ReadIndexReply
 from pnyx.consensus.member.settings import MemberSettings
@@ -28,12 +27,11 @@ from pnyx.lab.timeline import Timeline
 from pnyx.lab.watch import Watch
 from pnyx.machine.machine import Machine
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
-from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk, SnapshotReply
+from pnyx.replica.messages import ForwardReply, SnapshotReply
 
 GROUP: Final = GroupId(1)
 CLUSTER: Final = "lab"
 
-BULK: Final = engines.BULK | {Forward, ForwardReply, SnapshotChunk}
 REPLIES: Final = frozenset(
     {
         AppendEntriesReply,

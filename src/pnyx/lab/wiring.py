@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from pnyx.ids import GroupId, NodeId
-from pnyx.lab.surroundings import BULK, REPLIES, Counts, Surroundings
+from pnyx.lab.surroundings import REPLIES, Counts, Surroundings
 from pnyx.replica.effects import Outbound
+from pnyx.replica.messages import BULK
 from pnyx.transport.codec import Packet, Parcel, decode_body, encode_packets, encode_parcel
 from pnyx.transport.frames import FRAME_BYTES_MAX, FrameReader, frame
 from pnyx.transport.lane import Lane

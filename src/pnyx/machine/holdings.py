@@ -67,6 +67,9 @@ COPIED: Final = KIND_SHARD
 """The cursor above all rows of a shard."""
 
 _MASK: Final = (1 << 64) - 1
+_HIGH: Final = PREFIX_BYTES + 1
+_LOW: Final = _HIGH + 1
+"""Where the key of a row has the two bytes of its slot, or of its session's shard."""
 _KEY_FIELDS: Final = ("key", "keys", "source", "destination", "first", "second")
 _NAMES: Final = {
     kind: tuple([name for name in _KEY_FIELDS if name in kind.__struct_fields__])
@@ -274,7 +277,7 @@ class Holdings:
             if new == old:
                 continue
             # What shard_of_slot says: this is done for every key that is written.
-            shard = (row_key[9] << 8 | row_key[10]) * count >> 14
+            shard = (row_key[_HIGH] << 8 | row_key[_LOW]) * count >> 14
             held = dirty[shard] = shards[shard]
             key = row_key[PREFIX_BYTES:]
             seed = xxh3_64_intdigest(key)
@@ -305,7 +308,7 @@ class Holdings:
             new = rows.get(row_key, old)
             if new == old:
                 continue
-            shard = row_key[9] << 8 | row_key[10]
+            shard = row_key[_HIGH] << 8 | row_key[_LOW]
             held = dirty[shard] = shards[shard]
             key = row_key[PREFIX_BYTES:]
             seed = xxh3_64_intdigest(key)

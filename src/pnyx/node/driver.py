@@ -13,14 +13,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from pnyx.consensus import engines
 from pnyx.ids import GroupId, NodeId
 from pnyx.node.batching import Batcher
 from pnyx.node.disk import Disk
 from pnyx.node.flushing import Flusher
 from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
-from pnyx.replica.messages import Forward, ForwardReply, News, SnapshotChunk
+from pnyx.replica.messages import BULK
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
 from pnyx.replica.roster import CONTROL, Missing, Roster
@@ -30,8 +29,6 @@ from pnyx.transport.codec import FORMATION, Packet, Parcel
 from pnyx.transport.lane import Lane
 from pnyx.transport.peers import Peers
 
-BULK = engines.BULK | {Forward, ForwardReply, SnapshotChunk, News}
-"""What can be large takes the bulk lane; all that elections and reads wait for, the other."""
 APPLIED_PER_TURN = 256
 """Entries applied in one turn, about: a long log must not hold up heartbeats."""
 

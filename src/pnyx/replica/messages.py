@@ -1,9 +1,10 @@
 """What replicas of one group, and nodes about groups, say to each other besides consensus."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
+from pnyx.consensus import engines
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.multipaxos.messages import Beat
 from pnyx.consensus.raft.messages import Heartbeat
@@ -133,3 +134,6 @@ ReplicaMessage: TypeAlias = (
     | Beats
     | BeatsHeard
 )
+
+BULK: Final = engines.BULK | {Forward, ForwardReply, SnapshotChunk, News}
+"""What can be large takes the bulk lane; all that elections and reads wait for, the other."""
