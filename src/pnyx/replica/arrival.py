@@ -85,6 +85,7 @@ class Arrival:
         "_frozen_ms",
         "_is_close",
         "_is_lost",
+        "_is_prompt",
         "_last",
         "_limits",
         "_looks",
@@ -139,6 +140,8 @@ class Arrival:
         """Since the change log was looked at."""
         self._is_close = False
         """Was next to nothing left when last looked?"""
+        self._is_prompt = False
+        """Has the source's log answered since then?"""
         self._looks = 0
         """At the change log since all rows were here."""
         self._stale = True
@@ -248,7 +251,8 @@ class Arrival:
         if not self._proposed and (self._is_lost or not is_there):
             self._is_lost = False
             self._after, self._changes = held.cursor, held.changes
-            self._is_close, self._frozen, self._last = False, None, None
+            self._is_close, self._is_prompt = False, False
+            self._frozen, self._last = None, None
 
     def _copy(self, now_ms: int) -> Ask | None:
         limits = self._limits
@@ -261,6 +265,9 @@ class Arrival:
             return self._read_changes()
         if self._proposed:
             return None
+        if not self._is_prompt:
+            # What the copy left to the source's disk is waited for before nobody serves it.
+            return self._ask(self.source, m.MoveForget(self.shard, self.epoch, self._changes))
         self._frozen_ms = self._frozen_ms or now_ms
         return self._ask(self.source, m.MoveFreeze(self.shard, self.epoch))
 
@@ -307,6 +314,9 @@ class Arrival:
                 # What comes of it is seen in the directory, soon.
                 self._retry_ms = now_ms + self._limits.retry_ms_max
                 return result is not None
+            case m.MoveForget():
+                self._is_prompt = self._is_close and result == OK
+                return result == OK
             case command:
                 self._begun = self._begun or (type(command) is m.MoveBegin and result == OK)
                 return result == OK
