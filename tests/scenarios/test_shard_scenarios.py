@@ -20,7 +20,7 @@ FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
 CLASSROOM: Final = (
     *(f"S-{number}" for number in (1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13)),
-    *(f"S-{number}" for number in ("X1", "X3", "X4A", "X4B", "X5A", "X5B", "X6")),
+    *(f"S-{number}" for number in ("X1", "X3", "X4A", "X4B", "X5A", "X5B", "X6", "X7")),
     *(f"H-{number}" for number in (1, 2, 3, 4, 5, "6A", "6B", 7, 8, 9)),
     *(f"H-{number}" for number in ("10A", "10B", "11A", "11B", 12, "14A", "14B", 15)),
 )
@@ -36,6 +36,7 @@ LIGHT: Final = (
     "S-X4B",
     "S-X5A",
     "S-X6",
+    "S-X7",
     "H-1",
     "H-2",
     "H-4",

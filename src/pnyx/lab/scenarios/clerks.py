@@ -14,7 +14,17 @@ from pnyx.lab.history import History
 from pnyx.lab.scenario import Failed, Sleep, Step, Until
 from pnyx.lab.scenarios.fleet import Caller, Fleet
 from pnyx.lab.stage import WorldStage
-from pnyx.machine.commands import AnyCommand, Append, Clock, Get, IncrBy, Sequenced, Set
+from pnyx.machine.commands import (
+    AnyCommand,
+    Append,
+    Clock,
+    Expiry,
+    Get,
+    IncrBy,
+    Sequenced,
+    Set,
+    Ttl,
+)
 from pnyx.machine.configuration import NOBODY, Directory, decode_directory
 from pnyx.machine.directives import Whereabouts
 from pnyx.machine.holdings import WRONG_SHARD
@@ -76,10 +86,12 @@ class Clerk:
             self._end(number, value or b"")
         return value
 
-    def put(self, key: bytes, value: bytes) -> Generator[Step, Any, None]:
+    def put(
+        self, key: bytes, value: bytes, expiry: Expiry | None = None
+    ) -> Generator[Step, Any, None]:
         """Set the value, once."""
         number = self._begin("put", key, value)
-        yield from self._write(key, Set(key, value))
+        yield from self._write(key, Set(key, value, expiry))
         self._end(number, None)
 
     def append(self, key: bytes, value: bytes) -> Generator[Step, Any, int]:
@@ -94,6 +106,12 @@ class Clerk:
         """Add one, once; return the sum."""
         told = yield from self._write(key, IncrBy(key, 1))
         assert isinstance(told, int), "an increment gives a sum"
+        return told
+
+    def left_ms(self, key: bytes) -> Generator[Step, Any, int]:
+        """Return how long a key has, -1 for ever, -2 if there is none."""
+        told = yield from self._until_told(key, Ttl(key, seconds=False))
+        assert isinstance(told, int), "a time is a number"
         return told
 
     def told(self, key: bytes, command: AnyCommand) -> Generator[Step, Any, tuple[Result] | None]:

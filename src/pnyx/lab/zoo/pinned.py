@@ -104,7 +104,7 @@ PINNED: Final[dict[str, Pin]] = {
     "H13-half-prepared": Pin(32, "highest_accepted", 6),
     "H14-read-before-the-adopted-log-is-chosen": Pin(6, "reads_are_current", 7),
     "H15-promises-by-the-candidates-own-members": Pin(189, "highest_accepted", 190),
-    "S1-checked-when-proposed": Pin(0, "done_only_where_served", 1),
+    "S1-checked-when-proposed": Pin(1, "done_only_where_served", 2),
     "S2-sessions-stay-behind": Pin(0, "copy_equals_source", 1),
     "S3-effects-as-operations": Pin(0, "copy_equals_source", 1),
     "S4-tail-before-the-last-chunk": Pin(0, "copy_equals_source", 1),

@@ -286,7 +286,7 @@ def _one_stalled_shard_stops_the_others() -> Patches:
     "whose clock is behind.",
     seen="a hazard of clocks that are agreed on a group",
     caught_by=("clock_moves_along",),
-    scenario="S-4",
+    scenario="S-X7",
 )
 def _clock_stays_behind() -> Patches:
     right = moving.SHARDS.commands[MoveActivate]
