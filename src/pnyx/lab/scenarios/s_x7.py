@@ -1,7 +1,7 @@
 """S-X7: shards come to a group whose clocks are a day behind, and keep the time that they had.
 
-A group's time is what its own nodes' clocks say, so groups differ. What expires with a shard goes by
-the shard's time: at its new group it has what was left to it, not a day more.
+A group's time is what its own nodes' clocks say, so groups differ. What expires with a shard goes
+by the shard's time: at its new group it has what was left to it, not a day more.
 """
 
 from typing import Final
