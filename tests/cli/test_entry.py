@@ -1,8 +1,10 @@
 """The program itself: prints before it imports, and ends in an exit status."""
 
+import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,19 @@ def test_an_unreadable_settings_file_is_a_usage_error_with_effect_and_next_step(
 
 def test_debug_shows_where_an_error_came_from() -> None:
     assert "Traceback" in pnyx("server", "--config", "nowhere.toml", "--debug").stderr
+
+
+def test_ctrl_c_while_modules_are_loaded_ends_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "cyclopts.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pnyx.cli.entry", "shards", "watch"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_nothing_runs_without_assertions() -> None:

@@ -1,6 +1,7 @@
 """What `pnyx group` and `pnyx shards` say and do, over real pages and a controller in memory."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from admin.pages import Pages
 from pnyx.admin import controller
 from pnyx.admin.controller import joining, leaving
+from pnyx.admin.movement import MoveProgress, Moves
 from pnyx.cli.app import run
 from pnyx.cli.shards import waiting
 from pnyx.replica.requests import Reason
@@ -175,7 +177,16 @@ def test_what_there_is_not_is_not_shown_as_if_it_were_empty(
 
 @pytest.mark.parametrize(
     "words",
-    ["shards history --last 0", "group add 4x", "group remove", "group show g", "shards move 1 0"],
+    [
+        "shards history --last 0",
+        "group add 4x",
+        "group remove",
+        "group show g",
+        "shards move 1 0",
+        "group add g2 g2",
+        "group add g2 2",
+        "group remove g1 g1",
+    ],
 )
 def test_what_is_no_group_is_a_usage_error(pages: Pages, words: str) -> None:
     assert typed(pages, words) == 2
@@ -192,12 +203,18 @@ def test_a_dry_run_shows_the_moves_and_changes_nothing(pages: Pages, capsys: Sai
     controller.change(pages.where, joining({2: THREE}))
     pages.arrive()
     assert typed(pages, "group remove g2 --dry-run -o jsonl") == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
+    said = capsys.readouterr()
+    assert said.err == "would leave: g2; configuration 2 -> 3, 6 of 12 shards move\n"
+    lines = said.out.splitlines()
     assert [json.loads(line) for line in lines] == [
         {"shard": shard, "from": "g2", "to": "g1"} for shard in range(6, 12)
     ]
     assert typed(pages, "shards move 0 g2 --dry-run -o plain") == 0
-    assert capsys.readouterr().out.splitlines()[1] == "g1\tg2\t1\t0"
+    assert capsys.readouterr().out == "g1\tg2\t1\t0\n"
+    assert typed(pages, "shards move 0 g1 --dry-run") == 0
+    assert capsys.readouterr().out == (
+        "would move shard 0; configuration 2 -> 2, 0 of 12 shards move\n"
+    )
     assert controller.configuration(pages.where).number == 2
 
 
@@ -226,7 +243,7 @@ def test_a_move_to_a_dead_group_waits_says_why_and_is_taken_back(
         pages.stop("n4")
         assert typed(pages, "shards move 0 g2 --wait 1") == 1
         said = capsys.readouterr().err
-        assert "waiting: g2 has no leader with a quorum (1 shard wait): n4" in said
+        assert "waiting: g2 has no leader with a quorum (1 shard waits): n4" in said
         assert "`pnyx shards move 0 g1` takes it back" in said
         assert "PX0415" in said
         assert typed(pages, "group list") == 4
@@ -266,6 +283,53 @@ def test_shards_are_shown_in_runs_or_one_by_one(pages: Pages, capsys: Said) -> N
         assert typed(pages, "shards watch") == 0
     assert typed(pages, "group show g2 -o plain") == 0
     assert "g2\tn1\tok\tn1 n2 n3\t6\t8192-16383\t50.0 %\traft\n" in capsys.readouterr().out
+
+
+def test_that_nothing_is_to_be_moved_is_said_in_words(pages: Pages, capsys: Said) -> None:
+    assert typed(pages, "shards plan") == 0
+    assert capsys.readouterr().out == "nothing to move: every shard is where it should be\n"
+    assert typed(pages, "shards plan -o json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert typed(pages, "shards plan -o plain") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_group_that_is_named_twice_is_told_which(pages: Pages, capsys: Said) -> None:
+    assert typed(pages, "group add g2 g3 2") == 2
+    assert capsys.readouterr().err == (
+        "error[PX0101] g2 is named twice; nothing was changed\n"
+        "  cause   each name is one group, so it is not clear how many are meant\n"
+        "  next    name each group once: g2 g3\n"
+    )
+    assert controller.configuration(pages.where).number == 1
+
+
+def test_a_refusal_says_once_that_nothing_was_changed(pages: Pages, capsys: Said) -> None:
+    assert typed(pages, "shards move 12 g1") == 1
+    assert capsys.readouterr().err == (
+        "error[PX0413] could not move; nothing was changed\n"
+        "  cause   there is no shard 12; they are 0 to 11\n"
+        "  next    `pnyx group list` and `pnyx shards show` say what there is\n"
+    )
+
+
+def test_on_a_terminal_it_is_said_how_much_of_a_large_shard_is_copied(
+    pages: Pages, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SAID_S", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    controller.change(pages.where, joining({2: THREE}))
+    pages.arrive(5)
+    under_way = MoveProgress(11, 2, 1, 2, "copying", 10, 42_500_000, 9_000, 0, "")
+    others = MoveProgress(0, 2, 2, 1, "copying", 10, 77_000_000, 9_000, 0, "")
+    monkeypatch.setattr(waiting, "ask_moves", lambda _: Moves((under_way, others)))
+    assert typed(pages, "shards watch --wait 1") == 1
+    assert "0/1 shards moved  1 under way, 42.5 MB" in capsys.readouterr().err
+    more = threading.Timer(0.5, controller.change, (pages.where, controller.moving(0, 2)))
+    more.start()
+    with arriving(pages, 1.0):
+        assert typed(pages, "shards watch") == 0
+    assert "2/2 shards moved" in capsys.readouterr().err
 
 
 def test_history_says_what_each_change_was(pages: Pages, capsys: Said) -> None:

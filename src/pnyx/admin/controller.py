@@ -271,7 +271,8 @@ def _refused(what: str, reason: str, step: str) -> ControllerRefused:
     prefix, _, sentence = reason.partition(" ")
     if prefix == "MOVING":
         step = "`pnyx shards watch` ends when all moves have; then ask again"
-    return ControllerRefused(what, cause=sentence, next_step=step)
+    # That nothing came of it is said in `what`.
+    return ControllerRefused(what, cause=sentence.partition(": ")[2] or sentence, next_step=step)
 
 
 def _unknown(what: str, cause: str) -> ChangeUnknown:

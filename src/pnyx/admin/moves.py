@@ -5,6 +5,7 @@ may go away and ask again: what was asked before is found, and gone on with.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -114,9 +115,32 @@ def number_of(name: str | int) -> int:
     return int(digits)
 
 
+def numbers_of(names: Iterable[str]) -> list[int]:
+    """Return the numbers of groups that are named together.
+
+    Raises:
+        SettingsWrong: one of them is no group, or is named twice.
+    """
+    numbers = [number_of(name) for name in names]
+    twice = [number for number, count in Counter(numbers).items() if count > 1]
+    if twice:
+        said = " ".join(map(name_of, dict.fromkeys(numbers)))
+        raise SettingsWrong(
+            f"{name_of(twice[0])} is named twice; nothing was changed",
+            cause="each name is one group, so it is not clear how many are meant",
+            next_step=f"name each group once: {said}",
+        )
+    return numbers
+
+
 def name_of(group: int) -> str:
     """Return what people call a group."""
     return f"g{group}" if group else "nobody"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a count with what is counted: 1 shard, 2 shards."""
+    return f"{count} {one if count == 1 else many}"
 
 
 def to_move(maps: Maps) -> list[Move]:
@@ -295,7 +319,7 @@ def hindrances(asked: Sequence[Asked], left: Iterable[Move]) -> list[str]:
             continue
         labels = [member.label for member in newest.members if member.node in known.voters]
         missing = [label for label in labels if label in silent] or labels
-        count = f"{len(held)} shard{'s' if len(held) > 1 else ''} wait"
+        count = counted(len(held), "shard waits", "shards wait")
         found.append(
             f"{name_of(group)} has no leader with a quorum ({count}): {', '.join(missing)}"
         )
@@ -317,7 +341,9 @@ def _pending(cluster: Cluster, left: Sequence[Move], why: str) -> MovesPending:
         one = left[0]
         back = f"; `pnyx shards move {one.shard} {name_of(one.source)}` takes it back"
     return MovesPending(
-        f"{len(left)} shards are not where they should be yet; they go on by themselves",
+        "1 shard is not where it should be yet; it goes on by itself"
+        if len(left) == 1
+        else f"{len(left)} shards are not where they should be yet; they go on by themselves",
         cause="; ".join(reasons),
         next_step=f"`pnyx shards watch` goes on waiting{back}",
     )

@@ -5,6 +5,7 @@ import sys
 
 from pnyx import __version__
 
+INTERRUPTED = 130
 DEMO_VERBS = frozenset({"kill", "restart", "pause", "partition", "heal", "status"})
 
 
@@ -17,8 +18,11 @@ def main() -> None:
         # Imports and processes take most of a second; a user should not look at nothing meanwhile.
         sys.stdout.write(f"pnyx {__version__}  demo cluster\n")
         sys.stdout.flush()
-    # Only now: what comes with this import is what the line above covers up.
-    from pnyx.cli.app import run  # noqa: PLC0415
+    try:
+        # Only now: what comes with this import is what the line above covers up.
+        from pnyx.cli.app import run  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
     status = run(words)
     try:

@@ -17,11 +17,21 @@ class Progress:
         self._shown = 0.0
         self._count = 0
         self._on = sys.stderr.isatty()
+        self._is_there = False
+
+    @property
+    def visible(self) -> bool:
+        """Is anybody there to see it?"""
+        return self._on
 
     @property
     def seconds(self) -> float:
         """How long it has taken so far."""
         return max(time.monotonic() - self._began, 1e-9)
+
+    def grow(self, count: int) -> None:
+        """There are so many more to be done."""
+        self._total += count
 
     def step(self, more: str = "") -> None:
         """One more is done; `more` is shown behind the numbers."""
@@ -30,11 +40,19 @@ class Progress:
         if not self._on or (now - self._shown < EVERY_S and self._count < self._total):
             return
         self._shown = now
-        rate = self._count / self.seconds
-        left_s = (self._total - self._count) / rate
+        self.say(more)
+
+    def say(self, more: str) -> None:
+        """Show the line with `more` behind the numbers, though none is done since."""
+        if not self._on:
+            return
+        self._is_there = True
+        pace = ""
+        if self._count:
+            rate = self._count / self.seconds
+            pace = f"{rate:.1f}/s  about {_spoken((self._total - self._count) / rate)} left  "
         print(
-            f"\r{self._count}/{self._total} {self._what}  {rate:.1f}/s  "
-            f"about {_spoken(left_s)} left  {more}\x1b[K",
+            f"\r{self._count}/{self._total} {self._what}  {pace}{more}\x1b[K",
             end="",
             file=sys.stderr,
             flush=True,
@@ -42,7 +60,8 @@ class Progress:
 
     def end(self) -> None:
         """Take the line away."""
-        if self._on and self._count:
+        if self._is_there:
+            self._is_there = False
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 

@@ -11,7 +11,7 @@ from pnyx.admin import controller, leaders, moves
 from pnyx.admin.controller import Cluster, Configuration
 from pnyx.admin.groups import GroupView, groups, newest
 from pnyx.admin.health import Health, ReportedMember, ask_members, judge
-from pnyx.admin.moves import WAIT_S, Goal, Move, number_of
+from pnyx.admin.moves import WAIT_S, Goal, Move, number_of, numbers_of
 from pnyx.client.command import Command
 
 PAGES: Final = Command(("INFO", "pnyx"), None, writes=False)
@@ -81,7 +81,7 @@ class Admin:
             consensus: raft or multipaxos; what the nodes' settings say if None.
             wait_s: seconds to wait for the shards; 0 returns once it is decided.
         """
-        wanted: Mapping[int, Sequence[str]] = dict.fromkeys(map(number_of, names), nodes)
+        wanted: Mapping[int, Sequence[str]] = dict.fromkeys(numbers_of(names), nodes)
         if not wanted:
             wanted = {moves.next_number(controller.maps(self._cluster)): nodes}
         reached = [one.label for one in self.nodes() if one.reachable and one.label]
@@ -93,7 +93,7 @@ class Admin:
 
         With ``wait_s=0`` it returns once it is decided; called again it waits, and retires them.
         """
-        numbers = [number_of(name) for name in names]
+        numbers = numbers_of(names)
         self._follow(moves.leave(self._cluster, numbers), wait_s)
         if wait_s:
             moves.retire(self._cluster, numbers)

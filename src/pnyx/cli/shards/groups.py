@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from pnyx.admin import controller, moves
-from pnyx.admin.controller import Cluster, Maps
+from pnyx.admin.controller import Cluster
 from pnyx.admin.health import ask_members
-from pnyx.admin.moves import name_of, number_of
+from pnyx.admin.moves import counted, name_of, numbers_of
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form
 from pnyx.cli.places import cluster_of
-from pnyx.cli.shards.views import show_moves
+from pnyx.cli.shards.views import say_plan
 from pnyx.cli.shards.waiting import agreed, wait_for
 from pnyx.errors import SettingsWrong
 
@@ -47,7 +47,7 @@ def add(
     """
     cluster = cluster_of(config, http, password)
     maps = controller.maps(cluster)
-    numbers = [number_of(name) for name in names] or [moves.next_number(maps)]
+    numbers = numbers_of(names) or [moves.next_number(maps)]
     labels = [label for label in nodes.split(",") if label]
     wanted = dict.fromkeys(numbers, labels)
     reached = _reached(cluster)
@@ -57,8 +57,8 @@ def add(
         if fresh:
             wish = controller.joining(fresh, apart=apart, engine=consensus)
             after = controller.plan(cluster, wish)
-        _say_plan("join", [_placed(group, each) for group, each in fresh.items()], maps, after)
-        show_moves(moves.between(maps, after), output)
+        what = [_placed(group, each) for group, each in fresh.items()]
+        say_plan(f"join: {', '.join(what) or 'nothing'}", maps, after, output)
         return OK
     goal = moves.join(cluster, wanted, nodes=reached, apart=apart, engine=consensus)
     joined = controller.configuration(cluster)
@@ -94,19 +94,19 @@ def remove(
     if not names:
         raise SettingsWrong("nothing to remove", next_step="name a group: `pnyx group list`")
     cluster = cluster_of(config, http, password)
-    numbers = [number_of(name) for name in names]
+    numbers = numbers_of(names)
     maps = controller.maps(cluster)
     staying = moves.to_leave(maps, numbers)
     after = maps.configuration
     if staying:
         after = controller.plan(cluster, controller.leaving(staying))
     if dry_run:
-        _say_plan("leave", [name_of(group) for group in staying], maps, after)
-        show_moves(moves.between(maps, after), output)
+        what = [name_of(group) for group in staying]
+        say_plan(f"leave: {', '.join(what) or 'nothing'}", maps, after, output)
         return OK
     said = " ".join(map(name_of, numbers))
-    count = len(moves.between(maps, after))
-    if staying and not agreed(f"let {said} leave for ever: {count} shards move", yes=yes):
+    count = counted(len(moves.between(maps, after)), "shard moves", "shards move")
+    if staying and not agreed(f"let {said} leave for ever: {count}", yes=yes):
         return FAILED
     goal = moves.leave(cluster, numbers)
     status = wait_for(cluster, goal, wait, f"pnyx group remove {said}")
@@ -124,11 +124,3 @@ def _reached(cluster: Cluster) -> list[str]:
 
 def _placed(group: int, labels: Sequence[str]) -> str:
     return f"{name_of(group)} on {' '.join(labels)}"
-
-
-def _say_plan(verb: str, what: Sequence[str], maps: Maps, after: controller.Configuration) -> None:
-    before, count = maps.configuration.number, len(moves.between(maps, after))
-    print(
-        f"would {verb}: {', '.join(what) or 'nothing'}; configuration {before} -> {after.number}, "
-        f"{count} of {len(after.targets)} shards move"
-    )

@@ -7,7 +7,7 @@ from pnyx.admin.moves import Goal, number_of
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form
 from pnyx.cli.places import cluster_of
-from pnyx.cli.shards.views import show_moves
+from pnyx.cli.shards.views import say_plan
 from pnyx.cli.shards.waiting import wait_for
 
 OK: Final = 0
@@ -40,9 +40,7 @@ def move(
     if dry_run:
         maps = controller.maps(cluster)
         after = controller.plan(cluster, controller.moving(shard, to))
-        number = maps.configuration.number
-        print(f"would move shard {shard}; configuration {number} -> {after.number}")
-        show_moves(moves.between(maps, after), output)
+        say_plan(f"move shard {shard}", maps, after, output)
         return OK
     return wait_for(cluster, moves.move(cluster, shard, to), wait, "pnyx shards watch")
 

@@ -1,11 +1,12 @@
 """group list and show, shards show and plan: what there is and what is still to be moved."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
 from pnyx.admin import controller, moves
-from pnyx.admin.controller import slots_of
+from pnyx.admin.controller import Configuration, Maps, slots_of
 from pnyx.admin.groups import GroupView, groups as known_groups, newest
 from pnyx.admin.health import Asked, ask_members
 from pnyx.admin.movement import ask_moves
@@ -154,8 +155,23 @@ def movement(*, config: Config = None, http: Http = None, output: Form = "table"
     return OK
 
 
+def say_plan(what: str, maps: Maps, after: Configuration, output: Form) -> None:
+    """Print what a change would lead to; its sentence is not among what programs read."""
+    left, before = moves.between(maps, after), maps.configuration.number
+    print(
+        f"would {what}; configuration {before} -> {after.number}, {len(left)} of "
+        f"{len(after.targets)} shards move",
+        file=sys.stdout if output == "table" else sys.stderr,
+    )
+    if left or output != "table":
+        show_moves(left, output)
+
+
 def show_moves(left: Sequence[Move], output: Form) -> None:
-    """Print moves: a row a pair of groups, or a row a shard for programs."""
+    """Print moves: a row a pair of groups, or a row a shard for programs; words if none are."""
+    if output == "table" and not left:
+        print("nothing to move: every shard is where it should be")
+        return
     if output in {"json", "jsonl"}:
         rows = (
             {"shard": one.shard, "from": name_of(one.source), "to": name_of(one.target)}
