@@ -15,6 +15,7 @@ from pnyx.admin.controller import (
     joining,
     leaving,
     moving,
+    retiring,
 )
 from pnyx.admin.members import ChangeUnknown
 from pnyx.admin.placing import placements
@@ -86,6 +87,15 @@ def test_what_is_refused_changes_nothing_and_says_why(
         controller.change(pages.where, wish)
     assert cause in refused.value.cause
     assert controller.maps(pages.where).configuration == before
+
+
+def test_the_cause_of_a_refusal_is_whole_but_for_what_was_said_already(pages: Pages) -> None:
+    with pytest.raises(ControllerRefused) as refused:
+        controller.configuration(pages.where, -2)
+    assert refused.value.cause == "configurations count from 0, -1 is the newest: -2?"
+    with pytest.raises(ControllerRefused) as refused:
+        controller.change(pages.where, retiring(7))
+    assert refused.value.cause == "no group 7 has left this cluster"
 
 
 def test_who_does_the_opposite_meanwhile_is_refused_and_told_to_wait(pages: Pages) -> None:

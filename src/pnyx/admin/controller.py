@@ -26,6 +26,10 @@ Change: TypeAlias = Mapping[str, Any]
 
 _WHAT_THERE_IS: Final = "`pnyx group list` and `pnyx shards show` say what there is"
 _UNCHANGED: Final = "; nothing was changed"
+_NOTHING_DONE: Final = (
+    "nobody joined: ", "nobody left: ", "nothing was moved: ", "nothing was retired: ",
+)  # fmt: skip
+"""What the controller's refusals begin with; that nothing was changed is said already."""
 _NO_ANSWER: Final = {
     "no_quorum": "the controller has no leader with a quorum",
     "unknown": "no majority of the controller answered in time",
@@ -271,8 +275,9 @@ def _refused(what: str, reason: str, step: str) -> ControllerRefused:
     prefix, _, sentence = reason.partition(" ")
     if prefix == "MOVING":
         step = "`pnyx shards watch` ends when all moves have; then ask again"
-    # That nothing came of it is said in `what`.
-    return ControllerRefused(what, cause=sentence.partition(": ")[2] or sentence, next_step=step)
+    for done in _NOTHING_DONE:
+        sentence = sentence.removeprefix(done)
+    return ControllerRefused(what, cause=sentence, next_step=step)
 
 
 def _unknown(what: str, cause: str) -> ChangeUnknown:

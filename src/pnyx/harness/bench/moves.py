@@ -4,6 +4,7 @@ import os
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from pnyx.harness.cluster import Cluster
 from pnyx.harness.resp import Connection, Refused
 from pnyx.machine.shards import SHARDS_DEFAULT, shard_of_slot
 from pnyx.machine.slots import slot_of
+from pnyx.node.settings import LimitsTable
 
 TAG: Final = b"{moved}"
 SHARD: Final = shard_of_slot(slot_of(TAG), SHARDS_DEFAULT)
@@ -23,7 +25,11 @@ MEGABYTE: Final = 1_000_000
 BATCH_BYTES: Final = 512 * 1024
 CLIENTS: Final = 4
 KEYS: Final = 10_000
-MOVE_S_MAX: Final = 120.0
+MOVE_S_LEAST: Final = 120.0
+"""So long a small one is waited for on a machine that is busy."""
+PATIENCE: Final = 2
+"""How much slower than the usual rate a copy may be before it is given up."""
+REFUSALS_MAX: Final = 5
 POLL_S: Final = 0.25
 """How often the nodes are asked: that costs them milliseconds, too."""
 
@@ -62,6 +68,8 @@ class Moved:
     """Of all nodes together, clients' commands included."""
     refused: int
     """SETs that got an error, moves or not."""
+    refusals: Sequence[str]
+    """The first of their texts."""
     resident_bytes: int
     """Of the largest node, at the end."""
 
@@ -83,7 +91,7 @@ def moves(shard_bytes: int, value_bytes: int, times: int, say: Say, *, limited: 
             time.sleep(5)
             before_ms = clients.take_p99_ms()
             began_cpu_s = usage.cpu_s(pids)
-            ended = [_move(cluster, say) for _ in range(times)]
+            ended = [_move(cluster, within_s(shard_bytes), say) for _ in range(times)]
             cpu_s = usage.cpu_s(pids) - began_cpu_s
             during_ms = clients.take_p99_ms()
         finally:
@@ -98,6 +106,7 @@ def moves(shard_bytes: int, value_bytes: int, times: int, say: Say, *, limited: 
             during_ms,
             cpu_s / (copied / MEGABYTE),
             clients.refused,
+            clients.refusals,
             max(usage.resident_bytes(pid) for pid in pids),
         )
 
@@ -119,7 +128,13 @@ def summary(measured: Sequence[Moved]) -> list[str]:
             f"{one.during_ms:.0f} ms ({one.during_ms / one.before_ms:.1f}x) | {one.refused} | "
             f"{1_000 * one.cpu_s_per_mb:.0f} ms/MB | {one.resident_bytes / 2**20:.0f} MiB |"
         )
-    return lines
+    texts = Counter(text for one in measured for text in one.refusals)
+    return [*lines, *[f"\n{count} SETs were told: {text}" for text, count in texts.items()]]
+
+
+def within_s(shard_bytes: int) -> float:
+    """Return how long a move of so much is waited for, seconds."""
+    return MOVE_S_LEAST + PATIENCE * shard_bytes / LimitsTable().move_rate_bytes
 
 
 def _fill(cluster: Cluster, shard_bytes: int, value_bytes: int) -> None:
@@ -132,11 +147,11 @@ def _fill(cluster: Cluster, shard_bytes: int, value_bytes: int) -> None:
     connection.close()
 
 
-def _move(cluster: Cluster, say: Say) -> _Ended:
+def _move(cluster: Cluster, patience_s: float, say: Say) -> _Ended:
     asked = controller.Cluster(cluster.http_addresses())
     serving = controller.maps(asked).directory.shards[SHARD]
     controller.change(asked, controller.moving(SHARD, 3 - serving.group))
-    until_s = time.monotonic() + MOVE_S_MAX
+    until_s = time.monotonic() + patience_s
     while time.monotonic() < until_s:
         for place in cluster.http_addresses().values():
             told = msgspec.json.decode(page.ask(*place, "/v1/moves"), type=_Moves)
@@ -145,7 +160,7 @@ def _move(cluster: Cluster, say: Say) -> _Ended:
                     say(f"moves    {move.stage}: frozen for {move.freeze_ms} ms")
                     return move
         time.sleep(POLL_S)
-    raise AssertionError(f"a move of shard {SHARD} is over within {MOVE_S_MAX:g} s")
+    raise AssertionError(f"a move of shard {SHARD} is over within {patience_s:g} s")
 
 
 class _Clients:
@@ -155,6 +170,7 @@ class _Clients:
         self._stop = threading.Event()
         self._spans_ms: list[float] = []
         self.refused = 0
+        self.refusals: list[str] = []
         labels = list(cluster.nodes)
         connections = [
             cluster.connect(labels[number % len(labels)], timeout_s=10) for number in range(CLIENTS)
@@ -184,6 +200,8 @@ class _Clients:
             began_s = time.perf_counter()
             try:
                 connection.call("SET", b"key:%d:%d" % (number, step % KEYS), b"v" * 64)
-            except Refused:
+            except Refused as refusal:
                 self.refused += 1
+                if len(self.refusals) < REFUSALS_MAX:
+                    self.refusals.append(str(refusal))
             self._spans_ms.append(1_000 * (time.perf_counter() - began_s))
