@@ -178,6 +178,18 @@ def test_an_error_from_before_the_records_does_not_end_a_doubt(refusal: str) -> 
     assert error_of(call).outcome == "unknown"  # type: ignore[attr-defined]
 
 
+def test_a_node_that_does_not_talk_to_us_ends_no_doubt_whatever_it_says() -> None:
+    doubtful, fresh = write(in_session=True), write(in_session=True)
+    doubtful.trail.is_doubtful = True
+    on_way = errand(doubtful, fresh)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.refused(parcel, "ERR AUTH <password> called without any password configured")
+    assert isinstance(error_of(fresh), Refused)
+    assert not doubtful.is_over
+    assert on_way.pause_s(10.0) is None
+    assert error_of(doubtful).outcome == "unknown"  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_the_same_error_ends_a_call_none_of_whose_attempts_is_in_doubt(refusal: str) -> None:
     call = write(in_session=True)

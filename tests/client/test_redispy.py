@@ -15,10 +15,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, ResponseError
 from redis.retry import Retry
 
+from pnyx.client.redispy import may_try_again, named
 from pnyx.machine.once import DEADLINE_TOO_FAR, OTHER_USER
 from pnyx.machine.sessions import SHARD_FULL
 from pnyx.redis import OutcomeUnknown, Redis
 from pnyx.redis.asyncio import Redis as AsyncRedis
+from pnyx.transport.numbering import Number
 
 COMMANDS = (
     b"*2\r\n*6\r\n$6\r\nincrby\r\n:3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n"
@@ -152,3 +154,16 @@ def test_an_answer_that_comes_after_a_refusal_is_the_writes_own(node: Node, face
     node.answers += [LOST, REFUSALS[0], b":7\r\n"]
     assert face(node.port) == 7
     assert len(node.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "is_before"), [("ERR PX0205 too many", True), (SHARD_FULL.text, False)]
+)
+def test_what_a_greeting_is_told_comes_before_anything_leaves(text: str, is_before: bool) -> None:
+    name = named("INCRBY", Number(b"f" * 32, 1, 99), lambda _number: 0)
+    refusal = ResponseError(text.removeprefix("ERR "))
+    assert not may_try_again(refusal, name)
+    name.prefix()
+    assert may_try_again(refusal, name) is is_before
+    name.prefix()
+    assert may_try_again(refusal, name)

@@ -12,7 +12,7 @@ import hiredis
 
 from pnyx.client.command import Command
 from pnyx.client.errors import NoQuorum, SessionExpired, Timeout, Unavailable
-from pnyx.client.replies import Again, Doubt, Late, Moved, Unseen, meaning
+from pnyx.client.replies import Again, Doubt, Late, Meaning, Moved, Unseen, meaning
 from pnyx.client.routes import Routes
 from pnyx.client.url import Address
 from pnyx.client.wire import packed
@@ -116,14 +116,15 @@ class Errand:
             reply = call.command.answer(list(replies[at : at + count]))
             at += count
             if isinstance(reply, hiredis.ReplyError):
-                self._on_error(call, str(reply), parcel.address)
+                self._on_error(call, str(reply), meaning(str(reply), parcel.address))
             else:
                 call.finish(reply)
 
     def refused(self, parcel: Parcel, text: str) -> None:
-        """Note that a node would not even talk to us, in these words."""
+        """Note that a node would not even talk to us, in these words: no answer to any call."""
+        what = meaning(text, parcel.address)
         for call in parcel.calls:
-            self._on_error(call, text, parcel.address)
+            self._on_error(call, text, Unseen(what) if isinstance(what, PnyxError) else what)
 
     def broke(
         self, parcel: Parcel, replies: Sequence[Any], cause: str, now_s: float, *, has_left: bool
@@ -174,9 +175,8 @@ class Errand:
         ack = self.ack(number)
         return packed(("PNYX.SEQ", number.session, number.sequence, ack, number.deadline_ms))
 
-    def _on_error(self, call: Call, text: str, address: Address) -> None:
+    def _on_error(self, call: Call, text: str, what: Meaning) -> None:
         call.was_heard = True
-        what = meaning(text, address)
         match what:
             case Moved(slot, to):
                 self.routes.moved(slot, to)

@@ -65,6 +65,8 @@ NO_PIPELINES: Final = (
     "pnyx.redis.RedisCluster has no pipelines: use pnyx.connect(...).pipeline(), or "
     "pnyx.redis.Redis with a gateway port"
 )
+_LOCKED_OUT: Final = "PX0205 "
+"""Too many wrong passwords from this address."""
 _EXPIRED: Final = ("UNKNOWN PX0206 ", "UNKNOWN PX0207 ")
 
 
@@ -257,7 +259,8 @@ def may_be_done(error: Exception, name: str) -> bool:
     """May an earlier attempt than the one that was refused be done, now or later?"""
     sent = name.sent if isinstance(name, Numbered) else 0
     # A password is refused before anything leaves.
-    return sent > (0 if isinstance(error, AuthenticationError) else 1)
+    is_before = isinstance(error, AuthenticationError) or _LOCKED_OUT in str(error)
+    return sent > (0 if is_before else 1)
 
 
 def give_up(cause: Exception) -> NoReturn:
