@@ -77,7 +77,7 @@ class Disk:
 
     def bytes_held(self) -> int:
         """Return how many bytes the directory holds."""
-        return sum(entry.stat().st_size for entry in self.directory.path.glob("*/*"))
+        return sum(map(_size, self.directory.path.glob("*/*")))
 
     def close(self) -> None:
         """Flush the space, so that the next start replays nothing, and let the directory go."""
@@ -85,6 +85,14 @@ class Disk:
         self.space.close()
         self.wal.close()
         self.directory.close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        # RocksDB's own threads drop files, also between the listing and this.
+        return 0
 
 
 def open_disk(settings: Settings) -> Disk:
