@@ -3,7 +3,8 @@
 import pytest
 
 from pnyx.client.errors import AuthError, CrossSlot, Refused
-from pnyx.client.replies import Again, Doubt, Moved, meaning
+from pnyx.client.replies import Again, Doubt, Moved, Unseen, meaning
+from pnyx.errors import PnyxError
 from pnyx.gateway.outcomes import CROSSSLOT, LEADER_CHANGED, NOT_DONE, READONLY, UNKNOWN, moved
 from pnyx.replica.requests import Reason
 
@@ -37,7 +38,18 @@ def test_a_redirection_names_slot_and_node() -> None:
 
 
 def test_errors_that_only_the_program_can_mend_are_raised() -> None:
-    assert isinstance(meaning("NOAUTH Authentication required.", ASKED), AuthError)
-    assert isinstance(meaning(CROSSSLOT.text, ASKED), CrossSlot)
     assert isinstance(meaning("ERR value is not an integer or out of range", ASKED), Refused)
-    assert isinstance(meaning(NOT_DONE[Reason.TOO_LARGE].text, ASKED), Refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("NOAUTH Authentication required.", AuthError),
+        (CROSSSLOT.text, CrossSlot),
+        (NOT_DONE[Reason.TOO_LARGE].text, Refused),
+    ],
+)
+def test_a_refusal_says_nothing_of_an_earlier_attempt(text: str, kind: type[PnyxError]) -> None:
+    what = meaning(text, ASKED)
+    assert isinstance(what, Unseen)
+    assert type(what.error) is kind
