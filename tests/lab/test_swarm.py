@@ -33,5 +33,22 @@ def test_a_swizzle_that_is_under_way_hurts_nobody_once_its_nodes_are_healed() ->
     assert _newest_term(world) == term
 
 
+def test_a_slow_sync_that_is_under_way_hurts_nobody_once_its_disk_is_healed() -> None:
+    # Found by seed 24085 on Multi-Paxos: a sync of eight seconds went on, and nobody was elected.
+    world = World(1)
+    world.start()
+    everybody = tuple(world.processes)
+    faults.plan(world, [Fault(FaultKind.SLOW_DISK, 1_000_000, 12_000_000, everybody, 100_000)])
+    world.run(1_100_000)
+    leader = world.leader()
+    assert leader is not None
+    world.crash(leader.number)
+    world.run(3_000_000)
+    assert world.leader() is None, "votes are on their way to disks that take half a minute"
+    faults.mend_all(world, [number for number in everybody if number != leader.number])
+    world.run(5_000_000)
+    assert world.leader() is not None
+
+
 def _newest_term(world: World) -> int:
     return max(process.replica.consensus.term for process in world.running() if process.replica)

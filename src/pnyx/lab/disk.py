@@ -152,7 +152,7 @@ class GroupCommit:
             self._plan()
 
     def resume(self) -> None:
-        """The disk hangs no more."""
+        """The disk is as fast as it was, and what it is at begins anew."""
         if self._under_way is not None:
             self._plan()
 

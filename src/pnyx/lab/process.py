@@ -184,7 +184,7 @@ class Process:
             self._run(self._disconnected, node)
 
     def disk_resumes(self) -> None:
-        """The disk hangs no more."""
+        """The disk is as fast as it was, and what it is at begins anew."""
         if self._commits is not None:
             self._commits.resume()
 

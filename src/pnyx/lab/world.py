@@ -182,11 +182,11 @@ class World:
         self.processes[number].disk.hung = True
 
     def release_disk(self, number: int) -> None:
-        """Let syncs of that node end again, at their usual speed."""
+        """Let syncs of that node end again at their usual speed, the one under way too."""
         process = self.processes[number]
-        process.disk.slowness = 1.0
-        if process.disk.hung:
-            process.disk.hung = False
+        disk = process.disk
+        if disk.hung or disk.slowness != 1.0:
+            disk.hung, disk.slowness = False, 1.0
             process.disk_resumes()
 
     # Links.
