@@ -31,7 +31,7 @@ PINNED: Final[dict[str, Pin]] = {
     "A18-log-cut-at-damage": Pin(10, "assertion", 11),
     "B1-older-terms-counted": Pin(0, "own_term_commits", 1),
     "B2-heartbeat-commits-unmatched": Pin(0, "committed_stays", 1),
-    "B3-commits-up-to-own-end": Pin(109, "committed_stays", 35),
+    "B3-commits-up-to-own-end": Pin(186, "committed_stays", 55),
     "B4-acknowledgement-of-earlier-term": Pin(467, "durable_before_sent", 468),
     "B6-match-raised-by-refusal": Pin(25, "match_is_durable", 26),
     "B7-commit-goes-back": Pin(26, "indexes_in_order", 27),

@@ -30,7 +30,7 @@ SIZES: Final[dict[str, Size]] = {
     "A18-log-cut-at-damage": Size(10, 3, 1),
     "B1-older-terms-counted": Size(0, 34, 24),
     "B2-heartbeat-commits-unmatched": Size(0, 34, 12),
-    "B3-commits-up-to-own-end": Size(109, 105, 68),
+    "B3-commits-up-to-own-end": Size(186, 32, 24),
     "B4-acknowledgement-of-earlier-term": Size(467, 2, 1),
     "B6-match-raised-by-refusal": Size(25, 7, 1),
     "B7-commit-goes-back": Size(26, 2, 0),
