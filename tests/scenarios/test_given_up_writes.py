@@ -5,14 +5,15 @@ import pytest
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.invariants.checker import Invariants
 from pnyx.lab.scenarios import k_x3
+from pnyx.lab.scenarios.tokens import Said
 from pnyx.lab.stage import play
 from pnyx.transport.verdict import Heard, Trail
 
 
 def test_not_applied_is_never_said_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    heaps: list[k_x3.Said] = []
+    heaps: list[Said] = []
 
-    class Remembered(k_x3.Said):
+    class Remembered(Said):
         def __init__(self) -> None:
             super().__init__()
             heaps.append(self)

@@ -1,11 +1,11 @@
 """K-X3: what a client with a session says of a write that it gave up is never wrong."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from pnyx.lab.numbered import numbered
 from pnyx.lab.scenario import Call, Script, Sleep, Until, scenario
 from pnyx.lab.scenarios.clients import Client, first_leader, over, session_of
+from pnyx.lab.scenarios.tokens import Said
 from pnyx.lab.stage import WorldStage
 from pnyx.machine.commands import Append
 from pnyx.machine.results import Refusal
@@ -24,20 +24,6 @@ PATIENCE_US: Final = 450_000
 ATTEMPT_US: Final = 150_000
 THINK_US: Final = 200_000
 END_US: Final = 90_000_000
-
-
-@dataclass(slots=True)
-class Said:
-    """What the writers said of their tokens."""
-
-    done: set[bytes] = field(default_factory=set)
-    not_applied: set[bytes] = field(default_factory=set)
-    unknown: set[bytes] = field(default_factory=set)
-
-    @property
-    def count(self) -> int:
-        """How many writes are over."""
-        return len(self.done) + len(self.not_applied) + len(self.unknown)
 
 
 @scenario(
@@ -63,12 +49,8 @@ def given_up(stage: WorldStage) -> Script:
     for key in KEYS:
         value = yield from reader.get(key)
         found += value.split(b";")[:-1]
-    there = set(found)
-    stage.check(len(found) == len(there), f"a token is there twice: {found}")
-    missing, wrong = sorted(said.done - there), sorted(said.not_applied & there)
-    stage.check(not missing, f"{missing} were answered and are not there")
-    stage.check(not wrong, f"{wrong} were said to be not applied, and are there")
-    stage.budget("writes that were answered", len(said.done), total, total // 3)
+    said.compare(stage, found)
+    stage.budget("writes that were answered", len(said.answered), total, total // 3)
 
 
 def _session(stage: WorldStage, session: int, said: Said) -> Script:
@@ -98,8 +80,7 @@ def _writer(stage: WorldStage, numbering: Numbering, writer: str, said: Said) ->
                 is_done = _heard(stage, call, trail)
             yield Sleep(stage.below(THINK_US, f"thought of {writer}"))
         numbering.settle(number)
-        outcomes = {"not_applied": said.not_applied, "unknown": said.unknown}
-        (said.done if is_done else outcomes[trail.outcome]).add(token)
+        said.note(None if is_done else trail.outcome, token)
 
 
 def _heard(stage: WorldStage, call: Call, trail: Trail) -> bool:

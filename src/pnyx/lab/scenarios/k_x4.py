@@ -1,11 +1,11 @@
 """K-X4: a refusal tells of one attempt; an earlier one that is on its way may still be done."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from pnyx.lab.operation import Operation
 from pnyx.lab.scenario import Script, Sleep, Until, scenario
 from pnyx.lab.scenarios.clients import Client, first_leader, over, session_of
+from pnyx.lab.scenarios.tokens import Said
 from pnyx.lab.stage import WorldStage
 from pnyx.machine.commands import Append
 from pnyx.machine.sessions import DEADLINE_AHEAD_MS_MAX
@@ -21,20 +21,6 @@ TOO_FAR_MS: Final = 1_500
 """So much too far ahead is a deadline at first."""
 AWAY_US: Final = 2_500_000
 """How long who holds the first attempt is away: until its deadline is near enough."""
-
-
-@dataclass(slots=True)
-class Said:
-    """What the client said of its tokens."""
-
-    answered: set[bytes] = field(default_factory=set)
-    not_applied: set[bytes] = field(default_factory=set)
-    unknown: set[bytes] = field(default_factory=set)
-
-    def note(self, operation: Operation, token: bytes) -> None:
-        """Note what was said of `token`."""
-        heaps = {None: self.answered, "not_applied": self.not_applied, "unknown": self.unknown}
-        heaps[operation.said].add(token)
 
 
 @scenario(
@@ -54,12 +40,8 @@ def refused_for_now(stage: WorldStage) -> Script:
         yield from _write(stage, numbering, b"%d" % step, said)
     value = yield from Client(stage, "reader").get(KEY)
     found = value.split(b";")[:-1]
-    there = set(found)
-    stage.check(len(found) == len(there), f"a token is there twice: {found}")
-    missing, wrong = sorted(said.answered - there), sorted(said.not_applied & there)
-    stage.check(not missing, f"{missing} were answered and are not there")
-    stage.check(not wrong, f"{wrong} were said to be not applied, and are there")
-    late = len(said.unknown & there)
+    said.compare(stage, found)
+    late = len(said.unknown.intersection(found))
     stage.budget("writes done late of which nothing was known", late, WRITES, 1)
     stage.budget("writes that were surely not done", len(said.not_applied), WRITES, 1)
 
@@ -78,7 +60,7 @@ def _write(stage: WorldStage, numbering: Numbering, token: bytes, said: Said) ->
         if not operation.heard(call.answer, stage.now_us):
             yield Sleep(RETRY_US)
             node = away % stage.nodes + 1
-    said.note(operation, token)
+    said.note(operation.said, token)
     if away:
         yield Sleep(AWAY_US)
         stage.resume(away)
