@@ -12,7 +12,7 @@ import pytest
 from pnyx.lab.catalogue import all_scenarios, scenario_named
 from pnyx.lab.history import History
 from pnyx.lab.process import Process
-from pnyx.lab.scenario import Failed, Scenario, Script, Until
+from pnyx.lab.scenario import Failed, Scenario, Script, Sleep, Until
 from pnyx.lab.scenarios.clients import (
     Appended,
     Client,
@@ -22,7 +22,7 @@ from pnyx.lab.scenarios.clients import (
     why_wrong,
 )
 from pnyx.lab.scenarios.k_22 import snapshot_bytes
-from pnyx.lab.scenarios.kvraft import Table, kvraft
+from pnyx.lab.scenarios.kvraft import ITERATION_US, Table, kvraft
 from pnyx.lab.scenarios.locks import Lock
 from pnyx.lab.scenarios.memory import held_bytes
 from pnyx.lab.scenarios.versions import ERR_MAYBE, ERR_VERSION, VersionClient
@@ -108,6 +108,25 @@ def test_clients_that_wait_without_end_fail_the_table() -> None:
         yield from kvraft(stage, table)
 
     assert "a client still waits" in _played(script, options={"table": Table(1)})
+
+
+def test_clients_that_get_few_answers_fail_the_table() -> None:
+    def healed(stage: WorldStage) -> Script:
+        yield Sleep(ITERATION_US)
+        stage.heal()
+
+    def script(stage: WorldStage, table: Table) -> Script:
+        yield from first_leader(stage)
+        stage.partition((1,), (2,), (3,))
+        stage.spawn(healed(stage))
+        yield from kvraft(stage, table)
+
+    assert "answers in 5 s" in _played(script, options={"table": Table(1)})
+
+
+def test_a_client_that_drew_reads_only_is_not_short_of_answers() -> None:
+    """Of the calm second of this seed: 2 appends were lost and 12 reads answered."""
+    assert not play(scenario_named("K-11"), 423636442622).failed
 
 
 def test_a_put_that_was_repeated_says_maybe_when_somebody_else_was_faster() -> None:
