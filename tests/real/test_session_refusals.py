@@ -1,5 +1,6 @@
 """What is wrong with a write in a session is named by every node, and nothing of it is done."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,13 @@ from redis.exceptions import ResponseError
 
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.resp import packed
+from pnyx.machine.sessions import SESSIONS_PER_USER_MAX
 
 pytestmark = pytest.mark.real
 
 LIFE_MS = 60_000
+AT_ONCE = 512
+FULL_S_MAX = 600
 
 
 class Node:
@@ -24,6 +28,9 @@ class Node:
     def told(self, payload: bytes) -> Any:
         """Return the one reply to what is sent, an error as its text."""
         self.connection.send_packed_command([payload])
+        return self.reply()
+
+    def reply(self) -> Any:
         try:
             return self.connection.read_response()
         except ResponseError as error:
@@ -91,3 +98,36 @@ def test_what_was_acknowledged_is_refused_at_every_node_and_the_first_answer_is_
         text = session.say(node, "INCR", "{s}k", sequence=1)
         assert str(text).startswith("UNKNOWN PX0207"), text
         assert node.ask("GET", "{s}k") == b"2"
+
+
+@pytest.mark.slow
+def test_a_full_table_takes_no_new_session_and_forgets_no_old_one() -> None:
+    with Cluster() as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        node = Node(cluster.nodes["n1"].ports.gateway)
+        session = Session(node)
+        life_ms = session.ahead_ms_max - 10 * LIFE_MS
+        missing = list(range(SESSIONS_PER_USER_MAX))
+        answers: dict[int, Any] = {}
+        # A leader may change meanwhile: what is sent again is done once.
+        ends_s = time.monotonic() + FULL_S_MAX
+        while missing:
+            assert time.monotonic() < ends_s, f"{len(missing)} sessions are missing"
+            some, missing = missing[:AT_ONCE], missing[AT_ONCE:]
+            node.connection.send_packed_command([_first(session, each, life_ms) for each in some])
+            answers |= {each: node.reply() for each in some}
+            missing += [each for each in some if not isinstance(answers[each], int)]
+        refused = node.told(_first(session, SESSIONS_PER_USER_MAX, life_ms))
+        assert str(refused).startswith("PX0210"), refused
+        # A retry of an old one gets its first answer; another shard has room.
+        assert node.told(_first(session, 0, life_ms)) == answers[0]
+        assert session.say(node, "INCR", "elsewhere", sequence=1, ms=life_ms) == 1
+        assert node.ask("GET", "k") == b"%d" % SESSIONS_PER_USER_MAX
+        node.connection.disconnect()
+
+
+def _first(session: Session, number: int, life_ms: int) -> bytes:
+    """Return the first write of the session of that number."""
+    name = b"%032x" % number
+    return packed(("PNYX.SEQ", name, 1, 0, session.clock_ms + life_ms)) + packed(("INCR", "k"))
