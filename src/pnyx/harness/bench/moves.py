@@ -154,7 +154,12 @@ def _move(cluster: Cluster, patience_s: float, say: Say) -> _Ended:
     until_s = time.monotonic() + patience_s
     while time.monotonic() < until_s:
         for place in cluster.http_addresses().values():
-            told = msgspec.json.decode(page.ask(*place, "/v1/moves"), type=_Moves)
+            try:
+                told = msgspec.json.decode(page.ask(*place, "/v1/moves"), type=_Moves)
+            except page.NoAnswer as error:
+                # Busy, most likely: it is asked again until patience is over.
+                say(f"moves    {error.effect}: {error.cause}")
+                continue
             for move in told.ended:
                 if (move.shard, move.epoch) == (SHARD, serving.epoch):
                     say(f"moves    {move.stage}: frozen for {move.freeze_ms} ms")
