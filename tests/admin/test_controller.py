@@ -66,16 +66,16 @@ def test_a_plan_changes_nothing(pages: Pages) -> None:
 @pytest.mark.parametrize(
     ("wish", "cause"),
     [
-        (joining({1: THREE}), "there is a group 1 already"),
+        (joining({1: THREE}), "there is a group g1 already"),
         (joining({2: ("n1", "n9")}), "no member of the cluster is called n9"),
         (joining({2: ("n1", "n1")}), "names a node twice"),
-        (joining({2: THREE}, apart=True), "would be in groups 1 and 2"),
+        (joining({2: THREE}, apart=True), "would be in groups g1 and g2"),
         (joining({0: THREE}), "1 or more"),
         (joining({}), "no group was named"),
-        (leaving([7]), "there is no group 7"),
+        (leaving([7]), "there is no group g7"),
         (leaving([1]), "would be served by no group"),
         (moving(12, 1), "there is no shard 12; they are 0 to 11"),
-        (moving(3, 4), "there is no group 4"),
+        (moving(3, 4), "there is no group g4"),
         (controller.retiring(1), "let it leave"),
     ],
 )
@@ -95,7 +95,7 @@ def test_the_cause_of_a_refusal_is_whole_but_for_what_was_said_already(pages: Pa
     assert refused.value.cause == "configurations count from 0, -1 is the newest: -2?"
     with pytest.raises(ControllerRefused) as refused:
         controller.change(pages.where, retiring(7))
-    assert refused.value.cause == "no group 7 has left this cluster"
+    assert refused.value.cause == "no group g7 has left this cluster"
 
 
 def test_who_does_the_opposite_meanwhile_is_refused_and_told_to_wait(pages: Pages) -> None:
@@ -103,7 +103,7 @@ def test_who_does_the_opposite_meanwhile_is_refused_and_told_to_wait(pages: Page
     controller.change(pages.where, joining({2: THREE}))
     with pytest.raises(ControllerRefused) as refused:
         controller.change(pages.where, leaving([2]))
-    assert "is on its way from group 1 to 2" in refused.value.cause
+    assert "is on its way from group g1 to g2" in refused.value.cause
     assert "pnyx shards watch" in refused.value.next_step
     pages.arrive()
     controller.change(pages.where, leaving([2]))

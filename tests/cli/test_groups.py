@@ -120,7 +120,7 @@ def test_a_group_that_leaves_is_retired_once_others_have_what_it_had(
     assert controller.maps(pages.where).directory.retired == (2,)
     assert typed(pages, "group remove g2 --yes") == 0, "asked again it does no harm"
     assert typed(pages, "group add g2") == 1
-    assert "group 2 was retired" in capsys.readouterr().err
+    assert "group g2 was retired" in capsys.readouterr().err
     assert typed(pages, "group add --wait 0") == 0
     assert "g3 on" in capsys.readouterr().out
 
@@ -142,9 +142,9 @@ def test_a_removal_that_was_interrupted_goes_on(pages: Pages) -> None:
         ("group remove g7 --yes", "there is no group g7"),
         ("group add g2 --nodes n1,n9", "no member of the cluster is called n9"),
         ("group add g2 --nodes n1,n1", "names a node twice"),
-        ("group add g2 --apart", "would be in groups 1 and 2"),
+        ("group add g2 --apart", "would be in groups g1 and g2"),
         ("shards move 12 g1", "there is no shard 12"),
-        ("shards move 3 g9", "there is no group 9"),
+        ("shards move 3 g9", "there is no group g9"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason_and_changes_nothing(

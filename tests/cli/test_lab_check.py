@@ -30,6 +30,11 @@ def test_linearizable_is_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.startswith("LINEARIZABLE  2 operations of 2 clients")
 
 
+def test_one_is_said_in_the_singular(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["lab", "check", file_of(tmp_path, META + WRITE + WRITTEN)]) == 0
+    assert "1 operation of 1 client on 1 key, " in capsys.readouterr().out
+
+
 def test_not_linearizable_is_6_with_a_sentence_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -203,7 +203,7 @@ def _group(group: int, *members: tuple[str, int]) -> Placement:
 @pytest.mark.parametrize(
     ("directive", "why"),
     [
-        (Join(placed(1)), "a group 1 already"),
+        (Join(placed(1)), "a group g1 already"),
         (Join(placed(3, 3)), "named twice"),
         (Join(()), "no group was named"),
         (Join((Placement(GroupId(3), ()),)), "has 0 nodes"),
@@ -213,13 +213,13 @@ def _group(group: int, *members: tuple[str, int]) -> Placement:
         (Join((_group(0, ("x", 1)),)), "1 or more"),
         (Join((_group(3, ("x" * 256, 1)),)), "1 to 255 bytes"),
         (Join((_group(3, ("1a", 11)),)), "node 1a would be in groups"),
-        (Leave((GroupId(9),)), "no group 9"),
+        (Leave((GroupId(9),)), "no group g9"),
         (Leave((GroupId(1), GroupId(1))), "named twice"),
         (Leave(()), "no group was named"),
         (Leave((GroupId(1), GroupId(2))), "served by no group"),
         (Retire(GroupId(1)), "let it leave"),
-        (Retire(GroupId(9)), "no group 9 has left"),
-        (Move(ShardId(0), GroupId(9)), "no group 9"),
+        (Retire(GroupId(9)), "no group g9 has left"),
+        (Move(ShardId(0), GroupId(9)), "no group g9"),
         (Move(ShardId(10), GroupId(1)), "no shard 10"),
         (MoveCommitted(ShardId(0), Epoch(2), GroupId(2)), "no move of shard 0"),
         (MoveFailed(ShardId(0), Epoch(3)), "no move of shard 0"),
@@ -236,7 +236,7 @@ def test_a_node_has_two_groups_only_if_that_is_said() -> None:
     controller = Controller()
     controller.join(1)
     second = Placement(GroupId(2), placed(1)[0].members)
-    assert "would be in groups 1 and 2" in controller.refusal(Join((second,)))
+    assert "would be in groups g1 and g2" in controller.refusal(Join((second,)))
     assert controller.made(Join((second,), shared=True)).groups == (1, 2)
     assert "would be in groups 1 and 3" in controller.refusal(Join((_group(3, ("1a", 11)),)))
     assert controller.made(Join(placed(4))).groups == (1, 2, 4), "it shares nothing"
@@ -249,7 +249,7 @@ def test_a_group_does_not_leave_while_a_move_from_or_to_it_is_undecided() -> Non
     for group in (1, 2):
         why = controller.refusal(Leave((GroupId(group),)))
         assert why.startswith("MOVING ")
-        assert "on its way from group 1 to 2" in why
+        assert "on its way from group g1 to g2" in why
     controller.carry_out()
     assert controller.leave(1).groups == (2,)
 
@@ -276,7 +276,7 @@ def test_a_group_that_was_retired_never_comes_back() -> None:
         assert controller.tell(Retire(GroupId(1))) == controller.ask(Query())
     assert not controller.directory.departed
     assert list(controller.directory.retired) == [1]
-    assert "group 1 was retired" in controller.refusal(Join(placed(1)))
+    assert "group g1 was retired" in controller.refusal(Join(placed(1)))
 
 
 def test_a_group_that_came_back_has_not_left() -> None:

@@ -81,7 +81,7 @@ def key_in(shard: int) -> str:
         ("group remove g7 --yes", "there is no group g7", "pnyx group list"),
         ("group remove g1 g7 --yes", "there is no group g7", "pnyx group list"),
         ("group remove g1 g2 --yes", "would leave no group to serve the keys", "pnyx group add"),
-        ("shards move 0 g9", "there is no group 9", "pnyx group list"),
+        ("shards move 0 g9", "there is no group g9", "pnyx group list"),
         ("shards move 8 g1", "there is no shard 8; they are 0 to 7", "pnyx shards show"),
     ],
 )
@@ -190,7 +190,7 @@ def test_two_operators_who_want_the_opposite_are_told_and_nothing_is_half_done(
             assert typed(cluster, "group remove g3 --yes") == 1
             effect, cause, step = capsys.readouterr().err.splitlines()
             assert effect == "error[PX0413] leave would be refused; nothing was changed"
-            assert "shard 0 is on its way from group 1 to 3" in cause
+            assert "shard 0 is on its way from group g1 to g3" in cause
             assert "`pnyx shards watch`" in step
             assert typed(cluster, "shards move 0 g1") == 0
             _, said = first.communicate(timeout=60)

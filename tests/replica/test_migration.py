@@ -31,7 +31,7 @@ def the_shard() -> ShardId:
 
 
 def founded(seed: int = 1, limits: MigrationLimits = LIMITS, **faults: int) -> World:
-    """Return a world in which group 1 has all shards, and some keys in them."""
+    """Return a world in which group g1 has all shards, and some keys in them."""
     world = World(seed, limits, **faults)
     world.join(1)
     world.until(lambda: world.is_settled)
@@ -191,7 +191,7 @@ def test_a_move_from_a_group_that_is_away_says_why_it_waits_and_holds_nobody_up(
     world.until(lambda: not [each for each in world.atlas.undecided() if each[1].group == TWO])
     world.run(10_000)
     assert {each.source for each in world.told()} == {ONE}
-    assert {each.why for each in world.told()} == {"group 1 has no leader"}
+    assert {each.why for each in world.told()} == {"group g1 has no leader"}
     world.sides[ONE].away = False
     world.until(lambda: world.is_settled)
     world.judge()
@@ -223,7 +223,7 @@ def test_a_group_that_goes_away_while_it_is_copied_gives_its_place_to_others() -
     world.sides[ONE].away = True
     world.until(lambda: not [each for each in world.atlas.undecided() if each[1].group == TWO])
     world.run(3_000)
-    assert {each.why for each in world.told() if each.shard == first} == {"group 1 has no leader"}
+    assert {each.why for each in world.told() if each.shard == first} == {"group g1 has no leader"}
     world.sides[ONE].away = False
     world.until(lambda: world.is_settled)
     world.judge()
@@ -296,7 +296,7 @@ def test_without_the_controller_a_shard_is_served_where_it_arrived() -> None:
     world.until(lambda: any(world.sides[TWO].shard(each).served for each in range(COUNT)))
     world.run(10_000)
     assert all(world.count(key) for key in KEYS)
-    assert "group 0 has no leader" in {each.why for each in world.told()}
+    assert "group g0 has no leader" in {each.why for each in world.told()}
     world.control.away = False
     world.until(lambda: world.is_settled)
     world.judge()

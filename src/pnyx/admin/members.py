@@ -120,7 +120,7 @@ def groups_of(asked: Sequence[Asked]) -> list[int]:
 def _change_in(
     pages: Mapping[str, tuple[str, int]], group: int, verb: str, label: str, password: str | None
 ) -> None:
-    what = f"{verb} {label}".strip() + (f" in group {group}" if group != CONTROLLER else "")
+    what = f"{verb} {label}".strip() + (f" in group g{group}" if group != CONTROLLER else "")
     deadline = time.monotonic() + LEADER_S_MAX
     place = _leader(pages, group)
     while True:

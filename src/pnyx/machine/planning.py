@@ -70,12 +70,12 @@ def _why_not_join(before: Configuration, directory: Directory, join: Join) -> st
     for placement in join.placements:
         group = placement.group
         if group in leaving:
-            return f"MOVING nobody joined: group {group} is still leaving; join it after that"
+            return f"MOVING nobody joined: group g{group} is still leaving; join it after that"
         if group in known:
-            return f"ERR nobody joined: there is a group {group} already, or it was named twice"
+            return f"ERR nobody joined: there is a group g{group} already, or it was named twice"
         known.add(group)
         is_retired = group in directory.retired
-        wrong = f"group {group} was retired" if is_retired else _why_no_group(placement)
+        wrong = f"group g{group} was retired" if is_retired else _why_no_group(placement)
         if wrong:
             return f"ERR nobody joined: {wrong}"
     return "" if join.shared else _why_not_apart(before, directory, join.placements)
@@ -86,13 +86,13 @@ def _why_no_group(placement: Placement) -> str:
     if group <= NOBODY:
         return f"a group's number is 1 or more, not {group}"
     if not 1 <= len(members) <= MEMBERS_MAX:
-        return f"group {group} has {len(members)} nodes; 1 to {MEMBERS_MAX} can be"
+        return f"group g{group} has {len(members)} nodes; 1 to {MEMBERS_MAX} can be"
     labels = [member.label for member in members]
     nodes = {member.node for member in members}
     if len(set(labels)) < len(labels) or len(nodes) < len(labels):
-        return f"group {group} names a node twice: {', '.join(labels)}"
+        return f"group g{group} names a node twice: {', '.join(labels)}"
     if min(nodes) <= 0:
-        return f"group {group} has a node without an id: {', '.join(labels)}"
+        return f"group g{group} has a node without an id: {', '.join(labels)}"
     for text in chain.from_iterable((member.label, member.address) for member in members):
         if not 1 <= len(text.encode()) <= NAME_BYTES_MAX:
             return f"labels and addresses have 1 to {NAME_BYTES_MAX} bytes: {text[:40]!r}"
@@ -112,8 +112,8 @@ def _why_not_apart(
             other = homes.setdefault(member.label, placement.group)
             if other != placement.group:
                 return (
-                    f"ERR nobody joined: node {member.label} would be in groups {other} and "
-                    f"{placement.group}; say so if they are to share it"
+                    f"ERR nobody joined: node {member.label} would be in groups g{other} and "
+                    f"g{placement.group}; say so if they are to share it"
                 )
     return ""
 
@@ -124,14 +124,14 @@ def _why_not_leave(before: Configuration, directory: Directory, groups: Sequence
     known = set(before.groups)
     for group in groups:
         if group not in known:
-            return f"ERR nobody left: there is no group {group}, or it was named twice"
+            return f"ERR nobody left: there is no group g{group}, or it was named twice"
         known.remove(group)
     for shard, serving in directory.undecided():
         for group in (serving.group, serving.destination):
             if group in groups:
                 return (
-                    f"MOVING nobody left: shard {shard} is on its way from group {serving.group} "
-                    f"to {serving.destination}; wait for the end of it, then let {group} leave"
+                    f"MOVING nobody left: shard {shard} is on its way from group g{serving.group} "
+                    f"to g{serving.destination}; wait for the end of it, then let g{group} leave"
                 )
     held = sum(serving.group != NOBODY for serving in directory.shards)
     if not known and held:
@@ -147,16 +147,16 @@ def _why_not_move(before: Configuration, move: Move) -> str:
     if not 0 <= move.shard < count:
         return f"ERR nothing was moved: there is no shard {move.shard}; they are 0 to {count - 1}"
     if move.group not in before.groups:
-        return f"ERR nothing was moved: there is no group {move.group}"
+        return f"ERR nothing was moved: there is no group g{move.group}"
     return ""
 
 
 def why_not_retire(newest: Configuration, directory: Directory, group: GroupId) -> str:
     """Return why a group cannot be retired, in a sentence; empty if nothing is against it."""
     if group in newest.groups:
-        return f"ERR nothing was retired: group {group} has shards or may get some; let it leave"
+        return f"ERR nothing was retired: group g{group} has shards or may get some; let it leave"
     if group in {placement.group for placement in directory.leaving}:
-        return f"MOVING nothing was retired: group {group} is still leaving; retire it after that"
+        return f"MOVING nothing was retired: group g{group} is still leaving; retire it after that"
     if group not in directory.departed and group not in directory.retired:
-        return f"ERR nothing was retired: no group {group} has left this cluster"
+        return f"ERR nothing was retired: no group g{group} has left this cluster"
     return ""

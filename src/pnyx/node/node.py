@@ -442,7 +442,7 @@ def _drained(roster: Roster) -> bool:
 
 
 def _why_not_ready(group: GroupId, replica: Replica) -> str:
-    name = "the controller" if group == CONTROL else f"group {group}"
+    name = "the controller" if group == CONTROL else f"group g{group}"
     consensus = replica.consensus
     if consensus.membership.has(replica.me) and consensus.leader is None:
         return f"no leader of {name} is known: an election is under way, or there is no quorum"

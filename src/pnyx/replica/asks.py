@@ -40,10 +40,10 @@ def why_not(group: GroupId, answer: Answer | None) -> str:
     """Return in a sentence why an ask led to nothing; `answer` is None if none came."""
     match answer:
         case Done(results) if isinstance(results[-1], Refusal):
-            return f"group {group} refuses: {results[-1].text}"
+            return f"group g{group} refuses: {results[-1].text}"
         case NotDone(Reason.NO_QUORUM) | Elsewhere():
-            return f"group {group} has no leader"
+            return f"group g{group} has no leader"
         case NotDone(reason):
-            return f"group {group} takes nothing at the moment: {reason.value}"
+            return f"group g{group} takes nothing at the moment: {reason.value}"
         case _:
-            return f"group {group} does not answer"
+            return f"group g{group} does not answer"

@@ -361,9 +361,9 @@ class _Walk:
             missing, why = state.missing, ""
             if reached < state.compacted.index:
                 # The entries in between are nowhere: silently starting later would lose them.
-                why = f"the log of group {group} starts after entry {state.compacted.index}"
+                why = f"the log of group g{group} starts after entry {state.compacted.index}"
             elif missing and not state.forgive_missing(reached):
-                why = f"{self._base}; group {group} needs its entries up to {missing}"
+                why = f"{self._base}; group g{group} needs its entries up to {missing}"
             if why:
                 where = self._decisions[self._excused[0] if self._excused else 0]
                 why += f", the space durably holds only those up to {reached}"

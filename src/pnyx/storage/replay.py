@@ -37,7 +37,7 @@ class Replay:
             return
         state = self.groups.alive.get(record.group)
         if state is None:
-            raise Malformed(f"a record of group {record.group}, which was never created")
+            raise Malformed(f"a record of group g{record.group}, which was never created")
         entries = self.entries.setdefault(record.group, [])
         match record.type:
             case RecordType.ENTRY:

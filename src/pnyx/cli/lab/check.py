@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from cyclopts import Parameter
 
+from pnyx.admin.moves import counted
 from pnyx.errors import HistoryUnreadable
 from pnyx.lab.formats.reading import read
 from pnyx.lab.history import History
@@ -87,14 +88,16 @@ def _tell(history: History, verdict: Verdict, refutation: Refutation | None, too
     keys = len({shown(one.key) for one in operations})
     clients = len({one.process for one in operations})
     print(
-        f"{verdict.word.upper()}  {len(operations)} operations of {clients} clients on "
-        f"{keys} {'key' if keys == 1 else 'keys'}, {history.model}, {took:.2f} s"
+        f"{verdict.word.upper()}  {counted(len(operations), 'operation', 'operations')} of "
+        f"{counted(clients, 'client', 'clients')} on {counted(keys, 'key', 'keys')}, "
+        f"{history.model}, {took:.2f} s"
     )
     if refutation is not None:
         print(f"  why     {refutation.reason.sentence}")
         least = "smallest" if refutation.is_smallest else "smallest found"
         count = len(refutation.operations)
-        print(f"  part    the {least} that fails alone: {count} operations on one key")
+        part = counted(count, "operation", "operations")
+        print(f"  part    the {least} that fails alone: {part} on one key")
         named = {one.number for one in refutation.reason.named}
         few = count <= SHOWN_MAX
         for one in refutation.operations:

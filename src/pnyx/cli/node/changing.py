@@ -94,7 +94,7 @@ def remove(
         dry_run: print what would be done, and do nothing.
     """
     where = pages(config, http)
-    place = "" if group is None else f" from group {group}"
+    place = "" if group is None else f" from group g{group}"
     if not _agreed(label, where, f"remove {label}{place} for ever", yes=yes, dry_run=dry_run):
         return OK if dry_run else FAILED
     change(where, "remove", label, group=group, password=password_of(config, http, password))
