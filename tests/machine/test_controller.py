@@ -238,7 +238,7 @@ def test_a_node_has_two_groups_only_if_that_is_said() -> None:
     second = Placement(GroupId(2), placed(1)[0].members)
     assert "would be in groups g1 and g2" in controller.refusal(Join((second,)))
     assert controller.made(Join((second,), shared=True)).groups == (1, 2)
-    assert "would be in groups 1 and 3" in controller.refusal(Join((_group(3, ("1a", 11)),)))
+    assert "would be in groups g1 and g3" in controller.refusal(Join((_group(3, ("1a", 11)),)))
     assert controller.made(Join(placed(4))).groups == (1, 2, 4), "it shares nothing"
 
 
