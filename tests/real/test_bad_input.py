@@ -75,7 +75,7 @@ def key_in(shard: int) -> str:
         ("group add g3 --nodes n1,n1", "names a node twice", "pnyx group list"),
         (
             "group add g3 --nodes n1 --apart",
-            "node n1 would be in groups 1 and 3",
+            "node n1 would be in groups g1 and g3",
             "without --apart",
         ),
         ("group remove g7 --yes", "there is no group g7", "pnyx group list"),

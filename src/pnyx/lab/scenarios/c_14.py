@@ -30,7 +30,7 @@ def refusals(stage: WorldStage) -> Script:
     yield from operator.refused(Join(placements(1)))
     shared = Placement(GroupId(2), placements(1)[0].members)
     why = yield from operator.refused(Join((shared,)))
-    stage.check("node 1.x would be in groups 1 and 2" in why, f"refused: {why}")
+    stage.check("node 1.x would be in groups g1 and g2" in why, f"refused: {why}")
     check(stage, (yield from operator.join(2)), [1, 2])
     yield from settled(operator)
     check(stage, (yield from operator.leave(1)), [2])

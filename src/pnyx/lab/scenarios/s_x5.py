@@ -58,7 +58,7 @@ def _gone(stage: WorldStage, step: Step, *, may_arrive: bool) -> Script:
     else:
         stage.check(not found, f"nobody has the shard, and {found} was read in it")
         why = [each.why for each in fleet.progress(DESTINATION) if each.shard == shard]
-        stage.check(any(f"group {SOURCE}" in each for each in why), f"it does not say why: {why}")
+        stage.check(any(f"group g{SOURCE}" in each for each in why), f"it does not say why: {why}")
         reader.stopped = True
     before = sum(elsewhere.counts.values())
     yield Sleep(500_000)
