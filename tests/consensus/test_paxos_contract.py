@@ -165,6 +165,13 @@ def test_no_node_leads_twice_with_one_ballot(crashed: bool) -> None:
 
 
 def test_a_candidate_behind_what_the_others_hold_is_sent_their_state() -> None:
+    world = lacks_what_is_compacted()
+    world.run_until(lambda: world[3].commit_index == 3)
+    assert world.leader() in {2, 3}
+
+
+def lacks_what_is_compacted() -> PaxosWorld:
+    """Three members; the third lacks what the others have compacted, and the leader is gone."""
     world = PaxosWorld(3)
     leads(world, 1)
     world.isolate(3)
@@ -173,8 +180,32 @@ def test_a_candidate_behind_what_the_others_hold_is_sent_their_state() -> None:
         world.compact(number, 3)
     world.heal()
     world.crash(1)
-    world.run_until(lambda: world[3].commit_index == 3)
-    assert world.leader() in {2, 3}
+    return world
+
+
+def test_a_candidate_that_does_not_get_a_state_in_time_lets_others_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It stood again at once, and counted as happy all the time: swarm@multipaxos 25061."""
+    world = lacks_what_is_compacted()
+    monkeypatch.setattr(world, "stream", lambda sender, to: None)
+    world[3].campaign(world.now_ms)
+    world.settle()
+    assert world[3].role is Role.CANDIDATE
+    world.run(6 * world.settings.election_ms_max)
+    assert world.leader() == 2
+
+
+def test_a_candidate_that_may_stand_no_more_is_none_for_long() -> None:
+    """A snapshot brought the membership; nobody stood beside it: swarm@multipaxos 25570."""
+    world = lacks_what_is_compacted()
+    world.isolate(3)
+    world[3].campaign(world.now_ms)
+    world.settle()
+    world[3].snapshot_installed(Mark(Index(3), Term(1)), Membership(nodes(1, 2)), world.now_ms)
+    roles = [world[3].role]
+    world.run(2 * world.settings.election_ms_max)
+    assert [*roles, world[3].role] == [Role.CANDIDATE, Role.FOLLOWER]
 
 
 def test_whose_promises_count_is_said_by_the_log_that_comes_out_of_them() -> None:

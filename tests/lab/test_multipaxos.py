@@ -77,3 +77,9 @@ def test_an_engine_that_nobody_knows_is_an_error_that_says_which_there_are() -> 
 def test_scenarios_hold_on_multipaxos_too(name: str) -> None:
     result = watched_scenario(scenario_named(f"{name}@multipaxos"), 1)
     assert result.ok, result.failed or result.violation
+
+
+@pytest.mark.parametrize("seed", [25061, 25570])
+def test_a_candidate_that_cannot_win_does_not_keep_others_from_leading(seed: int) -> None:
+    """Both elected nobody within 20 election timeouts."""
+    assert judged(draw(seed, consensus=PAXOS), "abc").ok

@@ -154,8 +154,9 @@ def test_the_flush_of_a_given_up_snapshot_does_not_abort_the_next(
     assert effects is not None
     assert effects.flush is not None
     # Another stream begins (a new leader's, say) while that flush runs.
+    newer = Mark(Index(mark.index + 1), mark.term)
     late.step(
-        NodeId(2), SnapshotChunk(8, mark, members, 0, rows, False, checksum(rows)), cluster.now(3)
+        NodeId(2), SnapshotChunk(8, newer, members, 0, rows, False, checksum(rows)), cluster.now(3)
     )
     late.flushed(effects.flush, cluster.now(3))
     assert late._upkeep.receiver.transfer == 8

@@ -2,10 +2,13 @@
 
 import pytest
 
+from pnyx.consensus.ready import Mark
+from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import DbSize, Get, Set
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 from pnyx.replica.requests import Done
+from pnyx.replica.snapshots import SILENCE_MS, SnapshotReceiver, checksum
 from replica.cluster import Cluster
 
 SMALL = ReplicaLimits(
@@ -84,6 +87,29 @@ def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind() -> None:
     leader = next(m.replica for m in cluster.members.values() if m.replica.leads)
     assert late.group.applied == leader.group.applied
     assert list(late.group.view().rows()) == list(leader.group.view().rows())
+
+
+def test_a_stream_ends_another_one_only_with_a_newer_state_or_if_that_has_fallen_silent() -> None:
+    """Of two who stream to one candidate each would else end the other's, for ever."""
+    cluster = Cluster()
+    cluster.elect(1)
+    group = cluster.members[3].replica.group
+    receiver, view = SnapshotReceiver(group), group.view()
+    mark = Mark(Index(50), Term(1))
+
+    def taken(sender: int, mark: Mark, now_ms: int, number: int = 0) -> bool:
+        chunk = SnapshotChunk(sender, mark, view.membership, number, (), False, checksum(()))
+        reply = receiver.take(NodeId(sender), chunk, Index(0), now_ms)
+        assert reply is not None
+        return not reply.refused
+
+    assert taken(1, mark, 10_000)
+    assert not taken(2, mark, 10_000)
+    assert taken(1, mark, 10_000 + SILENCE_MS - 1, number=1)
+    assert not taken(2, mark, 10_000 + SILENCE_MS)
+    assert taken(2, mark, 10_000 + 2 * SILENCE_MS)
+    assert not taken(1, mark, 10_000 + 2 * SILENCE_MS, number=2)
+    assert taken(1, Mark(Index(51), Term(1)), 10_000 + 2 * SILENCE_MS)
 
 
 def test_compaction_waits_for_a_stream_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

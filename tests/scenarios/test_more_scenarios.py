@@ -25,8 +25,8 @@ from pnyx.replica.diskspace import DiskSpace
 FRESH: Final = int(os.environ.get("PNYX_SEED") or int.from_bytes(os.urandom(4)))
 """Drawn for each run of the tests: what fails is replayed with PNYX_SEED."""
 IDS: Final = [each.id for each in all_scenarios() if each.id.startswith("X-")]
-WANTED: Final = 36
-"""C1-C9 connectivity, T1-T7 pauses and clocks, D1-D6 disks, E1-E12 members, P1 messages, P2 two
+WANTED: Final = 37
+"""C1-C10 connectivity, T1-T7 pauses and clocks, D1-D6 disks, E1-E12 members, P1 messages, P2 two
 engines."""
 
 

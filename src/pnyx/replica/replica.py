@@ -112,7 +112,7 @@ class Replica:
             case ForwardReply():
                 self._on_forward_reply(sender, message, now)
             case SnapshotChunk():
-                self._upkeep.on_chunk(sender, message)
+                self._upkeep.on_chunk(sender, message, now.mono_ms)
             case SnapshotReply():
                 self._upkeep.on_reply(sender, message, now.mono_ms)
             case SpaceReport():

@@ -26,6 +26,8 @@ from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 RESEND_MS = 1_000
 PATIENCE_MS = 15_000
 """A stream that has made no progress for so long has failed; installing a chunk takes less."""
+SILENCE_MS = 2 * RESEND_MS
+"""A stream that brings nothing for so long has no sender any more."""
 
 
 def checksum(rows: tuple[tuple[bytes, bytes], ...]) -> int:
@@ -152,19 +154,22 @@ class SnapshotReceiver:
     mark: Mark = field(default_factory=Mark)
     membership: Membership | None = None
     wanted: int = 0
+    heard_ms: int = 0
+    """When its sender was heard last."""
     awaits_flush: bool = False
     """All rows are written; they must be durable before the flip."""
 
     def take(
-        self, sender: NodeId, chunk: SnapshotChunk, commit_index: Index
+        self, sender: NodeId, chunk: SnapshotChunk, commit_index: Index, now_ms: int
     ) -> SnapshotReply | None:
         """Write a chunk's rows; returns what to answer now, or None once all rows are here."""
         if chunk.mark.index <= commit_index:
             return SnapshotReply(chunk.transfer, chunk.mark, chunk.number, refused=True)
         if chunk.transfer != self.transfer or sender != self.sender:
-            if chunk.number != 0:
+            if chunk.number != 0 or not self._gives_way(sender, chunk.mark, now_ms):
                 return SnapshotReply(chunk.transfer, chunk.mark, 0, refused=True)
             self._begin(sender, chunk)
+        self.heard_ms = now_ms
         if self.awaits_flush:
             return None
         if chunk.number != self.wanted or checksum(chunk.rows) != chunk.checksum:
@@ -193,6 +198,11 @@ class SnapshotReceiver:
         if self.transfer:
             self.group.abort_install()
         self._reset()
+
+    def _gives_way(self, sender: NodeId, mark: Mark, now_ms: int) -> bool:
+        # Several stream to a candidate of Multi-Paxos; without this they would end each other's.
+        is_silent = now_ms - self.heard_ms >= SILENCE_MS
+        return is_silent or sender == self.sender or mark.index > self.mark.index
 
     def _begin(self, sender: NodeId, chunk: SnapshotChunk) -> None:
         self.abort()

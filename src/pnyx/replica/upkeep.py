@@ -60,9 +60,9 @@ class Upkeep:
             chunk = self.sender.start(peer, self.boot, now_ms)
             self.outbox.append(Outbound(peer, chunk))
 
-    def on_chunk(self, sender: NodeId, chunk: SnapshotChunk) -> None:
+    def on_chunk(self, sender: NodeId, chunk: SnapshotChunk, now_ms: int) -> None:
         """Take in a piece of a snapshot."""
-        reply = self.receiver.take(sender, chunk, self.consensus.commit_index)
+        reply = self.receiver.take(sender, chunk, self.consensus.commit_index, now_ms)
         if reply is not None:
             self.outbox.append(Outbound(sender, reply))
         self._tend_install()

@@ -87,6 +87,7 @@ def begin_again(paxos: MultiPaxosState) -> None:
     paxos.votes = {} if own is None else {paxos.me: own}
     paxos.promised = {}
     paxos.best = None
+    paxos.election_deadline_ms = paxos.now_ms + paxos.election_ms
     _ask(paxos)
 
 
@@ -95,12 +96,14 @@ def _on_timeout(paxos: MultiPaxosState) -> None:
         paxos.leader = None
         paxos.streaming.clear()
         paxos.reads.refuse_all()
+    if paxos.role is Role.CANDIDATE:
+        # No quorum promised, or told all of its log, in time: be unhappy, and let others try first.
+        paxos.follow()
+        paxos.draw_election_timeout()
+        return
     if not paxos.may_stand():
         paxos.draw_election_timeout()
         return
-    if paxos.role is Role.CANDIDATE:
-        # No quorum promised in time: be unhappy, so that others may try.
-        paxos.follow()
     if is_connected(paxos) and not sees_happy(paxos) and not paxos.is_stalled():
         stand(paxos)
     else:
@@ -161,5 +164,9 @@ def _ask_one(paxos: MultiPaxosState, voter: NodeId) -> None:
 
 
 def _electorate(paxos: MultiPaxosState) -> list[NodeId]:
-    adopted = _membership(paxos)
-    return sorted({*paxos.voters(), *adopted.voters, *adopted.outgoing} - {paxos.me})
+    adopted, best = _membership(paxos), paxos.best
+    asked = {*paxos.voters(), *adopted.voters, *adopted.outgoing}
+    if best is not None:
+        # Whoever's log it is has to tell all of it, though our own may not name that member.
+        asked.add(best.node)
+    return sorted(asked - {paxos.me})

@@ -10,9 +10,10 @@ new leader first asks a majority for what it lacks.
 from collections.abc import Iterable
 from typing import Final
 
-from pnyx.lab.scenario import Script
+from pnyx.consensus.engines import EngineName
+from pnyx.lab.scenario import Script, Sleep, Until
 from pnyx.lab.scenarios.agreement import everybody
-from pnyx.lab.scenarios.load import Load, converge, served
+from pnyx.lab.scenarios.load import Load, converge, served, top_term
 from pnyx.lab.stage import WorldStage
 
 ELECTIONS_MAX: Final = 4
@@ -21,6 +22,8 @@ two split votes."""
 HEALED_MAX: Final = 3
 """Election timeouts after a heal until every node serves."""
 WAIT_US: Final = 10_000_000
+LASTS_US: Final = 4_000_000
+"""For so long nobody can be elected."""
 
 
 def keep_only(stage: WorldStage, links: Iterable[tuple[int, int]]) -> None:
@@ -30,6 +33,20 @@ def keep_only(stage: WorldStage, links: Iterable[tuple[int, int]]) -> None:
         for b in everybody(stage):
             if a != b and frozenset((a, b)) not in kept:
                 stage.cut(a, b)
+
+
+def lead_or_wait(stage: WorldStage, hub: int) -> Script:
+    """The one node that hears a majority has an old log: Multi-Paxos elects it, Raft nobody."""
+    if stage.scenario.consensus is EngineName.MULTIPAXOS:
+        began_us, allowed_us = stage.now_us, ELECTIONS_MAX * stage.election_us
+        led = yield Until(lambda: stage.leader() == hub, allowed_us)
+        stage.check(led, f"{stage.leaders()} lead; {hub} alone hears a majority")
+        stage.budget("us until the hub leads", stage.now_us - began_us, allowed_us)
+    else:
+        term = top_term(stage)
+        yield Sleep(LASTS_US)
+        stage.check(not stage.leaders(), f"{stage.leaders()} lead: this is no constrained election")
+        stage.budget("terms while nobody can be elected", top_term(stage) - term, 1)
 
 
 def mend_and_judge(load: Load) -> Script:

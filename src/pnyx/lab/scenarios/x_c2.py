@@ -9,15 +9,13 @@ serves within four election timeouts.
 
 from typing import Final
 
-from pnyx.consensus.engines import EngineName
-from pnyx.lab.scenario import Script, Sleep, Until, scenario
+from pnyx.lab.scenario import Script, Until, scenario
 from pnyx.lab.scenarios.agreement import beyond, everybody
-from pnyx.lab.scenarios.connectivity import keep_only, mend_and_judge
-from pnyx.lab.scenarios.load import began, over, top_term
+from pnyx.lab.scenarios.connectivity import keep_only, lead_or_wait, mend_and_judge
+from pnyx.lab.scenarios.load import began, over
 from pnyx.lab.stage import WorldStage
 from pnyx.replica.requests import Done
 
-LASTS_US: Final = 4_000_000
 WRITES: Final = 5
 
 
@@ -43,23 +41,5 @@ def constrained_election(stage: WorldStage) -> Script:
     stage.check(settled, "the others do not have the same log")
     stage.heal()
     keep_only(stage, [(stale, node) for node in others])
-    if stage.scenario.consensus is EngineName.MULTIPAXOS:
-        yield from _hub_serves(stage, stale)
-    else:
-        yield from _nobody_serves(stage)
+    yield from lead_or_wait(stage, stale)
     yield from mend_and_judge(load)
-
-
-def _hub_serves(stage: WorldStage, hub: int) -> Script:
-    began_us = stage.now_us
-    served = yield Until(lambda: stage.leader() == hub, 4 * stage.election_us)
-    stage.check(served, f"{stage.leaders()} lead; {hub} alone hears a majority")
-    used_us = stage.now_us - began_us
-    stage.budget("us until the hub leads", used_us, 4 * stage.election_us)
-
-
-def _nobody_serves(stage: WorldStage) -> Script:
-    term = top_term(stage)
-    yield Sleep(LASTS_US)
-    stage.check(not stage.leaders(), f"{stage.leaders()} lead: this is no constrained election")
-    stage.budget("terms while nobody can be elected", top_term(stage) - term, 1)

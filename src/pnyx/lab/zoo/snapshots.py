@@ -47,9 +47,13 @@ def _install_over_a_running_apply() -> Patches:
     was = SnapshotReceiver.take
 
     def take(
-        receiver: SnapshotReceiver, sender: NodeId, chunk: SnapshotChunk, _commit: Index
+        receiver: SnapshotReceiver,
+        sender: NodeId,
+        chunk: SnapshotChunk,
+        _commit: Index,
+        now_ms: int,
     ) -> SnapshotReply | None:
-        return was(receiver, sender, chunk, Index(0))
+        return was(receiver, sender, chunk, Index(0), now_ms)
 
     return [Patch(Upkeep, "_install", _install), Patch(SnapshotReceiver, "take", take)]
 
@@ -233,12 +237,12 @@ def _chunks_of_two_transfers() -> Patches:
     was = SnapshotReceiver.take
 
     def take(
-        receiver: SnapshotReceiver, sender: NodeId, chunk: SnapshotChunk, commit: Index
+        receiver: SnapshotReceiver, sender: NodeId, chunk: SnapshotChunk, commit: Index, now_ms: int
     ) -> SnapshotReply | None:
         if receiver.sender is None or not chunk.number:
-            return was(receiver, sender, chunk, commit)
+            return was(receiver, sender, chunk, commit, now_ms)
         mine = msgspec.structs.replace(chunk, transfer=receiver.transfer)
-        return was(receiver, receiver.sender, mine, commit)
+        return was(receiver, receiver.sender, mine, commit, now_ms)
 
     return [Patch(SnapshotReceiver, "take", take)]
 
