@@ -8,6 +8,7 @@ from paxosworld import PaxosWorld
 from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.multipaxos.messages import Accept, Accepted, Promise, Wanted
+from pnyx.consensus.multipaxos.state import FAILURES_MAX
 from pnyx.consensus.ready import HardState, Mark, Position, Refused, Role
 from pnyx.ids import Index, NodeId, Term
 from raftworld import Flight, World, entries, terms
@@ -206,6 +207,22 @@ def test_a_candidate_that_may_stand_no_more_is_none_for_long() -> None:
     roles = [world[3].role]
     world.run(2 * world.settings.election_ms_max)
     assert [*roles, world[3].role] == [Role.CANDIDATE, Role.FOLLOWER]
+
+
+def test_a_candidacy_lasts_the_longer_the_more_came_to_nothing() -> None:
+    """On slow disks no candidate won in time, and four of four duelled: swarm@multipaxos 25659."""
+    world = PaxosWorld(3)
+    leads(world, 1)
+    world.isolate(3)
+    least_ms, most_ms = world.settings.election_ms_min, world.settings.election_ms_max
+    for failures in range(FAILURES_MAX + 2):
+        world[3].campaign(world.now_ms)
+        began_ms, times = world.now_ms, 1 + min(failures, FAILURES_MAX)
+        world.run_until(lambda: world[3].role is Role.FOLLOWER)
+        assert times * least_ms <= world.now_ms - began_ms <= times * most_ms
+    world.heal()
+    leads(world, 1)
+    world.run_until(lambda: not world[3].state.failures)
 
 
 def test_whose_promises_count_is_said_by_the_log_that_comes_out_of_them() -> None:

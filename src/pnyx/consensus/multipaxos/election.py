@@ -40,7 +40,7 @@ def stand(paxos: MultiPaxosState) -> None:
     paxos.term = Term(paxos.term + 1)
     paxos.voted_for = paxos.me
     paxos.writes.hard_state_changed = True
-    paxos.draw_election_timeout()
+    paxos.draw_candidacy()
     _ask(paxos)
 
 
@@ -61,7 +61,7 @@ def on_promise(paxos: MultiPaxosState, sender: NodeId, message: Promise) -> None
     if best is not None and best.node == sender:
         if best.extend(message.previous_index, message.entries):
             # Over slow links a log takes longer than a timeout; begun anew, it would for ever.
-            paxos.election_deadline_ms = paxos.now_ms + paxos.election_ms
+            paxos.extend_candidacy()
         if not best.is_whole and message.entries:
             _ask_one(paxos, sender)
     _count(paxos)
@@ -87,7 +87,7 @@ def begin_again(paxos: MultiPaxosState) -> None:
     paxos.votes = {} if own is None else {paxos.me: own}
     paxos.promised = {}
     paxos.best = None
-    paxos.election_deadline_ms = paxos.now_ms + paxos.election_ms
+    paxos.extend_candidacy()
     _ask(paxos)
 
 
@@ -97,9 +97,8 @@ def _on_timeout(paxos: MultiPaxosState) -> None:
         paxos.streaming.clear()
         paxos.reads.refuse_all()
     if paxos.role is Role.CANDIDATE:
-        # No quorum promised, or told all of its log, in time: be unhappy, and let others try first.
-        paxos.follow()
-        paxos.draw_election_timeout()
+        # No quorum promised, or told all of its log, in time.
+        paxos.give_up()
         return
     if not paxos.may_stand():
         paxos.draw_election_timeout()
@@ -131,8 +130,7 @@ def _count(paxos: MultiPaxosState) -> None:
     if won:
         lead(paxos)
     elif won is False:
-        paxos.follow()
-        paxos.draw_election_timeout()
+        paxos.give_up()
     elif paxos.me in paxos.votes:
         _ask_newcomers(paxos)
 

@@ -30,6 +30,7 @@ def lead(paxos: MultiPaxosState) -> None:
             first[peer] = Index((told.last_index if alike else told.commit_index) + 1)
     paxos.role = Role.LEADER
     paxos.leader = paxos.me
+    paxos.failures = 0
     paxos.votes, paxos.promised, paxos.best = {}, {}, None
     paxos.accept_in(paxos.term)
     paxos.term_start = log.last_index

@@ -5,12 +5,15 @@ called from outside.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pnyx.consensus.member.state import MemberState
 from pnyx.consensus.multipaxos.staging import Staging
 from pnyx.consensus.multipaxos.suffix import Suffix
 from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
+
+FAILURES_MAX: Final = 4
 
 
 @dataclass(slots=True)
@@ -55,6 +58,8 @@ class MultiPaxosState(MemberState):
     staging: Staging | None = None
 
     # Of candidates.
+    failures: int = 0
+    """Candidacies in a row, at most `FAILURES_MAX`, that came to nothing."""
     promised: dict[NodeId, Promised] = field(default_factory=dict)
     """What came with the promises that `votes` counts."""
     best: Suffix | None = None
@@ -75,9 +80,29 @@ class MultiPaxosState(MemberState):
 
     def be_led(self) -> None:
         """A happy leader was heard: for a while there is no need to stand, or to know of others."""
+        self.failures = 0
         self.heard_ms = self.now_ms
         self.election_deadline_ms = self.now_ms + self.election_ms
         self.beat_ms = self.now_ms + self.settings.election_ms_min
+
+    def draw_candidacy(self) -> None:
+        """Let a candidacy, or the pause after it, last the longer the more came to nothing.
+
+        Two who duel draw apart (Paxos Made Simple §2.4), and a disk may take longer for a promise
+        than an election timeout.
+        """
+        self.draw_election_timeout()
+        self.election_deadline_ms += self.failures * self.election_ms
+
+    def extend_candidacy(self) -> None:
+        """Something of what is waited for came: wait for more as long as for the first."""
+        self.election_deadline_ms = max(self.election_deadline_ms, self.now_ms + self.election_ms)
+
+    def give_up(self) -> None:
+        """End a candidacy that came to nothing: be unhappy, and let others try first."""
+        self.follow()
+        self.failures = min(self.failures + 1, FAILURES_MAX)
+        self.draw_candidacy()
 
     def follow(self) -> None:
         """Be a follower whose leader is not known."""

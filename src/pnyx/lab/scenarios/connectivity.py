@@ -35,10 +35,10 @@ def keep_only(stage: WorldStage, links: Iterable[tuple[int, int]]) -> None:
                 stage.cut(a, b)
 
 
-def lead_or_wait(stage: WorldStage, hub: int) -> Script:
+def lead_or_wait(stage: WorldStage, hub: int, elections_max: int = ELECTIONS_MAX) -> Script:
     """The one node that hears a majority has an old log: Multi-Paxos elects it, Raft nobody."""
     if stage.scenario.consensus is EngineName.MULTIPAXOS:
-        began_us, allowed_us = stage.now_us, ELECTIONS_MAX * stage.election_us
+        began_us, allowed_us = stage.now_us, elections_max * stage.election_us
         led = yield Until(lambda: stage.leader() == hub, allowed_us)
         stage.check(led, f"{stage.leaders()} lead; {hub} alone hears a majority")
         stage.budget("us until the hub leads", stage.now_us - began_us, allowed_us)

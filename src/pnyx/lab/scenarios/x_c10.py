@@ -24,6 +24,8 @@ LATENCY_US: Final = 10_000
 KEYS: Final = 40
 """A piece each, and each takes a round trip: more than an election timeout."""
 VALUE_BYTES: Final = 200
+ELECTIONS_MAX: Final = 6
+"""To bring the state takes one and a half by itself."""
 SETTLE_US: Final = 2_000_000
 
 
@@ -54,7 +56,7 @@ def constrained_by_compaction(stage: WorldStage) -> Script:
     stage.check(settled, f"the others have not compacted alike what n{stale} lacks")
     stage.heal()
     keep_only(stage, [(stale, node) for node in others])
-    yield from lead_or_wait(stage, stale)
+    yield from lead_or_wait(stage, stale, ELECTIONS_MAX)
     yield from mend_and_judge(load)
 
 

@@ -94,7 +94,7 @@ PINNED: Final[dict[str, Pin]] = {
     "H1-promise-not-durable": Pin(0, "durable_before_sent", 1),
     "H2-accepting-promises-nothing": Pin(58, "nothing_below_the_promise", 13),
     "H3-ballot-used-again-after-restart": Pin(0, "ballot_used_once", 1),
-    "H4-promise-of-an-earlier-ballot-counted": Pin(1730, "highest_accepted", 425),
+    "H4-promise-of-an-earlier-ballot-counted": Pin(1801, "highest_accepted", 443),
     "H6-longest-log-adopted": Pin(38, "highest_accepted", 8),
     "H7-recovered-leader-leads-on": Pin(0, "ballot_used_once", 1),
     "H8-whoever-hears-no-leader-takes-over": Pin(3, "takes_over_only_if_needed", 2),

@@ -91,7 +91,7 @@ SIZES: Final[dict[str, Size]] = {
     "H1-promise-not-durable": Size(0, 0, 0),
     "H2-accepting-promises-nothing": Size(58, 4, 136),
     "H3-ballot-used-again-after-restart": Size(0, 1, 0),
-    "H4-promise-of-an-earlier-ballot-counted": Size(1730, 18, 0),
+    "H4-promise-of-an-earlier-ballot-counted": Size(1801, 13, 48),
     "H6-longest-log-adopted": Size(38, 4, 0),
     "H7-recovered-leader-leads-on": Size(0, 1, 0),
     "H8-whoever-hears-no-leader-takes-over": Size(3, 1, 0),
