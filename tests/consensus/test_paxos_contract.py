@@ -7,8 +7,8 @@ import pytest
 from paxosworld import PaxosWorld
 from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.membership import Membership
-from pnyx.consensus.multipaxos.messages import Accept, Accepted, Promise, Wanted
-from pnyx.consensus.multipaxos.state import FAILURES_MAX
+from pnyx.consensus.multipaxos.messages import Accept, Accepted, Beat, Promise, Wanted
+from pnyx.consensus.multipaxos.state import FAILURES_MAX, Heard
 from pnyx.consensus.ready import HardState, Mark, Position, Refused, Role
 from pnyx.ids import Index, NodeId, Term
 from raftworld import Flight, World, entries, terms
@@ -223,6 +223,22 @@ def test_a_candidacy_lasts_the_longer_the_more_came_to_nothing() -> None:
     world.heal()
     leads(world, 1)
     world.run_until(lambda: not world[3].state.failures)
+
+
+def test_who_stands_says_so_before_its_round_is_durable() -> None:
+    """Else all who see nobody happy stand while the first one's disk is busy: 24527."""
+    world = PaxosWorld(3)
+    leads(world, 1)
+    before = world[2].term
+    world[2].campaign(world.now_ms)
+    ready = world.take(2)
+    assert ready is not None
+    said = {envelope.to: envelope.message for envelope in ready.send}
+    assert set(said) == set(nodes(1, 3))
+    assert all(type(each) is Beat and each.happy and each.term == before for each in said.values())
+    heard = world[3].state.heard[NodeId(2)] = Heard(world.now_ms, happy=False)
+    world[3].step(NodeId(2), said[NodeId(3)], world.now_ms)
+    assert heard.happy
 
 
 def test_whose_promises_count_is_said_by_the_log_that_comes_out_of_them() -> None:

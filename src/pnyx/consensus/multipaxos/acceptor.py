@@ -76,6 +76,8 @@ def on_accept(paxos: MultiPaxosState, sender: NodeId, message: Accept) -> None:
 
 def on_beat(paxos: MultiPaxosState, sender: NodeId, message: Beat) -> None:
     """Answer, so that both know that they are connected."""
+    if sender in paxos.heard:
+        paxos.heard[sender].happy = message.happy
     if message.leads and message.term == paxos.term:
         _hear_leader(paxos, sender)
         paxos.leader_happy = message.happy

@@ -36,6 +36,8 @@ def stand(paxos: MultiPaxosState) -> None:
         # A leader that cannot write is worse than none.
         return
     paxos.role = Role.CANDIDATE
+    # Before the new round is durable, and a request may leave, others would stand beside us.
+    beat(paxos)
     paxos.streaming.clear()
     paxos.term = Term(paxos.term + 1)
     paxos.voted_for = paxos.me

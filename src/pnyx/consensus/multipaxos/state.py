@@ -13,7 +13,7 @@ from pnyx.consensus.multipaxos.suffix import Suffix
 from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
 
-FAILURES_MAX: Final = 4
+FAILURES_MAX: Final = 2
 
 
 @dataclass(slots=True)
