@@ -39,6 +39,7 @@ def write(
     vote: tuple[int, int | None] | None = None,
     compacted: tuple[int, int] | None = None,
     restart: tuple[int, int] | None = None,
+    accepted: tuple[int, int] | None = None,
 ) -> GroupWrite:
     node = None if vote is None or vote[1] is None else NodeId(vote[1])
     return GroupWrite(
@@ -49,6 +50,7 @@ def write(
             entries,
             None if compacted is None else Mark(Index(compacted[0]), Term(compacted[1])),
             None if restart is None else Mark(Index(restart[0]), Term(restart[1])),
+            None if accepted is None else Acceptance(Term(accepted[0]), Index(accepted[1])),
         ),
     )
 

@@ -83,3 +83,8 @@ def test_scenarios_hold_on_multipaxos_too(name: str) -> None:
 def test_candidates_do_not_keep_each_other_from_leading_for_ever(seed: int) -> None:
     """All elected nobody within 20 election timeouts."""
     assert judged(draw(seed, consensus=PAXOS), "abc").ok
+
+
+def test_a_log_that_was_cut_and_compacted_to_its_end_can_be_read_again() -> None:
+    """The node could not start again: tests/storage/test_wal.py has what was on its disk."""
+    assert judged(draw(25704, consensus=PAXOS), "abc").ok

@@ -214,6 +214,32 @@ def test_a_few_large_batches_among_many_small_ones_are_most_of_the_bytes(tmp_pat
     assert files.reserved == [False, False, True]
 
 
+@pytest.mark.parametrize("rolled", [False, True])
+def test_a_log_that_was_cut_among_entries_which_are_gone_is_read_back(rolled: bool) -> None:
+    """Their segment is gone since a later mark covers them: swarm@multipaxos 25704."""
+    files = MemoryFiles()
+    log, _ = open_log(files)
+    log.append([write(1, entry(1), entry(2), entry(3, term=2)), write(2, entry(1))])
+    end = _roll(log, 1)
+    log.append([write(1, vote=(3, 5), accepted=(3, 2)), write(2, entry(end + 1))])
+    kept = end
+    if rolled:
+        end = _roll(log, end + 1)
+    log.append([write(1, compacted=(2, 1)), write(2, compacted=(kept, 1))])
+    assert log.remove_segments() > 0
+
+    for _ in range(3):
+        log, recovered = open_log(files, {ONE: Index(2), GroupId(2): Index(kept)})
+        found = recovered.groups[ONE]
+        assert (found.accepted, found.compacted, found.entries) == (3, Mark(Index(2), Term(1)), [])
+        assert recovered.groups[GroupId(2)].entries[0] == entry(kept + 1)
+    log.append([write(1, entry(3, term=3))])
+
+    _, recovered = open_log(files, {ONE: Index(2), GroupId(2): Index(kept)})
+
+    assert recovered.groups[ONE].entries == [entry(3, term=3)]
+
+
 def test_a_destroyed_group_binds_whoever_recreates_it() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)
@@ -265,6 +291,15 @@ def test_space_is_low_before_it_is_gone_and_recovers_by_itself() -> None:
     log.append([write(1, compacted=(12, 1))])
     log.remove_segments()
     assert not log.low_space()
+
+
+def _roll(log: Wal, last: int) -> int:
+    """Append to group 2, after its entry `last`, until a segment begins; return its newest."""
+    before = log.counters.segments
+    while log.counters.segments == before:
+        last += 1
+        log.append([write(2, entry(last, payload=b"x" * BLOCK))])
+    return last
 
 
 def _fill(log: Wal, batches: int) -> None:

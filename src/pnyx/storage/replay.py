@@ -68,13 +68,14 @@ class Replay:
             Malformed: they differ.
         """
         own, theirs = self.groups, checkpoint.groups
+        for group in own.alive.keys() & theirs.alive.keys():
+            own.alive[group].learn_end(theirs.alive[group])
         same = (
             checkpoint.formed == self.formed
             and own.destroyed == theirs.destroyed
             and own.alive.keys() == theirs.alive.keys()
             and all(
-                state.term_at(state.last_index) is not None
-                and state.checkpoint() == theirs.alive[group].checkpoint()
+                state.checkpoint() == theirs.alive[group].checkpoint()
                 and state.accepted == theirs.alive[group].accepted
                 for group, state in own.alive.items()
             )
@@ -91,9 +92,10 @@ def encode_checkpoint(groups: Groups, formed: Formed | None) -> list[bytes]:
         for group, hard_state in sorted(groups.destroyed.items())
     ]
     for group, state in sorted(groups.alive.items()):
-        parts.append(records.encode_group(group, state.checkpoint()))
+        stated = state.checkpoint()
+        parts.append(records.encode_group(group, stated))
         if state.accepted:
-            accepted = Acceptance(state.accepted, state.last_index)
+            accepted = Acceptance(state.accepted, stated.last.index)
             parts.append(records.encode_accepted(group, accepted))
     return parts
 
