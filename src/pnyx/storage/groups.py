@@ -92,25 +92,15 @@ class GroupState:
 
     def checkpoint(self) -> GroupCheckpoint:
         """Return what the next segment restates."""
-        last = self.compacted
-        if self.knows_end:
-            term = self.term_at(self.last_index)
-            assert term is not None, "the end is known"
-            last = Mark(self.last_index, term)
+        term = self.term_at(self.last_index)
+        # Not known if an acceptance cut the log among entries that are in no segment any more. A
+        # mark that covers what is left was durable before they went, and is still to be read.
+        last = self.compacted if term is None else Mark(self.last_index, term)
         return GroupCheckpoint(self.hard_state, self.compacted, last, tuple(self.memberships))
-
-    @property
-    def knows_end(self) -> bool:
-        """Is the newest entry's term known?
-
-        It is not if an acceptance cut the log among entries that are in no segment any more. A
-        mark that covers what is left was durable before they went, and is still to be read.
-        """
-        return self.term_at(self.last_index) is not None
 
     def learn_end(self, told: "GroupState") -> None:
         """Take from a later checkpoint the term of the newest entry, if it is not known here."""
-        if not self.knows_end and told.last_index == self.last_index:
+        if self.term_at(self.last_index) is None and told.last_index == self.last_index:
             self.terms = list(told.terms)
 
     @classmethod

@@ -14,6 +14,7 @@ from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
 
 FAILURES_MAX: Final = 2
+"""A candidacy, and the pause after it, lasts at most one more than so many election timeouts."""
 
 
 @dataclass(slots=True)
