@@ -20,7 +20,6 @@ from pnyx.machine.holdings import WRONG_SHARD, Phase, Shard, slots_of
 from pnyx.machine.moves import (
     FoundShards,
     MoveActivate,
-    MoveDone,
     MoveFreeze,
     MoveRejected,
     MoveResolve,
@@ -174,23 +173,21 @@ class Ownership:
                     rows = rows_of(done.state, command.shard, self.shards)
                     self.stilled[attempt] = _Stilled(rows, done.state.clock_ms)
             case MoveActivate() if result == ACTIVATED:
-                serving[command.shard] = True
-                self._activated(done, command.shard, command.epoch)
+                if self._activated(done, command.shard, command.epoch):
+                    serving[command.shard] = True
             case MoveActivate() | MoveResolve() if result == REJECTED:
                 self.rejected.add((command.shard, command.epoch))
             case MoveRejected() if result == OK:
                 serving[command.shard] = True
                 self.marks.hit(SOURCE_FOLLOWS.sometimes)
-            case MoveDone():
-                serving[command.shard] = serving[command.shard] and result != OK
             case _:
                 pass
 
-    def _activated(self, done: Done, shard: ShardId, epoch: Epoch) -> None:
+    def _activated(self, done: Done, shard: ShardId, epoch: Epoch) -> bool:
+        """Return whether the shard is served since now: who asks again is told so again."""
         following = (shard, Epoch(epoch + 1))
         if self.served.get(following) == done.group:
-            # Asked again: it was told so before.
-            return
+            return False
         where = f"group {done.group} activated shard {shard} of epoch {epoch}"
         stilled = self.stilled.get((shard, epoch))
         if stilled is None:
@@ -216,6 +213,7 @@ class Ownership:
             )
         if done.state.clock_ms == stilled.clock_ms:
             self.marks.hit(CLOCK_MOVES.sometimes)
+        return True
 
     def _serves(self, done: Done, shard: ShardId, epoch: Epoch) -> None:
         before = self.served.setdefault((shard, epoch), done.group)
