@@ -69,6 +69,20 @@ def test_a_node_that_comes_late_completes_the_cluster() -> None:
     assert all(node.complete for node in nodes.by_id.values())
 
 
+def test_whoever_asks_again_learns_what_a_lost_message_would_have_said() -> None:
+    nodes = Nodes()
+    nodes.connect()
+    late = nodes.by_id[NodeId(13)]
+    for node in nodes.by_id.values():
+        node.send = [each for each in node.send if late.me not in (each[0], node.me)]
+    nodes.settle()
+    assert not any(node.complete for node in nodes.by_id.values())
+    for node in nodes.by_id.values():
+        node.ask_again()
+    nodes.settle()
+    assert all(node.complete for node in nodes.by_id.values())
+
+
 def test_a_map_is_not_reported_before_it_is_durable() -> None:
     follower = Formation("n2", NodeId(12), LABELS)
     nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))

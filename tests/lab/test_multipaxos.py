@@ -88,3 +88,13 @@ def test_candidates_do_not_keep_each_other_from_leading_for_ever(seed: int) -> N
 def test_a_log_that_was_cut_and_compacted_to_its_end_can_be_read_again() -> None:
     """The node could not start again: tests/storage/test_wal.py has what was on its disk."""
     assert judged(draw(25704, consensus=PAXOS), "abc").ok
+
+
+def test_a_node_whose_question_was_lost_while_it_forms_asks_again() -> None:
+    """A wiped node heard from nobody that the cluster had formed, and waited for ever."""
+    assert judged(draw(25738, consensus=PAXOS), "abc").ok
+
+
+def test_clients_of_a_healed_core_wait_as_long_as_a_write_takes_there() -> None:
+    """Each attempt of a session ended before its write was committed, on slow disks and links."""
+    assert judged(draw(25772, consensus=PAXOS), "abc").ok

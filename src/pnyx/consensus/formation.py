@@ -11,12 +11,15 @@ records that cluster's map, which does not list it, and `joins`: it starts as a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from pnyx.consensus.membership import Membership
 from pnyx.ids import NodeId
+
+ASK_AGAIN_MS: Final = 1_000
+"""While the cluster forms: a message was lost, or an answer had no link back yet."""
 
 
 class Formed(msgspec.Struct, frozen=True, array_like=True):
@@ -106,6 +109,10 @@ class Formation:
         if not self.complete:
             self.send.append((node, Ask()))
         self._advance()
+
+    def ask_again(self) -> None:
+        """Ask everybody who answered; wanted each `ASK_AGAIN_MS` until it is `complete`."""
+        self.send.extend((node, Ask()) for node in self.heard.values() if node != self.me)
 
     def step(self, sender: NodeId, message: FormationMessage) -> None:
         """Take in a message of a connected node."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pnyx.consensus.formation import Formation, Formed
+from pnyx.consensus.formation import ASK_AGAIN_MS, Formation, Formed
 from pnyx.consensus.membership import Membership
 from pnyx.errors import PnyxError
 from pnyx.ids import GroupId, NodeId
@@ -261,6 +261,22 @@ class Process:
             self.label, self.node, tuple(sorted({*world.labels, self.label})), recorded=formed
         )
         self._tend_formation()
+        self._arm_asking()
+
+    def _arm_asking(self) -> None:
+        if self.crew is None:
+            delay_us, timeline = ASK_AGAIN_MS * 1_000, self.world.timeline
+            timeline.after_us(delay_us, "ask", self.number, self._ask_again, self.life)
+
+    def _ask_again(self, life: int) -> None:
+        if life == self.life and self.crew is None:
+            self._run(self._asked_again)
+
+    def _asked_again(self) -> None:
+        assert self._formation is not None, "who has no crew forms"
+        self._formation.ask_again()
+        self._tend_formation()
+        self._arm_asking()
 
     def _tend_formation(self) -> None:
         formation, commits = self._formation, self._commits

@@ -24,6 +24,8 @@ SETTLE_US: Final = 25_000_000
 STEP_US: Final = 50_000
 READS_MAX: Final = 0.5
 """Share of reads among what clients ask a healed core at first."""
+ATTEMPT_US: Final = 1_000_000
+"""How long a client with a session waits for a healed core's answer before it asks another node."""
 
 
 @dataclass(slots=True)
@@ -99,9 +101,14 @@ def _prove_liveness(plan: Plan, world: World, clients: Clients) -> None:
         f"the healed nodes elected nobody within {ELECTIONS_MAX} election timeouts",
     )
     # A leader that takes no writes is as bad as none, and neither reads alone would show it, nor
-    # clients who give up before an answer can be there.
-    reads = min(clients.settings.reads, READS_MAX)
-    clients.settings = replace(clients.settings, reads=reads, readers=0, patience_us=PATIENCE_US)
+    # clients who give up, or ask elsewhere, before an answer can be there.
+    clients.settings = replace(
+        clients.settings,
+        reads=min(clients.settings.reads, READS_MAX),
+        readers=0,
+        patience_us=PATIENCE_US,
+        attempt_us=max(clients.settings.attempt_us, ATTEMPT_US),
+    )
     _await(
         world,
         lambda: _serves(clients, healed_us),

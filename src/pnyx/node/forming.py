@@ -1,10 +1,11 @@
 """Forming the cluster: carries out what consensus/formation.py decides, until it is complete."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
 
-from pnyx.consensus.formation import Formation, FormationMessage, Formed
+from pnyx.consensus.formation import ASK_AGAIN_MS, Formation, FormationMessage, Formed
 from pnyx.errors import FormationStopped
 from pnyx.ids import NodeId
 from pnyx.node.batching import Batcher
@@ -34,6 +35,24 @@ class Forming:
         self._stopped = stopped
         self._told = False
         self._recording: Formed | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin; ends by itself, or with `stop`."""
+        self.carry_out()
+        if not self._told:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(ASK_AGAIN_MS / 1_000, self._ask_again)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ask_again(self) -> None:
+        if not self._told:
+            self._formation.ask_again()
+            self.start()
 
     @property
     def waits_for(self) -> str:

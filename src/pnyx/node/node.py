@@ -97,7 +97,7 @@ class Node:
             SettingsWrong: the host is not an address of this machine.
         """
         await self._peers.start()
-        self._forming.carry_out()
+        self._forming.start()
         self._check_early()
 
     async def stop(self) -> None:
@@ -111,6 +111,7 @@ class Node:
                 await asyncio.sleep(DRAIN_CHECK_S)
         if driver is not None:
             driver.stop()
+        self._forming.stop()
         if self._early_timer is not None:
             self._early_timer.cancel()
         for _, _, request in self._early:
