@@ -26,15 +26,17 @@ class PnyxError(Exception):
         self.effect = effect
         self.cause = cause
         self.next_step = next_step
+        # What a traceback shows below the effect.
+        for note in self._details():
+            self.add_note(note)
 
     def explain(self) -> str:
         """Return the error as the command line prints it, without a trailing newline."""
-        lines = [f"error[{self.code}] {self.effect}"]
-        if self.cause:
-            lines.append(f"  cause   {self.cause}")
-        if self.next_step:
-            lines.append(f"  next    {self.next_step}")
-        return "\n".join(lines)
+        return "\n".join([f"error[{self.code}] {self.effect}", *self._details()])
+
+    def _details(self) -> list[str]:
+        told = (("cause", self.cause), ("next", self.next_step))
+        return [f"  {what:<7} {text}" for what, text in told if text]
 
 
 class SettingsWrong(PnyxError):

@@ -6,6 +6,7 @@ from pnyx.consensus.formation import Ask, Formation, FormationMessage, Formed, P
 from pnyx.ids import NodeId
 
 LABELS = ("n1", "n2", "n3")
+FORMED = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
 
 
 class Nodes:
@@ -38,7 +39,7 @@ class Nodes:
                 for to, message in sent:
                     busy = True
                     if to not in self.down and to in self.by_id:
-                        self.by_id[to].step(node.me, message)
+                        self.by_id[to].step(node.label, node.me, message)
 
 
 def test_three_connected_nodes_form_one_cluster() -> None:
@@ -83,10 +84,43 @@ def test_whoever_asks_again_learns_what_a_lost_message_would_have_said() -> None
     assert all(node.complete for node in nodes.by_id.values())
 
 
+def test_a_wiped_node_whose_configured_peers_are_all_gone_is_told_by_whoever_dials_it() -> None:
+    wiped = Formation("n2", NodeId(88), LABELS)
+    wiped.connected("n7", NodeId(17))
+    assert wiped.send == [(NodeId(17), Ask())]
+    wiped.send.clear()
+    wiped.ask_again()
+    assert wiped.send == [(NodeId(17), Ask())]
+    wiped.step("n7", NodeId(17), Report(FORMED, complete=True))
+    assert wiped.record == Formed(FORMED, complete=True)
+    wiped.recorded_durably(wiped.record)
+    assert wiped.joins
+
+
+def test_a_node_that_is_not_configured_here_has_no_part_in_forming() -> None:
+    member = Formation("n2", NodeId(12), LABELS)
+    member.connected("n0", NodeId(10))
+    wider = (("n0", NodeId(10)), *FORMED)
+    member.step("n0", NodeId(10), Report((), complete=False))
+    member.step("n0", NodeId(10), Propose(wider))
+    member.step("n0", NodeId(10), Report(wider, complete=False))
+    assert (member.record, member.stopped) == (None, "")
+    member.step("n1", NodeId(11), Propose(FORMED))
+    assert member.record == Formed(FORMED, complete=False)
+
+
+def test_a_node_that_is_to_be_added_waits_until_the_others_have_formed() -> None:
+    early = Formation("n4", NodeId(14), (*LABELS, "n4"))
+    early.step("n1", NodeId(11), Report(FORMED, complete=False))
+    assert (early.record, early.stopped) == (None, "")
+    early.step("n1", NodeId(11), Report(FORMED, complete=True))
+    assert early.record == Formed(FORMED, complete=True)
+
+
 def test_a_map_is_not_reported_before_it_is_durable() -> None:
     follower = Formation("n2", NodeId(12), LABELS)
     nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
-    follower.step(NodeId(11), Propose(nodes))
+    follower.step("n1", NodeId(11), Propose(nodes))
     assert follower.record is not None
     assert not any(isinstance(message, Report) for _, message in follower.send)
     follower.recorded_durably(follower.record)
@@ -96,7 +130,7 @@ def test_a_map_is_not_reported_before_it_is_durable() -> None:
 def test_a_second_map_is_never_recorded() -> None:
     nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
     member = Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=False))
-    member.step(NodeId(99), Propose((("n1", NodeId(99)), *nodes[1:])))
+    member.step("n1", NodeId(99), Propose((("n1", NodeId(99)), *nodes[1:])))
     assert member.record is None
     assert "another map" in member.stopped
 
@@ -104,7 +138,7 @@ def test_a_second_map_is_never_recorded() -> None:
 def test_a_formed_cluster_is_not_stopped_by_a_strangers_map() -> None:
     nodes = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
     member = Formation("n2", NodeId(12), LABELS, recorded=Formed(nodes, complete=True))
-    member.step(NodeId(99), Propose((("n1", NodeId(99)), *nodes[1:])))
+    member.step("n1", NodeId(99), Propose((("n1", NodeId(99)), *nodes[1:])))
     assert member.complete
     assert (NodeId(99), Report(nodes, True)) in member.send
 
@@ -119,11 +153,8 @@ def test_a_disk_replaced_while_the_cluster_forms_stops_formation() -> None:
 
 def test_a_wiped_node_refuses_the_map_of_its_earlier_life() -> None:
     wiped = Formation("n2", NodeId(88), LABELS)
-    wiped.step(NodeId(11), Propose((("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))))
+    wiped.step("n1", NodeId(11), Propose(FORMED))
     assert "does not list this node" in wiped.stopped
-
-
-FORMED = (("n1", NodeId(11)), ("n2", NodeId(12)), ("n3", NodeId(13)))
 
 
 def test_a_wiped_node_that_would_propose_asks_first_and_joins() -> None:
@@ -141,7 +172,7 @@ def test_a_wiped_node_that_would_propose_asks_first_and_joins() -> None:
 
 def test_a_node_with_a_label_that_is_not_in_the_map_joins() -> None:
     new = Formation("n4", NodeId(14), (*LABELS, "n4"))
-    new.step(NodeId(12), Report(FORMED, complete=True))
+    new.step("n2", NodeId(12), Report(FORMED, complete=True))
     assert new.record == Formed(FORMED, complete=True)
     new.recorded_durably(new.record)
     assert new.joins
@@ -150,7 +181,7 @@ def test_a_node_with_a_label_that_is_not_in_the_map_joins() -> None:
 def test_who_joins_knows_it_at_the_next_start_and_tells_the_next_newcomer() -> None:
     again = Formation("n1", NodeId(88), LABELS, recorded=Formed(FORMED, complete=True))
     assert (again.complete, again.joins, again.stopped) == (True, True, "")
-    again.step(NodeId(99), Ask())
+    again.step("n4", NodeId(99), Ask())
     assert (NodeId(99), Report(FORMED, complete=True)) in again.send
 
 
@@ -158,15 +189,15 @@ def test_nothing_is_proposed_before_everybody_has_said_that_it_holds_no_map() ->
     first = Formation("n1", NodeId(11), LABELS)
     first.connected("n2", NodeId(12))
     first.connected("n3", NodeId(13))
-    first.step(NodeId(12), Report((), complete=False))
+    first.step("n2", NodeId(12), Report((), complete=False))
     assert first.record is None
-    first.step(NodeId(13), Report((), complete=False))
+    first.step("n3", NodeId(13), Report((), complete=False))
     assert first.record == Formed(FORMED, complete=False)
 
 
 def test_a_listed_node_that_lost_its_record_does_not_take_part_again() -> None:
     member = Formation("n2", NodeId(12), LABELS)
-    member.step(NodeId(11), Report(FORMED, complete=True))
+    member.step("n1", NodeId(11), Report(FORMED, complete=True))
     assert member.record is None
     assert "its log was lost" in member.stopped
 
@@ -182,7 +213,7 @@ def test_a_node_that_restarted_half_way_asks_and_learns_that_all_have_recorded()
     member.connected("n3", NodeId(13))
     asked: list[tuple[NodeId, FormationMessage]] = [(NodeId(13), Ask())]
     assert member.send == asked
-    member.step(NodeId(11), Report(nodes, False))
+    member.step("n1", NodeId(11), Report(nodes, False))
     assert member.record is None
-    member.step(NodeId(13), Report(nodes, False))
+    member.step("n3", NodeId(13), Report(nodes, False))
     assert member.record == Formed(nodes, complete=True)

@@ -1,10 +1,13 @@
 """Ports for nodes on one machine."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from pnyx.harness.ports import Bases, NoPort, out_of_the_way, plan
+from pnyx.harness import ports as ports_module
+from pnyx.harness.ports import Bases, NoPort, give_back, out_of_the_way, plan
 
 
 def test_free_ports_are_taken_as_wanted_and_each_only_once() -> None:
@@ -31,3 +34,27 @@ def test_no_port_above_the_last_one() -> None:
         other.listen(1)
         with pytest.raises(NoPort, match="65535"):
             plan(1, Bases(gateway=65535))
+
+
+def test_who_asks_for_ports_keeps_them_while_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (own,) = out_of_the_way(1)
+    # There is room for these four alone, and for nobody's first port but theirs.
+    monkeypatch.setattr(ports_module, "OUT_OF_THE_WAY_MIN", own.gateway)
+    monkeypatch.setattr(ports_module, "OUT_OF_THE_WAY_MAX", own.gateway + 5)
+    with pytest.raises(NoPort, match="no free ports between"):
+        out_of_the_way(1)
+    other = f"""
+from pnyx.harness import ports
+ports.OUT_OF_THE_WAY_MIN, ports.OUT_OF_THE_WAY_MAX = {own.gateway}, {own.gateway + 5}
+print(ports.out_of_the_way(1) == [ports.Ports(*range({own.gateway}, {own.gateway + 4}))])
+"""
+    words = [sys.executable, "-c", other]
+    elsewhere = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert "NoPort" in elsewhere.stderr
+    give_back([own])
+    elsewhere = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert elsewhere.stdout == "True\n"
+    assert out_of_the_way(1) == [own]
+    give_back([own])

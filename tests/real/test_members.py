@@ -255,6 +255,7 @@ def test_ninety_seconds_of_changes_wipes_and_kills_lose_double_and_stale_nothing
     cluster: Cluster,
 ) -> None:
     seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
     draw = random.Random(seed)
     addresses: list[tuple[str, int]] = []
     witness = load(cluster, addresses)
@@ -288,6 +289,7 @@ def test_ninety_seconds_of_changes_wipes_and_kills_lose_double_and_stale_nothing
                 time.sleep(draw.uniform(0, 2))
                 cluster.restart(label)
                 story.append(f"kill {label}")
+        print(story[-1])
         cluster.wait_healthy(30)
     observed = witness.stop()
     told = f"seed {seed}: {', '.join(story)}"

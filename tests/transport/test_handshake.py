@@ -34,7 +34,6 @@ LABELS = {"n1": 0, "n3": 0}
         (msgspec.structs.replace(identity("n1"), consensus="multipaxos"), Reason.ENGINE),
         (identity("n1", node_of("n2")), Reason.SELF),
         (identity("n2", NodeId(9)), Reason.SELF),
-        (identity("n9"), Reason.LABEL),
         (identity("n3"), Reason.DIRECTION),
     ],
 )
@@ -56,31 +55,26 @@ def test_a_stranger_is_told_why_and_heard_no_further(theirs: Identity, reason: R
 
 
 def test_another_protocol_is_refused() -> None:
-    refused = judge(
-        Hello(PROTOCOL + 1, Lane.RAFT, identity("n1")), OWN, LABELS, None, strangers=False
-    )
+    refused = judge(Hello(PROTOCOL + 1, Lane.RAFT, identity("n1")), OWN, LABELS, None)
     assert refused is not None
     assert refused.reason is Reason.PROTOCOL
 
 
 def test_an_address_that_answers_with_another_label_is_refused() -> None:
     hello = Hello(PROTOCOL, Lane.RAFT, identity("n3"))
-    refused = judge(hello, OWN, LABELS, "n1", strangers=True)
+    refused = judge(hello, OWN, LABELS, "n1")
     assert refused is not None
     assert refused.reason is Reason.LABEL
-    assert judge(hello, OWN, LABELS, "n3", strangers=False) is None
+    assert judge(hello, OWN, LABELS, "n3") is None
 
 
-def test_once_the_cluster_has_formed_any_node_of_it_is_let_in() -> None:
+def test_any_node_of_the_cluster_is_let_in_whatever_its_label() -> None:
     wiped = Hello(PROTOCOL, Lane.RAFT, identity("n1", NodeId(77)))
     added = Hello(PROTOCOL, Lane.RAFT, identity("n9"))
-    assert judge(wiped, OWN, LABELS, None, strangers=True) is None
-    assert judge(added, OWN, LABELS, None, strangers=True) is None
-    refused = judge(added, OWN, LABELS, None, strangers=False)
-    assert refused is not None
-    assert refused.reason is Reason.LABEL
+    assert judge(wiped, OWN, LABELS, None) is None
+    assert judge(added, OWN, LABELS, None) is None
     foreign = Hello(PROTOCOL, Lane.RAFT, identity("n9", cluster="another"))
-    refused = judge(foreign, OWN, LABELS, None, strangers=True)
+    refused = judge(foreign, OWN, LABELS, None)
     assert refused is not None
     assert refused.reason is Reason.CLUSTER
 
@@ -90,7 +84,7 @@ def test_a_node_that_nobody_lists_dials_everybody_and_is_met() -> None:
         async with Meeting(3) as meeting:
             added = meeting.ports.pop("n3")
             for label in ("n1", "n2"):
-                (await meeting.join(label)).let_strangers_in()
+                await meeting.join(label)
             meeting.ports["n3"] = added
             n3 = await meeting.join("n3")
             await until(meeting.all_up)
@@ -108,7 +102,6 @@ def test_two_nodes_under_one_label_have_links_of_their_own() -> None:
     async def story() -> None:
         async with Meeting(2) as meeting:
             n2 = await meeting.join("n2")
-            n2.let_strangers_in()
             links = []
             for node in (NodeId(5), NodeId(6)):
                 for lane in Lane:
@@ -128,7 +121,6 @@ def test_a_crowd_of_strangers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     async def story() -> None:
         async with Meeting(2) as meeting:
             n2 = await meeting.join("n2")
-            n2.let_strangers_in()
             first = [await Stranger.dial(meeting.ports["n2"]) for _ in range(2)]
             for number, one in enumerate(first):
                 await one.meet(identity("n9", NodeId(5 + number)))

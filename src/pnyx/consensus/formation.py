@@ -6,7 +6,8 @@ durable; otherwise formation stops and says so (nothing was acknowledged). Witho
 of a cluster whose operator mixed up data directories could each elect a leader.
 
 A node that comes to a cluster which has formed without it (its disk was wiped, or it is new)
-records that cluster's map, which does not list it, and `joins`: it starts as a newcomer.
+records that cluster's map, which does not list it, and `joins`: it starts as a newcomer. Anybody
+may tell it so, even a node that is not configured here: all that are may have been removed since.
 """
 
 from collections.abc import Mapping
@@ -69,7 +70,9 @@ class Formation:
     recorded: Formed | None = None
     """What is durable here."""
     heard: dict[str, NodeId] = field(default_factory=dict)
-    """Who answered at each label."""
+    """Who answered at each configured label."""
+    strangers: dict[str, NodeId] = field(default_factory=dict)
+    """Who answered under another one. They have no part in this formation, but may know its end."""
     reported: set[NodeId] = field(default_factory=set)
     blank: set[NodeId] = field(default_factory=set)
     """Who said that it holds no map."""
@@ -102,28 +105,35 @@ class Formation:
         return dict(self.recorded.nodes).get(self.label) != self.me
 
     def connected(self, label: str, node: NodeId) -> None:
-        """A link to `label` is up and `node` answered there."""
-        self.heard[label] = node
-        if self.recorded is not None and not self.recorded.complete:
-            self._check_peer(label, node, self.recorded.nodes)
+        """A link to `label`, configured or not, is up and `node` answered there."""
+        if label not in self.labels:
+            self.strangers[label] = node
+        else:
+            self.heard[label] = node
+            if self.recorded is not None and not self.recorded.complete:
+                self._check_peer(label, node, self.recorded.nodes)
         if not self.complete:
             self.send.append((node, Ask()))
         self._advance()
 
     def ask_again(self) -> None:
         """Ask everybody who answered; wanted each `ASK_AGAIN_MS` until it is `complete`."""
-        self.send.extend((node, Ask()) for node in self.heard.values() if node != self.me)
+        nodes = (*self.heard.values(), *self.strangers.values())
+        self.send.extend((node, Ask()) for node in nodes if node != self.me)
 
-    def step(self, sender: NodeId, message: FormationMessage) -> None:
-        """Take in a message of a connected node."""
+    def step(self, label: str, sender: NodeId, message: FormationMessage) -> None:
+        """Take in a message of a node that is linked under `label`."""
         match message:
             case Ask():
                 held = self.recorded or Formed((), complete=False)
                 self.send.append((sender, Report(held.nodes, held.complete)))
-            case Propose(nodes):
+            case Propose(nodes) if label in self.labels:
                 self._on_propose(sender, nodes)
-            case Report(nodes, complete):
+            case Report(nodes, complete) if complete or label in self.labels:
                 self._on_report(sender, nodes, complete=complete)
+            case _:
+                # A cluster that is forming with a node that this one does not list, or without it.
+                pass
         self._advance()
 
     def recorded_durably(self, formed: Formed) -> None:
@@ -161,8 +171,10 @@ class Formation:
             self._on_formed(nodes)
             return
         if held is None:
-            # The proposer may be gone by now: a report carries the same map.
-            self._on_propose(sender, nodes)
+            # The proposer may be gone by now: a report carries the same map. Of a map without this
+            # node the end is waited for.
+            if self.label in dict(nodes):
+                self._on_propose(sender, nodes)
             held = self.record
         if held is None or self.complete:
             return

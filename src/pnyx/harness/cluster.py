@@ -18,7 +18,7 @@ from pnyx.admin.health import Asked, Health, Word, ask_members, judge
 from pnyx.errors import PnyxError
 from pnyx.harness.closing import Closing
 from pnyx.harness.files import write_all, write_new
-from pnyx.harness.ports import Ports, out_of_the_way
+from pnyx.harness.ports import Ports, give_back, out_of_the_way
 from pnyx.harness.process import NodeProcess, start_together
 from pnyx.harness.proxy import FaultProxy
 from pnyx.harness.resp import Connection
@@ -90,6 +90,7 @@ class Cluster(Closing):
         """Stop everything; drop the data if it is temporary. Calling again does nothing."""
         atexit.unregister(self.close)
         self.stop()
+        give_back(node.ports for node in self.nodes.values())
         if self._proxy is not None:
             self._proxy.close()
         if self._temporary:
@@ -118,7 +119,7 @@ class Cluster(Closing):
     def forget(self, label: str) -> None:
         """Count a node that was removed no more; its process must have ended."""
         assert not self.nodes[label].is_running(), "it is to end by itself"
-        del self.nodes[label]
+        give_back([self.nodes.pop(label).ports])
 
     def wipe(self, label: str) -> None:
         """End a node by SIGKILL and delete its data: it comes back as another node."""

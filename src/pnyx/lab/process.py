@@ -19,7 +19,7 @@ from pnyx.lab.clock import Clock
 from pnyx.lab.disk import Disk, GroupCommit, PowerCut
 from pnyx.lab.hands import Hands
 from pnyx.lab.seat import Seat
-from pnyx.lab.surroundings import CLUSTER, GROUP, Condition, Counts, Surroundings
+from pnyx.lab.surroundings import CLUSTER, GROUP, Condition, Counts, Surroundings, label_of
 from pnyx.lab.wiring import Wiring, parcels_in
 from pnyx.replica.changes import Change
 from pnyx.replica.effects import Now
@@ -376,7 +376,7 @@ class Process:
             self.replica.change_members(change, ticket, self.now())
 
     def _connected(self, label: str, node: NodeId) -> None:
-        if self._formation is not None and label in self._formation.labels:
+        if self._formation is not None:
             self._formation.connected(label, node)
         if self.crew is not None:
             self.crew.met(node, self.now())
@@ -409,7 +409,8 @@ class Process:
         for packet in parcel.packets:
             if packet.group == FORMATION:
                 if self._formation is not None:
-                    self._formation.step(sender, packet.message)  # type: ignore[arg-type]
+                    label = label_of(self.world.number_of[sender])
+                    self._formation.step(label, sender, packet.message)  # type: ignore[arg-type]
                     self._tend_formation()
             elif self.crew is not None:
                 self.crew.step(packet.group, sender, packet.message, now)

@@ -52,6 +52,11 @@ REPLIES: Final = frozenset(
 """Message types that answer one; all others are requests, what scenarios call an RPC."""
 
 
+def label_of(number: int) -> str:
+    """Return the label of the node of that number."""
+    return f"n{number}"
+
+
 class Condition(Enum):
     """What a process is."""
 

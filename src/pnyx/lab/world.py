@@ -18,7 +18,7 @@ from pnyx.lab.disk import Disk, DiskTimes
 from pnyx.lab.layout import Layout
 from pnyx.lab.network import RELIABLE, Network, Profile
 from pnyx.lab.process import Process
-from pnyx.lab.surroundings import GROUP, Surroundings
+from pnyx.lab.surroundings import GROUP, Surroundings, label_of
 from pnyx.lab.timeline import NOWHERE, Timeline
 from pnyx.lab.watch import Violation, Watch, Watches
 from pnyx.machine.machine import Machine
@@ -80,7 +80,7 @@ class World:
             self.settings.limits,
             self.settings.migration,
             self.settings.machine,
-            tuple(f"n{number}" for number in founders),
+            tuple(map(label_of, founders)),
             layout,
             {},
             self._founders,
@@ -256,7 +256,7 @@ class World:
     def _make(self, number: int) -> Process:
         times = DiskTimes(self.settings.sync_us, self.settings.sync_jitter_us)
         disk = Disk(number, self.chance, times)
-        process = Process(number, f"n{number}", self._surroundings, disk)
+        process = Process(number, label_of(number), self._surroundings, disk)
         self.processes[number] = process
         return process
 

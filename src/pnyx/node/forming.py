@@ -65,7 +65,10 @@ class Forming:
 
     def connected(self, label: str, node: NodeId) -> None:
         """Both lanes to `node` are up."""
-        self._formation.connected(label, node)
+        formation = self._formation
+        if label not in formation.labels and not formation.complete:
+            _log.warning("a node that this node's file does not list", peer=label, node=f"{node:x}")
+        formation.connected(label, node)
         self.carry_out()
 
     def received(self, parcel: Parcel) -> None:
@@ -73,7 +76,9 @@ class Forming:
         for packet in parcel.packets:
             if packet.group == FORMATION:
                 message: FormationMessage = packet.message  # type: ignore[assignment]
-                self._formation.step(parcel.sender, message)
+                sender = self._peers.identity(parcel.sender)
+                assert sender is not None, "a parcel comes after a handshake"
+                self._formation.step(sender.label, parcel.sender, message)
         self.carry_out()
 
     def recorded(self, formed: Formed) -> None:

@@ -275,9 +275,7 @@ class Node:
         """Both lanes to `node` are up."""
         _log.debug("link up", peer=label, boot=f"{boot:x}")
         try:
-            # A label that nobody configured has no part in forming the cluster.
-            if label in self.settings.nodes:
-                self._forming.connected(label, node)
+            self._forming.connected(label, node)
             if self._driver is not None:
                 self._driver.link_up(node)
         except BaseException as error:
@@ -330,7 +328,6 @@ class Node:
     def _formed(self, formed: Formed) -> None:
         """The cluster is formed: this node may vote and campaign from now on."""
         disk = self._disk
-        self._peers.let_strangers_in()
         disk.formed = formed
         starter = Starter(self.settings, disk, formed, self.boot)
         roster = Roster(

@@ -10,9 +10,9 @@ Either side may answer a `Hello` with `Refused` and a reason instead, and close.
 decoded before a `Hello` passed `judge`: a node of another cluster never gets a message in.
 `Welcome` is there so that the accepter does not call a link up that the dialler is about to refuse.
 
-Once the cluster has formed, any node of the same cluster id is let in, under whatever label: one
-whose disk was wiped, one that is to be added, one that was removed and must hear so. What they
-may do is decided by the membership in the log, never by a label.
+Any node of the same cluster id is let in, under whatever label: one whose disk was wiped, one that
+is to be added, one that was removed and must hear so. What they may do is decided by the membership
+in the log, and before there is one by consensus/formation.py, never by a label here.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Reason(Enum):
     PROTOCOL = "protocol"
     CLUSTER = "cluster"
     LABEL = "label"
-    """Not a configured one while the cluster forms, or not the one that was dialled."""
+    """Not the one that was dialled."""
     SELF = "self"
     """Our own label or our own NodeId: an address or a data directory was copied."""
     ENGINE = "engine"
@@ -121,8 +121,6 @@ def judge(
     own: Identity,
     labels: Mapping[str, object],
     dialled: str | None,
-    *,
-    strangers: bool,
 ) -> Refused | None:
     """Return why `hello` is not acceptable, or None if it is.
 
@@ -131,7 +129,6 @@ def judge(
         own: who we are.
         labels: the configured peers, without ourselves.
         dialled: the label whose address we dialled; None if the other side dialled.
-        strangers: may labels come that are not configured? True once the cluster has formed.
     """
     theirs = hello.identity
     refused = _judge_kind(hello, own)
@@ -139,11 +136,9 @@ def judge(
         return refused
     if theirs.node == own.node or theirs.label == own.label:
         return Refused(Reason.SELF, f"is {own.label} ({own.node:x}) like this node")
-    is_known = theirs.label in labels
-    if dialled not in {None, theirs.label} or not (is_known or strangers):
-        wanted = dialled or "one of " + ", ".join(sorted(labels))
-        return Refused(Reason.LABEL, f"is {theirs.label[:64]}, this node expected {wanted}")
-    if dialled is None and theirs.label > own.label and is_known:
+    if dialled not in {None, theirs.label}:
+        return Refused(Reason.LABEL, f"is {theirs.label[:64]}, this node expected {dialled}")
+    if dialled is None and theirs.label > own.label and theirs.label in labels:
         return Refused(Reason.DIRECTION, f"{own.label} dials {theirs.label}, never the reverse")
     return None
 

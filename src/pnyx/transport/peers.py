@@ -111,7 +111,6 @@ class Peers:
         self._places = dict(sorted(addresses.items()))
         self._peers: dict[NodeId, _Peer] = {}
         """Everybody that was linked once, who was so last at the end."""
-        self._strangers = False
         self._cut: set[str] = set()
         self._nudge = asyncio.Event()
         self._prng = Prng(own.boot)
@@ -229,10 +228,6 @@ class Peers:
         """Links that parcels can pass, two a peer."""
         return sum(len(peer.links) for peer in self._peers.values())
 
-    def let_strangers_in(self) -> None:
-        """The cluster has formed: whoever belongs to it may come, listed in our settings or not."""
-        self._strangers = True
-
     # Faults, for demo and tests.
 
     def cut(self) -> None:
@@ -349,7 +344,7 @@ class Peers:
         if label in self._cut:
             link.abort()
             return False
-        refused = judge(hello, self._own, self._places, link.dialled, strangers=self._strangers)
+        refused = judge(hello, self._own, self._places, link.dialled)
         if refused is None and link.lane not in {None, hello.lane}:
             refused = Refused(Reason.PROTOCOL, f"answered on lane {hello.lane.name}")
         if refused is None and not self._has_room(hello.identity.node):

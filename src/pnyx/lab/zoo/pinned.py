@@ -106,7 +106,7 @@ PINNED: Final[dict[str, Pin]] = {
     "H15-promises-by-the-candidates-own-members": Pin(1066, "highest_accepted", 260),
     "S1-checked-when-proposed": Pin(1, "done_only_where_served", 2),
     "S2-sessions-stay-behind": Pin(0, "copy_equals_source", 1),
-    "S3-effects-as-operations": Pin(0, "copy_equals_source", 1),
+    "S3-effects-as-operations": Pin(3, "copy_equals_source", 4),
     "S4-tail-before-the-last-chunk": Pin(0, "copy_equals_source", 1),
     "S5-resumed-beyond-the-gap": Pin(0, "copy_equals_source", 1),
     "S6-deleted-with-the-freeze": Pin(0, "source_follows_the_destination", 1),
