@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pnyx.errors import LostDisk
+from pnyx.storage import rocks
 from pnyx.storage.rocks import BLOB_BYTES, RocksSpace
 
 ROWS = {b"key %06d" % i: b"value %06d " % i * 10 for i in range(20_000)}
@@ -62,6 +64,48 @@ def test_large_values_lie_apart_come_back_and_go_with_their_range(tmp_path: Path
     assert dict(view.scan(b"l", b"m")) == large
     view.close()
     assert list(space.scan(b"", b"\xff")) == [(b"m", b"small")]
+    space.close()
+
+
+def large(first: int, count: int) -> dict[bytes, bytes]:
+    return {b"l%06d" % number: os.urandom(5 * BLOB_BYTES) for number in range(first, first + count)}
+
+
+def test_large_values_that_stay_are_written_once(tmp_path: Path) -> None:
+    space = RocksSpace(tmp_path)
+    space.write(large(0, 100))
+    space.flush()
+    first = set(tmp_path.glob("*.blob"))
+    for number in range(12):
+        # Among the keys of those, so that every compaction meets them.
+        space.write({key + b"%d" % number: value for key, value in large(0, 100).items()})
+        space.flush()
+    space.close()
+    assert len(first) == 1
+    assert first <= set(tmp_path.glob("*.blob"))
+
+
+def test_the_room_of_large_values_that_are_gone_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rocks, "GARBAGE_BYTES_LEAST", 1_000_000)
+    space = RocksSpace(tmp_path)
+
+    def room() -> int:
+        return sum(file.stat().st_size for file in tmp_path.glob("*.blob"))
+
+    for number in range(12):
+        # Ten of each file stay, and keep it.
+        space.write(large(1_000 * number, 10) | large(50_000, 190))
+        space.flush()
+    lives = (12 * 10 + 190) * 5 * BLOB_BYTES
+    assert room() > 3 * lives
+    deadline = time.monotonic() + 20
+    while room() > 1.5 * lives:
+        assert time.monotonic() < deadline, f"{room()} bytes for {lives}"
+        space.write({b"m": os.urandom(8)})
+        space.flush()
+        time.sleep(0.05)
     space.close()
 
 
@@ -138,6 +182,7 @@ def test_two_scans_of_one_view_do_not_disturb_each_other(tmp_path: Path) -> None
 KILLED = """
 import os, sys
 from pathlib import Path
+from pnyx.storage import rocks
 from pnyx.storage.rocks import RocksSpace
 space = RocksSpace(Path(sys.argv[1]))
 for number in range(400):
@@ -173,6 +218,7 @@ def test_a_copy_made_under_way_opens_with_what_was_flushed(tmp_path: Path) -> No
 LOADED = """
 import resource, sys
 from pathlib import Path
+from pnyx.storage import rocks
 from pnyx.storage.rocks import RocksSpace
 space = RocksSpace(Path(sys.argv[1]))
 for first in range(0, 1_000_000, 1000):
