@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from pnyx.errors import PnyxError
 
@@ -64,15 +64,15 @@ class _Claims:
     """
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
+        self._file: int | None = None
         self._own: set[int] = set()
 
     def take(self, ports: Iterable[int]) -> bool:
         """Claim all these ports, or none if one of them is claimed."""
         if self._file is None:
             # It stays open: closing it would end all claims.
-            name = f"pnyx-ports-{os.getuid()}"
-            self._file = (Path(tempfile.gettempdir()) / name).open("ab")
+            path = Path(tempfile.gettempdir()) / f"pnyx-ports-{os.getuid()}"
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         taken: list[int] = []
         for port in ports:
             if port in self._own or not self._lock(port):
@@ -83,7 +83,7 @@ class _Claims:
         return True
 
     def give_back(self, ports: Iterable[int]) -> None:
-        """Claim these no more; whoever was claimed by nobody stays so."""
+        """Claim these no more; what was not claimed stays so."""
         for port in self._own.intersection(ports):
             assert self._file is not None, "there are claims"
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, port)
