@@ -111,3 +111,9 @@ def test_a_host_that_nobody_can_call_hears_answers_only() -> None:
 
     scenario = Scenario("T-1", "a test", "here", 3, script, lesson=DECREES)
     assert watched_scenario(scenario, 1).ok
+
+
+@pytest.mark.parametrize("name", ["R-X1", "R-X2"])
+def test_whoever_lacks_entries_may_lead_and_gets_them_with_the_promises(name: str) -> None:
+    result = watched_scenario(scenario_named(f"{name}@multipaxos"), 1065170570192)
+    assert (result.violation, result.failed) == (None, "")
