@@ -79,7 +79,7 @@ def test_whoever_asks_again_learns_what_a_lost_message_would_have_said() -> None
     nodes.settle()
     assert not any(node.complete for node in nodes.by_id.values())
     for node in nodes.by_id.values():
-        node.ask_again()
+        node.ask_again(each for each in nodes.by_id if each != node.me)
     nodes.settle()
     assert all(node.complete for node in nodes.by_id.values())
 
@@ -89,7 +89,7 @@ def test_a_wiped_node_whose_configured_peers_are_all_gone_is_told_by_whoever_dia
     wiped.connected("n7", NodeId(17))
     assert wiped.send == [(NodeId(17), Ask())]
     wiped.send.clear()
-    wiped.ask_again()
+    wiped.ask_again([NodeId(17)])
     assert wiped.send == [(NodeId(17), Ask())]
     wiped.step("n7", NodeId(17), Report(FORMED, complete=True))
     assert wiped.record == Formed(FORMED, complete=True)

@@ -182,7 +182,6 @@ def test_two_scans_of_one_view_do_not_disturb_each_other(tmp_path: Path) -> None
 KILLED = """
 import os, sys
 from pathlib import Path
-from pnyx.storage import rocks
 from pnyx.storage.rocks import RocksSpace
 space = RocksSpace(Path(sys.argv[1]))
 for number in range(400):
@@ -218,7 +217,6 @@ def test_a_copy_made_under_way_opens_with_what_was_flushed(tmp_path: Path) -> No
 LOADED = """
 import resource, sys
 from pathlib import Path
-from pnyx.storage import rocks
 from pnyx.storage.rocks import RocksSpace
 space = RocksSpace(Path(sys.argv[1]))
 for first in range(0, 1_000_000, 1000):

@@ -10,7 +10,7 @@ records that cluster's map, which does not list it, and `joins`: it starts as a 
 may tell it so, even a node that is not configured here: all that are may have been removed since.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -71,8 +71,6 @@ class Formation:
     """What is durable here."""
     heard: dict[str, NodeId] = field(default_factory=dict)
     """Who answered at each configured label."""
-    strangers: dict[str, NodeId] = field(default_factory=dict)
-    """Who answered under another one. They have no part in this formation, but may know its end."""
     reported: set[NodeId] = field(default_factory=set)
     blank: set[NodeId] = field(default_factory=set)
     """Who said that it holds no map."""
@@ -105,10 +103,11 @@ class Formation:
         return dict(self.recorded.nodes).get(self.label) != self.me
 
     def connected(self, label: str, node: NodeId) -> None:
-        """A link to `label`, configured or not, is up and `node` answered there."""
-        if label not in self.labels:
-            self.strangers[label] = node
-        else:
+        """A link to `label` is up and `node` answered there.
+
+        Who is not configured has no part in this formation, but may know its end.
+        """
+        if label in self.labels:
             self.heard[label] = node
             if self.recorded is not None and not self.recorded.complete:
                 self._check_peer(label, node, self.recorded.nodes)
@@ -116,10 +115,9 @@ class Formation:
             self.send.append((node, Ask()))
         self._advance()
 
-    def ask_again(self) -> None:
-        """Ask everybody who answered; wanted each `ASK_AGAIN_MS` until it is `complete`."""
-        nodes = (*self.heard.values(), *self.strangers.values())
-        self.send.extend((node, Ask()) for node in nodes if node != self.me)
+    def ask_again(self, linked: Iterable[NodeId]) -> None:
+        """Ask everybody who is linked; wanted each `ASK_AGAIN_MS` until it is `complete`."""
+        self.send.extend((node, Ask()) for node in linked)
 
     def step(self, label: str, sender: NodeId, message: FormationMessage) -> None:
         """Take in a message of a node that is linked under `label`."""

@@ -274,7 +274,7 @@ class Process:
 
     def _asked_again(self) -> None:
         assert self._formation is not None, "who has no crew forms"
-        self._formation.ask_again()
+        self._formation.ask_again(node for _, node in self.linked.values())
         self._tend_formation()
         self._arm_asking()
 

@@ -51,7 +51,7 @@ class Forming:
 
     def _ask_again(self) -> None:
         if not self._told:
-            self._formation.ask_again()
+            self._formation.ask_again(one.node for one in self._peers.linked)
             self.start()
 
     @property
