@@ -63,6 +63,9 @@ streams = st.lists(st.one_of(words.map(lambda each: written(*each)), odd), max_s
 @example(b"*2\r\n+a\r\n$2\r\n$x\r\n", [])
 @example(b"*3\r\n+a\r\n$4\r\n\r\n$x\r\n$1\r\nb\r\n", [])
 @example(b"*2\r\n$3\r\nGET\r\n$4\r\n:1:k\r\n", [])
+@example(b"*1\r\n$4\r\nPINGxx~1\r\n$4\r\nPING\r\n", [])
+@example(b"*1\r\n$3\r\na\r\r\nx~1\r\n$4\r\nPING\r\n", [])
+@example(b"*2\r\n$3\r\nGET\r\n$4\r\n:1:kxx~1\r\n$6\r\nb\r\n*1c\r\n", [])
 @settings(max_examples=400, deadline=None)
 @given(streams, st.lists(st.integers(0, 1000), max_size=6))
 def test_any_stream_in_any_pieces_means_what_the_exact_parser_says(
