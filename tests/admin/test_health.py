@@ -5,9 +5,10 @@ import sys
 from collections.abc import Mapping
 
 import pytest
+from msgspec import structs
 
 from pnyx.admin import health
-from pnyx.admin.health import Asked, Report, ReportedGroup, ReportedMember, Word, judge
+from pnyx.admin.health import Asked, Health, Report, ReportedGroup, ReportedMember, Word, judge
 
 THREE = tuple(ReportedMember(f"n{n}", n, reachable=True) for n in (1, 2, 3))
 LABELS = ("n1", "n2", "n3")
@@ -126,6 +127,23 @@ def test_a_wiped_node_is_not_healthy_before_it_has_its_place() -> None:
         seen = judge([seen_by_leader(*members), other("n2", 2), other("n3", 33)])
         assert (seen.word, seen.may_lose) == (Word.DEGRADED, 0)
         assert seen.down == (("n3", "came back as another node and waits to replace 3"),)
+
+
+def test_who_a_change_leaves_behind_is_needed_while_it_is_under_way() -> None:
+    """The leader was lost in that moment: n2 and the new n3 could not choose another."""
+    gone = ReportedMember("n3", 33, reachable=False)
+    report = report_of("n1", 1, (N1, N2, N3, gone))
+    joint = structs.replace(report.groups[0], voters=(1, 2, 3), outgoing=(1, 2, 33))
+    one = structs.replace(report.groups[0], group=0, voters=(1, 2, 3))
+    others = [other("n2", 2), other("n3", 3)]
+
+    def seen(group: ReportedGroup) -> Health:
+        told = structs.replace(report, controller=one, groups=(group,))
+        return judge([Asked("n1", "127.0.0.1:1", told), *others])
+
+    during, after = seen(joint), seen(structs.replace(joint, outgoing=()))
+    assert (during.word, during.lacking, during.may_lose) == (Word.DEGRADED, ((1, "n3"),), 0)
+    assert (after.word, after.may_lose) == (Word.HEALTHY, 1)
 
 
 def test_a_member_that_nobody_could_ask_is_down() -> None:

@@ -76,6 +76,20 @@ def test_e6_a_removed_leader_does_not_count_itself() -> None:
     assert [to for to, _ in of_type(said, TimeoutNow)] == [2]
 
 
+def test_the_voters_left_behind_are_needed_until_the_end_of_the_change_is_committed() -> None:
+    """A leader to come may lack what ends it. Found by `pnyx health`, which counted the new."""
+    leader = Alone().leads()
+    assert leader.raft.outgoing == ()
+    leader.raft.change_membership(members(1, 2), leader.now_ms)
+    leader.says()
+    assert leader.raft.outgoing == nodes(1, 2, 3)
+    leader.hears(2, AppendEntriesReply(Term(1), Index(2)))
+    assert (leader.raft.membership, leader.raft.outgoing) == (members(1, 2), nodes(1, 2, 3))
+    leader.hears(2, AppendEntriesReply(Term(1), Index(3)))
+    assert leader.raft.commit_index == 3
+    assert leader.raft.outgoing == ()
+
+
 def test_e6_a_removed_leader_steps_down_although_nobody_can_take_over() -> None:
     leader = Alone(size=5).leads()
     leader.raft.change_membership(members(2, 3, 4), leader.now_ms)

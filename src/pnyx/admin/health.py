@@ -61,6 +61,8 @@ class ReportedGroup(msgspec.Struct, frozen=True):
     are frozen so shortly that clients only wait."""
     engine: str = ""
     """What keeps its log; empty: not known."""
+    outgoing: tuple[int, ...] = ()
+    """The voters that a change under way leaves behind: a majority of them is needed too."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -244,9 +246,9 @@ def judge(asked: Sequence[Asked]) -> Health:
     lacking = [
         (number, _label(report, voter))
         for number, (report, group) in sorted(led.items())
-        for voter in sorted({*group.voters} - reached[number])
+        for voter in sorted({*group.voters, *group.outgoing} - reached[number])
     ]
-    spare = [_spare(group, len(reached[number])) for number, (_, group) in led.items()]
+    spare = [_spare(group, reached[number]) for number, (_, group) in led.items()]
     return Health(
         word=_word(slots, is_whole=not (down or lacking) and CONTROLLER in led),
         leader=None if leader is None else leader.label,
@@ -327,7 +329,7 @@ def _reached(report: Report, group: ReportedGroup, answer: Collection[int]) -> s
     """Return the voters that a group's leader reaches, of those that answer."""
     # A paused node keeps its links for a while, and is of no use.
     linked = {member.node for member in report.members if member.reachable}
-    return linked.intersection(group.voters, answer)
+    return linked.intersection((*group.voters, *group.outgoing), answer)
 
 
 def _label(report: Report, node: int) -> str:
@@ -339,9 +341,12 @@ def _called(group: int) -> str:
     return "the controller" if group == CONTROLLER else f"g{group}"
 
 
-def _spare(group: ReportedGroup, reached: int) -> int:
-    """Return how many more nodes a group may lose while its leader reaches so many voters."""
-    return max(0, reached - (len(group.voters) // 2 + 1))
+def _spare(group: ReportedGroup, reached: set[int]) -> int:
+    """Return how many more nodes a group may lose while its leader reaches `reached`."""
+    return min(
+        max(0, len(reached.intersection(voters)) - (len(voters) // 2 + 1))
+        for voters in (group.voters, group.outgoing or group.voters)
+    )
 
 
 def _word(slots: int, *, is_whole: bool) -> Word:

@@ -34,6 +34,15 @@ class Consensus(Protocol):
         ...
 
     @property
+    def outgoing(self) -> tuple[NodeId, ...]:
+        """The voters whose majority is still needed though a change leaves them behind.
+
+        Longer than the newest membership is joint: until what ends the change is committed, a
+        leader to come may lack it.
+        """
+        ...
+
+    @property
     def commit_index(self) -> Index: ...
 
     @property

@@ -38,6 +38,9 @@ class GroupStatus:
     quorum: bool
     """Is there a leader now that this node has heard of within the last election timeouts?"""
     voters: tuple[NodeId, ...]
+    outgoing: tuple[NodeId, ...] = ()
+    """While a change is not committed, the voters it leaves behind: a majority of them is needed
+    too."""
     learners: tuple[NodeId, ...] = ()
     engine: str = ""
     """What keeps its log; empty: not known."""

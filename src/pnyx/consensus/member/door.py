@@ -50,6 +50,12 @@ class Door(Generic[S]):
         return self._state.log.membership
 
     @property
+    def outgoing(self) -> tuple[NodeId, ...]:
+        """The voters whose majority is still needed though a change leaves them behind."""
+        in_force = self._state.log.memberships_from(self._state.commit_index)
+        return next((held.outgoing for held in reversed(in_force) if held.outgoing), ())
+
+    @property
     def commit_index(self) -> Index:
         """The last entry known here to be committed."""
         return self._state.commit_index
