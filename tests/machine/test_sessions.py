@@ -216,8 +216,7 @@ def test_the_clock_in_the_log_is_the_committed_one_and_a_reader_s_its_estimate()
     assert driver.read(c.Clock(), now_ms=START_MS - 7) == [START_MS]
 
 
-def test_what_is_kept_in_memory_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "KNOWN_COUNT_MAX", 3)
+def test_what_is_kept_in_memory_is_what_the_rows_say() -> None:
     lasting, restarted = Driver(), Driver()
     draw = Prng(7)
     for _ in range(400):

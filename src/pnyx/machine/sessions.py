@@ -40,10 +40,6 @@ INLINE_BYTES_MAX: Final = 128
 """An encoded answer above this has a row of its own, for the record is written again each time."""
 SWEEP_COUNT_MAX: Final = 64
 """Listed records looked at an entry, besides one for each of its commands."""
-KNOWN_COUNT_MAX: Final = 12_288
-"""Rows of records kept in memory, some 200 bytes each: a session that is used is used again soon,
-and 50 clients that write everywhere have one in each of 256 shards. So few that even they leave
-20,000 clients below 200 bytes each."""
 SESSION_BYTES: Final = 16
 _SHARD_BYTES: Final = 2
 
@@ -97,13 +93,11 @@ class Sessions:
     """The records of one generation, and what this apply changes of them."""
 
     __slots__ = (
-        "_aged",
         "_deadlines",
         "_end",
         "_floor_is_exact",
         "_floor_ms",
         "_holdings",
-        "_known",
         "_records",
         "_space",
         "before",
@@ -126,10 +120,6 @@ class Sessions:
         self.before: dict[bytes, bytes | None] = {}
         """Of a divided keyspace: rows of records and answers as they were before the entry.
         Whatever is written was read first."""
-        self._known: dict[bytes, bytes] = {}
-        """Rows of some records, by their places, as they are written and will be."""
-        self._aged: dict[bytes, bytes] = {}
-        """Those that were not used lately: they go, all of them, when there are more."""
         # No listed deadline is earlier than the floor; whether one stands at it may be unknown.
         self._floor_ms = 0
         self._floor_is_exact = False
@@ -147,13 +137,9 @@ class Sessions:
 
     def record(self, place: bytes, clock_ms: int) -> Record | None:
         """Return the record there, None if there is none or its time has come."""
-        row = self._known.get(place) or self._aged.get(place)
+        row = self._row(place)
         if row is None:
-            row = self._row(place)
-            if row is None:
-                return None
-        elif self._holdings is not None:
-            self.before.setdefault(place, row)
+            return None
         record = decode_record(row)
         if record.deadline_ms > clock_ms:
             return record
@@ -196,11 +182,7 @@ class Sessions:
                 kept = (*self._unacknowledged(place, record, ack), *kept)
             deadline_ms = max(record.deadline_ms, deadline_ms)
             listed_ms = record.listed_ms
-        record = Record(command.user, ack, deadline_ms, listed_ms, kept)
-        self.rows[place] = row = encode_row(record)
-        self._known[place] = row
-        if len(self._known) >= KNOWN_COUNT_MAX // 2:
-            self._known, self._aged = {}, self._known
+        self.rows[place] = encode_row(Record(command.user, ack, deadline_ms, listed_ms, kept))
 
     def _unacknowledged(self, place: bytes, record: Record, ack: int) -> list[Kept]:
         left: list[Kept] = []
@@ -320,19 +302,12 @@ class Sessions:
     def _put(self, row_key: bytes, row: bytes | None) -> None:
         if self._holdings is not None:
             self._row(row_key)
-        for some in (self._known, self._aged):
-            if some.pop(row_key, None) is not None and not some:
-                # A dictionary keeps the room of its largest day, but for this.
-                some.clear()
         self.rows[row_key] = row
 
     def drop(self, lower: bytes, upper: bytes) -> None:
         """A range of rows is deleted: forget what was to be written there."""
         for row_key in [each for each in self.rows if lower <= each < upper]:
             del self.rows[row_key]
-        if lower < self._deadlines and upper > self._records:
-            self._known.clear()
-            self._aged.clear()
 
 
 def _answer_key(place: bytes, sequence: int) -> bytes:

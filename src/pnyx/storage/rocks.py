@@ -25,6 +25,7 @@ from rocksdict import (
 
 from pnyx.errors import DiskFailed, LostDisk, PnyxError
 from pnyx.machine.space import View
+from pnyx.storage.recent import RecentRows
 
 MEMTABLE_BYTES: Final = 16 * 1024 * 1024
 """One table of unflushed writes. Two are usual; more only while a flush is slow."""
@@ -82,12 +83,20 @@ class RocksSpace:
         self._collects = False
         """Do compactions write blobs anew?"""
         self._get = self._database.get
+        self._recent = RecentRows()
 
     def get(self, key: bytes) -> bytes | None:
-        try:
-            value: bytes | None = self._get(key)
-        except Exception as error:
-            raise _storage_error(self._path, error) from error
+        recent = self._recent
+        if key in recent.young:
+            return recent.young[key]
+        if key in recent.old:
+            value = recent.old[key]
+        else:
+            try:
+                value = self._get(key)
+            except Exception as error:
+                raise _storage_error(self._path, error) from error
+        recent.read(key, value)
         return value
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -108,15 +117,18 @@ class RocksSpace:
         for start, stop in drops:
             if start < stop:
                 batch.delete_range(start, stop)
+                self._recent.clear()
         for key, value in rows.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch[key] = value
+        size = batch.size_in_bytes()
         try:
             self._database.write(batch, self._written)
         except Exception as error:
             raise _storage_error(self._path, error) from error
+        self._recent.written(rows, size)
 
     def view(self) -> View:
         return _RocksView(self._path, self._database.iter())

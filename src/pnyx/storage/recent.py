@@ -1,0 +1,56 @@
+"""Rows that were read or written lately, as the database has them: most reads end here.
+
+To look a row up in RocksDB costs several times what all else that a SET needs of its key does.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+RECENT_COUNT_MAX: Final = 128 * 1024
+"""Rows of one generation, some 250 bytes each beside their own."""
+RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Of keys and rows that went into one generation."""
+RECENT_ROW_BYTES_MAX: Final = 1024
+"""Larger rows are not kept, nor are rows written together that are larger on average."""
+
+
+class RecentRows:
+    """Two generations: when the young one is full the old one goes, and the young is the old."""
+
+    __slots__ = ("_bytes", "old", "young")
+
+    def __init__(self) -> None:
+        self.young: dict[bytes, bytes | None] = {}
+        """By key; None where the database has no row."""
+        self.old: dict[bytes, bytes | None] = {}
+        """The same, for keys that are not in `young`."""
+        self._bytes = 0
+
+    def read(self, key: bytes, row: bytes | None) -> None:
+        """Remember what the database has there."""
+        size = len(key) + (0 if row is None else len(row))
+        if size <= RECENT_ROW_BYTES_MAX:
+            self.young[key] = row
+            self._grown(size)
+
+    def written(self, rows: Mapping[bytes, bytes | None], size: int) -> None:
+        """Remember what was put and deleted (None) together, `size` bytes in all."""
+        if size <= RECENT_ROW_BYTES_MAX * len(rows):
+            self.young.update(rows)
+            self._grown(size)
+        else:
+            self._forget(rows)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.young, self.old, self._bytes = {}, {}, 0
+
+    def _forget(self, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            self.young.pop(key, None)
+            self.old.pop(key, None)
+
+    def _grown(self, size: int) -> None:
+        self._bytes += size
+        if len(self.young) > RECENT_COUNT_MAX or self._bytes > RECENT_BYTES_MAX:
+            self.young, self.old, self._bytes = {}, self.young, 0
