@@ -19,11 +19,14 @@ class RawConnection:
 
     def ask_all(self, commands: Sequence[tuple[bytes, ...]]) -> list[bytes]:
         """Send commands at once, and return their raw replies."""
-        self.send_raw(b"".join([_request(words) for words in commands]))
+        self.send_all(commands)
         return [self.reply() for _ in commands]
 
     def send(self, *words: bytes) -> None:
         self.send_raw(_request(words))
+
+    def send_all(self, commands: Sequence[tuple[bytes, ...]]) -> None:
+        self.send_raw(b"".join([_request(words) for words in commands]))
 
     def send_raw(self, data: bytes) -> None:
         self._socket.sendall(data)

@@ -57,9 +57,13 @@ class Side:
 
     def tell(self, *commands: AnyCommand) -> Result:
         """Apply one entry; return the result of its last command."""
+        return self.tell_all(*commands)[-1]
+
+    def tell_all(self, *commands: AnyCommand) -> list[Result]:
+        """Apply one entry; return the results of its commands."""
         entry = pair(len(self.entries) + 1, Batch(self.now_ms, LIMIT_BYTES, commands))
         self.entries.append(entry)
-        return self.group.apply([entry])[0][-1]
+        return self.group.apply([entry])[0]
 
     def follow(self, entries: int) -> None:
         """Let the replica behind apply so many more, at once."""

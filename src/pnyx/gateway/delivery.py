@@ -6,7 +6,9 @@
 2. `WRONG_SHARD` means that nothing was done: that command, with all others on its shard, is sent
    again to whoever serves the shard by then, or waits until somebody does (parking.py). No other
    command of the run is ever sent twice.
-3. The next run starts when all of this one is answered.
+3. `LATER` means that nothing was done, and that the group had enough to do: what was told so, and
+   that is all behind it in its request, is asked again at once, for as long as it is told so.
+4. The next run starts when all of this one is answered.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from pnyx.gateway.run import Run
 from pnyx.ids import GroupId
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import NOBODY
-from pnyx.machine.holdings import WRONG_SHARD, slots_of
+from pnyx.machine.holdings import LATER, WRONG_SHARD, slots_of
 from pnyx.machine.results import Refusal, Result
 from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Request, Unknown
 
@@ -120,7 +122,7 @@ class Delivery:
         if type(answer) is not Done:
             assert not isinstance(answer, Done), "there is no other kind"
             self._told([answer] * len(self._run.commands))
-        elif WRONG_SHARD not in answer.results:
+        elif answer.results[-1] != LATER and WRONG_SHARD not in answer.results:
             self._told(answer.results)
         else:
             self._begin()
@@ -132,11 +134,7 @@ class Delivery:
         """Take the answer to a part of the run."""
         self._open -= 1
         if isinstance(answer, Done):
-            for piece, result in zip(part.pieces, answer.results, strict=True):
-                if result == WRONG_SHARD:
-                    self._refused(part.group, piece)
-                else:
-                    self._done(part.group, piece, result)
+            self._took_results(part, answer.results)
         else:
             for piece in part.pieces:
                 self._failed(piece, answer)
@@ -231,6 +229,21 @@ class Delivery:
         self._tries += 1
         if self._fan is not None:
             self._fan.refused(piece.command)
+
+    def _took_results(self, part: Part, results: Sequence[Result]) -> None:
+        for piece, result in zip(part.pieces, results, strict=True):
+            if result == WRONG_SHARD:
+                self._refused(part.group, piece)
+            elif result == LATER:
+                # Who had no part of the turn asks again first, so that everybody has one.
+                piece.asked = NOBODY if results[0] == LATER else part.group
+                self._rest.append(piece)
+            else:
+                self._done(part.group, piece, result)
+        if results[-1] == LATER:
+            now = monotonic()
+            self._until = now + self._lobby.park_seconds
+            self._retry_at = max(self._retry_at, now + RETRY_SECONDS_FIRST)
 
     def _done(self, group: GroupId, piece: Piece, result: Result) -> None:
         if self._fan is None:

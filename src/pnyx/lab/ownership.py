@@ -16,7 +16,7 @@ from pnyx.lab.seat import Seat
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.directives import MoveCommitted, MoveFailed
 from pnyx.machine.group import Group
-from pnyx.machine.holdings import WRONG_SHARD, Phase, Shard, slots_of
+from pnyx.machine.holdings import LATER, WRONG_SHARD, Phase, Shard, slots_of
 from pnyx.machine.moves import (
     FoundShards,
     MoveActivate,
@@ -260,6 +260,8 @@ class Ownership:
     ) -> None:
         shards = {shard_of_slot(slot, self.shards) for slot in slots_of(command)}
         if not shards:
+            return
+        if result == LATER:
             return
         if result == WRONG_SHARD:
             self.marks.hit(SERVED_WHERE_HELD.sometimes)

@@ -61,6 +61,9 @@ LAG_BYTES_MAX: Final = 256 * 1024 * 1024
 WRONG_SHARD: Final = Refusal(
     "WRONGSHARD this group does not serve the key's shard: nothing was done"
 )
+LATER: Final = Refusal(
+    "LATER the commands before this one, in the same entry, had much to do: nothing was done"
+)
 CLEAR: Final = KIND_DATA
 """The key of an effect that deletes all keys of a shard."""
 COPIED: Final = KIND_SHARD

@@ -69,6 +69,7 @@ class Keyspace:
         "holdings",
         "key",
         "keys",
+        "looked_bytes",
         "met_due",
         "prefix",
         "revision",
@@ -103,6 +104,8 @@ class Keyspace:
         self.applying = False
         self.clock_ms = totals.clock_ms
         self.estimate_ms = totals.clock_ms
+        self.looked_bytes = 0
+        """Of rows of keys that the entry's commands looked at, each time."""
         self.told_bytes = 0
         """Of values that reads gave since the entry, or the request, began."""
         self.met_due = False
@@ -128,7 +131,7 @@ class Keyspace:
         """Start an entry of so many commands: committed time goes on, never back."""
         self.clock_ms = self.estimate_ms = max(self.clock_ms, stamp_ms)
         self.value_bytes_max = value_bytes_max
-        self.told_bytes = 0
+        self.told_bytes = self.looked_bytes = 0
         self.sweep()
         self.sessions.sweep(self.clock_ms, commands)
 
@@ -388,6 +391,8 @@ class Keyspace:
             row = None if self.flushed else self._stored(row_key)
         if self.applying and self.holdings is not None:
             self.before.setdefault(row_key, row)
+            if row is not None:
+                self.looked_bytes += len(row)
         return row
 
     def _delete(self, suffix: bytes, expire_ms: int) -> None:
