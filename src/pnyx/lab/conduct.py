@@ -238,7 +238,7 @@ class Conduct(Watch):
         settings = raft.settings
         most_ms = settings.election_ms_max + 2 * settings.heartbeat_ms
         waited_ms = raft.writes.stalled_ms(raft.now_ms)
-        if waited_ms > most_ms:
+        if waited_ms > raft.disk_patience_ms + 2 * settings.heartbeat_ms:
             raise Violation(
                 LEADER_HAS_A_DISK,
                 f"{seat.label} leads in term {raft.term}, and its disk has not finished a write "

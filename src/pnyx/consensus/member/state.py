@@ -5,7 +5,7 @@ outside.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pnyx.consensus.member.log import Log
 from pnyx.consensus.member.progress import Progress
@@ -15,6 +15,9 @@ from pnyx.consensus.member.writes import Writes
 from pnyx.consensus.ready import Delayed, Envelope, Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
+
+DISK_PATIENCE_MAX: Final = 5
+"""Election timeouts, the longest one each, that even a slow disk may take for a write."""
 
 
 @dataclass(slots=True)
@@ -104,8 +107,20 @@ class MemberState:
         self.commit_index = index
 
     def is_stalled(self) -> bool:
-        """Has our disk kept a write for longer than any election timeout?"""
-        return self.writes.stalled_ms(self.now_ms) > self.settings.election_ms_max
+        """Does our disk hang?"""
+        return self.writes.stalled_ms(self.now_ms) > self.disk_patience_ms
+
+    @property
+    def disk_patience_ms(self) -> int:
+        """How long a write may take: longer than any election timeout, and than the one before.
+
+        A disk that is slow with each write does not hang. Where all are, as on a machine that they
+        share, whoever led next would be no better off.
+        """
+        least_ms = self.settings.election_ms_max
+        # A write that finds another under way, of any group, takes up to twice as long; and no two
+        # take the same time.
+        return min(max(4 * self.writes.took_ms, least_ms), DISK_PATIENCE_MAX * least_ms)
 
     def may_stand(self) -> bool:
         """Is this node a voter of the newest membership, or of one that may still be in force?

@@ -35,6 +35,8 @@ class Writes:
     next_id: int = 1
     durable_id: int = 0
     outstanding: deque[Outstanding] = field(default_factory=deque)
+    took_ms: int = 0
+    """From asking for the newest durable write until it was durable."""
     hard_state_changed: bool = False
     ground_id: int = 0
     """The last write that says more than entries: every reply stands on it."""
@@ -111,12 +113,13 @@ class Writes:
         self.compacted = self.restart = self.accepted = None
         return write
 
-    def persisted(self, write_id: int) -> None:
+    def persisted(self, write_id: int, now_ms: int) -> None:
         """That write, and all before it, is durable."""
         assert write_id < self.next_id, "only what was asked for can be durable"
         while self.outstanding and self.outstanding[0].write_id <= write_id:
             write = self.outstanding.popleft()
             self.durable_id = write.write_id
+            self.took_ms = now_ms - write.asked_ms
             self.durable_index = max(self.durable_index, write.last_index)
         assert self.durable_index <= self.asked_index, "durable is part of what was asked for"
 

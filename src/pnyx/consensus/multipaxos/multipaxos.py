@@ -105,7 +105,7 @@ class MultiPaxos(Door[MultiPaxosState]):
     def persisted(self, write_id: int, now_ms: int) -> None:
         """That write, and all before it, is durable."""
         paxos = self._at(now_ms)
-        paxos.writes.persisted(write_id)
+        paxos.writes.persisted(write_id, now_ms)
         if paxos.role is Role.LEADER:
             leader.maybe_commit(paxos)
         elif paxos.role is Role.CANDIDATE:

@@ -8,7 +8,7 @@ from pnyx.consensus.quorum import verdict
 from pnyx.consensus.raft.leader import lead
 from pnyx.consensus.raft.messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply
 from pnyx.consensus.raft.roles import Event, change_role
-from pnyx.consensus.raft.state import RaftState
+from pnyx.consensus.raft.state import FAILURES_MAX, RaftState
 from pnyx.consensus.ready import Role
 from pnyx.ids import Index, NodeId, Term
 
@@ -24,7 +24,9 @@ def tick(raft: RaftState) -> None:
 
 def campaign(raft: RaftState) -> None:
     """Find out whether an election could be won, without disturbing anybody (§9.6)."""
-    raft.draw_election_timeout()
+    if raft.role is Role.CANDIDATE:
+        raft.failures = min(raft.failures + 1, FAILURES_MAX)
+    raft.draw_patience()
     if not raft.may_stand():
         # Whoever led is gone as far as we know: nobody must wait for it here.
         raft.leader = None
@@ -48,7 +50,7 @@ def stand(raft: RaftState, event: Event) -> None:
     raft.voted_for = raft.me
     raft.writes.hard_state_changed = True
     raft.handed_over = event is Event.TIMEOUT_NOW
-    raft.draw_election_timeout()
+    raft.draw_patience()
     _ask(raft)
 
 

@@ -100,6 +100,9 @@ def _hear_leader(raft: RaftState, sender: NodeId) -> None:
         change_role(raft, Event.LEADER_HEARD)
     assert raft.leader in (None, sender), "a term has at most one leader (Election Safety)"
     raft.leader = sender
+    if raft.failures:
+        raft.failures = 0
+        raft.draw_patience()
     raft.heard_ms = raft.now_ms
     raft.election_deadline_ms = raft.now_ms + raft.election_ms
 

@@ -24,6 +24,7 @@ def lead(raft: RaftState) -> None:
     """Begin the term with an empty entry, which commits all before it (Raft §5.4.2, §8)."""
     log = raft.log
     raft.leader = raft.me
+    raft.failures = 0
     first = Index(log.last_index + 1)
     raft.peers = {
         peer: Progress(next=first, active_ms=raft.now_ms) for peer in log.membership.peers(raft.me)

@@ -103,7 +103,7 @@ class Raft(Door[RaftState]):
     def persisted(self, write_id: int, now_ms: int) -> None:
         """That write, and all before it, is durable."""
         raft = self._at(now_ms)
-        raft.writes.persisted(write_id)
+        raft.writes.persisted(write_id, now_ms)
         if raft.role is Role.LEADER:
             leader.maybe_commit(raft)
         elif raft.role is Role.CANDIDATE:

@@ -31,6 +31,8 @@ CLOCKS: Final = {
     "heard_ms": 0,
     "active_ms": 0,
     "asked_ms": 0,
+    "took_ms": 0,
+    "failures": 0,
     "gathered_deadline_ms": 0,
     "farewell_ms": 0,
     "notice_due_ms": SETTINGS.notice_ms,

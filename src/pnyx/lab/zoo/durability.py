@@ -245,8 +245,8 @@ def _late_write_confirms_rewritten_tail() -> Patches:
 def _completions_out_of_order() -> Patches:
     was = Writes.persisted
 
-    def persisted(writes: Writes, _write_id: int) -> None:
-        was(writes, writes.next_id - 1)
+    def persisted(writes: Writes, _write_id: int, now_ms: int) -> None:
+        was(writes, writes.next_id - 1, now_ms)
 
     return [Patch(Writes, "persisted", persisted)]
 
