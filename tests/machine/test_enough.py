@@ -5,6 +5,7 @@ import pytest
 from machine.moving import FIRST, SHARD, key_in, same_rows, sequenced, sides
 from pnyx.ids import GroupId
 from pnyx.machine import commands as c, moving
+from pnyx.machine.commands import Expiry
 from pnyx.machine.holdings import LATER
 from pnyx.machine.moves import MoveBegin
 from pnyx.machine.results import OK
@@ -39,3 +40,12 @@ def test_each_entry_begins_anew_also_where_many_are_applied_at_once() -> None:
     assert len(set(lengths)) == 1
     assert side.read(c.Strlen(LARGE)) == 400 + sum(lengths)
     assert same_rows(side)
+
+
+def test_the_first_command_is_done_however_much_was_due_before_it() -> None:
+    side, _ = sides()
+    for number in range(3):
+        side.tell(c.Set(key_in(SHARD, number), b"v" * 600, Expiry(5, relative=True)))
+    side.now_ms += 10
+    assert side.tell_all(c.IncrBy(SMALL, 1), c.IncrBy(SMALL, 1)) == [1, 2]
+    assert side.read(c.DbSize()) == 1

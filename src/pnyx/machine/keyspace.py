@@ -131,9 +131,11 @@ class Keyspace:
         """Start an entry of so many commands: committed time goes on, never back."""
         self.clock_ms = self.estimate_ms = max(self.clock_ms, stamp_ms)
         self.value_bytes_max = value_bytes_max
-        self.told_bytes = self.looked_bytes = 0
+        self.told_bytes = 0
         self.sweep()
         self.sessions.sweep(self.clock_ms, commands)
+        # Last, so that the entry's first command is always done.
+        self.looked_bytes = 0
 
     def take_changes(self) -> tuple[dict[bytes, bytes | None], list[tuple[bytes, bytes]]]:
         """Return the rows to put and the ranges to drop before, and start with none again."""

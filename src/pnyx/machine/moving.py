@@ -32,7 +32,7 @@ from pnyx.machine.slots import slot_of
 from pnyx.machine.transactions import COMMANDS, READS
 
 LOOKED_BYTES_MAX: Final = 128 * 1024 * 1024
-"""Of rows that one entry's commands look at: some 30 ms. Those behind are told `LATER`, so that a
+"""Of rows that one entry's commands look at: some 60 ms. Those behind are told `LATER`, so that a
 thousand that change large values, in a few bytes each, stop nobody's heartbeats."""
 VOID: Final = Refusal("VOID this belongs to no attempt under way here: nothing was done")
 NOT_YET: Final = Refusal("NOTYET the copy lacks rows or changes: nothing was done")
