@@ -6,8 +6,8 @@
 2. `WRONG_SHARD` means that nothing was done: that command, with all others on its shard, is sent
    again to whoever serves the shard by then, or waits until somebody does (parking.py). No other
    command of the run is ever sent twice.
-3. `LATER` means that nothing was done, and that the group had enough to do: what was told so, and
-   that is all behind it in its request, is asked again at once, for as long as it is told so.
+3. `LATER` means that nothing was done, for the group had enough to do: what was told so, and that
+   is all behind it in its request, is asked again for as long as it is told so.
 4. The next run starts when all of this one is answered.
 """
 
