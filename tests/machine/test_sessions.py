@@ -216,7 +216,7 @@ def test_the_clock_in_the_log_is_the_committed_one_and_a_reader_s_its_estimate()
     assert driver.read(c.Clock(), now_ms=START_MS - 7) == [START_MS]
 
 
-def test_what_is_kept_in_memory_is_what_the_rows_say() -> None:
+def test_a_machine_that_lasts_does_what_one_that_starts_again_each_time_does() -> None:
     lasting, restarted = Driver(), Driver()
     draw = Prng(7)
     for _ in range(400):

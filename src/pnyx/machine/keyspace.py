@@ -336,9 +336,9 @@ class Keyspace:
         assert self._remaining is not None, "only a divided keyspace loses parts"
         self._remaining.drop(lower, upper)
         self._stored = self._remaining.get
-        self.sessions.drop(lower, upper)
-        for row_key in [each for each in self.rows if lower <= each < upper]:
-            del self.rows[row_key]
+        for rows in (self.rows, self.sessions.rows):
+            for row_key in [each for each in rows if lower <= each < upper]:
+                del rows[row_key]
 
     def clear(self, shard: ShardId) -> None:
         """Delete all keys of a shard; `keys` and `expiring` are the caller's."""

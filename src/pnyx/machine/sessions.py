@@ -304,11 +304,6 @@ class Sessions:
             self._row(row_key)
         self.rows[row_key] = row
 
-    def drop(self, lower: bytes, upper: bytes) -> None:
-        """A range of rows is deleted: forget what was to be written there."""
-        for row_key in [each for each in self.rows if lower <= each < upper]:
-            del self.rows[row_key]
-
 
 def _answer_key(place: bytes, sequence: int) -> bytes:
     return place + sequence.to_bytes(8, "big")

@@ -184,7 +184,7 @@ class Node:
             Term(0) if replica is None else replica.consensus.term,
             quorum=leader is not None,
             voters=membership.voters,
-            outgoing=membership.outgoing if replica is None else replica.consensus.outgoing,
+            outgoing=() if replica is None else replica.consensus.outgoing,
             learners=membership.learners,
             engine=self.settings.consensus if placement is None else placement.engine,
         )
