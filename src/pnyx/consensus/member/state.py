@@ -16,6 +16,9 @@ from pnyx.consensus.ready import Delayed, Envelope, Role
 from pnyx.ids import Index, NodeId, Term
 from pnyx.prng import Prng
 
+SLOWDOWN_MAX: Final = 4
+"""So many times as long as the one before a write may take: one that finds another under way, of
+any group, takes up to twice as long, and no two take the same time."""
 DISK_PATIENCE_MAX: Final = 5
 """Election timeouts, the longest one each, that even a slow disk may take for a write."""
 
@@ -57,6 +60,8 @@ class MemberState:
     election_ms: int = 0
     """The election timeout, drawn anew for each election."""
     election_deadline_ms: int = 0
+    failures: int = 0
+    """Candidacies in a row that came to nothing, up to the bound of the engine."""
     heard_ms: int = 0
     """When the leader was last heard; means nothing while there is none."""
     acknowledged: Index | None = None
@@ -118,9 +123,7 @@ class MemberState:
         share, whoever led next would be no better off.
         """
         least_ms = self.settings.election_ms_max
-        # A write that finds another under way, of any group, takes up to twice as long; and no two
-        # take the same time.
-        return min(max(4 * self.writes.took_ms, least_ms), DISK_PATIENCE_MAX * least_ms)
+        return min(max(SLOWDOWN_MAX * self.writes.took_ms, least_ms), DISK_PATIENCE_MAX * least_ms)
 
     def may_stand(self) -> bool:
         """Is this node a voter of the newest membership, or of one that may still be in force?

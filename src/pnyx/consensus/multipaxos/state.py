@@ -59,8 +59,6 @@ class MultiPaxosState(MemberState):
     staging: Staging | None = None
 
     # Of candidates.
-    failures: int = 0
-    """Candidacies in a row, at most `FAILURES_MAX`, that came to nothing."""
     promised: dict[NodeId, Promised] = field(default_factory=dict)
     """What came with the promises that `votes` counts."""
     best: Suffix | None = None

@@ -17,10 +17,6 @@ FAILURES_MAX: Final = 3
 class RaftState(MemberState):
     """One member of one group."""
 
-    # Of followers and candidates.
-    failures: int = 0
-    """Candidacies in a row, at most `FAILURES_MAX`, that came to nothing."""
-
     # Of candidates.
     handed_over: bool = False
     """The election was asked for by the leader itself."""
