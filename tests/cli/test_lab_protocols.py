@@ -1,12 +1,17 @@
 """A protocol is run by its name, watched, and broken; what it prints can be run again."""
 
+from pathlib import Path
+
 import pytest
 
 from pnyx.cli.app import run
 from pnyx.errors import Unlisted
 from pnyx.harness.campaign import chosen_scenarios
+from pnyx.harness.codehash import code_hash
+from pnyx.lab import trace as traces
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.protocols import PROTOCOLS
+from pnyx.lab.replay import Line
 from pnyx.lab.zoo.catalogue import named
 
 Captured = pytest.CaptureFixture[str]
@@ -44,6 +49,36 @@ def test_an_engine_by_its_name_is_its_swarm(capsys: Captured) -> None:
 def test_a_watched_scenario_tells_who_leads(capsys: Captured) -> None:
     assert run(["lab", "run", "R-B1", "--watch"]) == 0
     assert "role=leader" in capsys.readouterr().out
+
+
+def test_a_watched_scenario_of_many_groups_is_judged_group_by_group(capsys: Captured) -> None:
+    assert run(["lab", "run", "S-X2-6", "--watch"]) == 0
+    assert "passed" in capsys.readouterr().out
+
+
+def test_a_scenario_writes_its_trace_also_when_it_is_played_again(
+    capsys: Captured, tmp_path: Path
+) -> None:
+    first, again = tmp_path / "first.jsonl", tmp_path / "again.jsonl"
+    assert run(["lab", "run", "R-B1", "--seed", "3", "--trace", str(first)]) == 0
+    line = str(Line("R-B1", 3, code_hash()))
+    assert run(["lab", "replay", line, "--trace", str(again)]) == 0
+    header, rows = traces.read(first.read_bytes().splitlines())
+    assert (header.scenario, header.seed) == ("R-B1", 3)
+    assert any("role=leader" in row.state_change for row in rows)
+    assert again.read_bytes() == first.read_bytes()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["R-B1", "--report", "r.html"], ["R-B1", "--history", "h"], ["P-1", "--trace", "t"]],
+)
+def test_a_view_that_a_scenario_does_not_have_is_refused(
+    arguments: list[str], capsys: Captured
+) -> None:
+    assert run(["lab", "run", *arguments]) == 2
+    assert "nothing was run" in capsys.readouterr().err
 
 
 def test_a_broken_lesson_says_what_broke_and_how_to_see_it_again(capsys: Captured) -> None:

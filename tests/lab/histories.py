@@ -38,6 +38,8 @@ class Shape:
     model: str = "kv-append"
     values: int = 0
     """How many different values are written; 0: each write its own."""
+    lengths: bool = False
+    """Whether appends are answered with the length of the text."""
 
 
 def made(shape: Shape, seed: int) -> History:
@@ -71,11 +73,11 @@ def made(shape: Shape, seed: int) -> History:
             plan.done = -1 if prng.below(3) == 0 else called + prng.below(shape.latency * 10)
         free[client] = plan.answered
         plans.append(plan)
-    execute(plans, shape.model)
+    execute(plans, shape.model, lengths=shape.lengths)
     return recorded(plans, shape.model)
 
 
-def execute(plans: Sequence[Plan], model: str) -> None:
+def execute(plans: Sequence[Plan], model: str, *, lengths: bool = False) -> None:
     """Give every operation the reply that one store would give, in order of `done`."""
     states: dict[Value, object] = {}
     for plan in sorted((plan for plan in plans if plan.done >= 0), key=lambda one: one.done):
@@ -84,7 +86,9 @@ def execute(plans: Sequence[Plan], model: str) -> None:
             case "get" | "read":
                 plan.value = now  # type: ignore[assignment]
             case "append":
-                states[plan.key] = str(now) + str(plan.arguments[0])
+                text = str(now) + str(plan.arguments[0])
+                states[plan.key] = text
+                plan.value = len(text) if lengths else None
             case "cas":
                 plan.value = FALSE if now != plan.arguments[0] else None
                 if now == plan.arguments[0]:

@@ -24,8 +24,8 @@ from pnyx.consensus.raft.messages import (
 )
 from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
-from pnyx.consensus.ready import Entry, EntryKind, HardState, RecoveredLog, Role
-from pnyx.ids import NodeId, Term
+from pnyx.consensus.ready import Entry, EntryKind, HardState, Mark, RecoveredLog, Role, Write
+from pnyx.ids import Index, NodeId, Term
 from pnyx.lab.faults import Fault, FaultKind, begin
 from pnyx.lab.invariants.catalogue import INVARIANTS, MARKS, OF_BALLOTS, OF_SESSIONS
 from pnyx.lab.invariants.invariant import Marks
@@ -161,6 +161,14 @@ def test_a_vote_is_kept_by_being_on_disk_or_by_a_later_term() -> None:
     shadow.hard_state = HardState(Term(6), NodeId(4))
     assert shadow.is_bound(Term(5), NodeId(7))
     assert not shadow.is_bound(Term(6), NodeId(7))
+
+
+def test_a_snapshot_is_held_also_when_it_was_written_with_a_later_term() -> None:
+    # K-17 at seed 1560662569: a snapshot and the vote in the next term went to disk in one write.
+    shadow = Shadow(hard_state=HardState(Term(4), None))
+    shadow.fold(Write(1, HardState(Term(5), NodeId(7)), restart=Mark(Index(213), Term(4))))
+    assert shadow.held_in(Term(4), Index(213), Term(4))
+    assert not shadow.held_in(Term(4), Index(214), Term(4))
 
 
 def test_names_sources_and_explanations_are_there_for_people() -> None:

@@ -248,6 +248,8 @@ SHAPES = [
     Shape(7, 4, 1, 0, ("get", "append", "get", "put"), 20),
     Shape(7, 4, 1, 30, ("get", "append", "get", "put"), 20),
     Shape(7, 4, 1, 30, ("get", "append", "get", "put"), 20, values=2),
+    Shape(7, 4, 1, 40, ("append", "append", "get", "put"), 20, lengths=True),
+    Shape(7, 4, 1, 40, ("append", "append", "append", "put"), 20, values=2, lengths=True),
     Shape(7, 4, 1, 30, ("read", "write"), 20, "register", 3),
     Shape(7, 4, 1, 30, ("read", "write", "cas", "cas"), 20, "cas-register", 2),
     Shape(6, 3, 1, 30, ("get", "put", "put"), 20, "kv-versions", 2),
@@ -258,6 +260,7 @@ REPLIES: dict[str, list[Value]] = {
     "cas-register": [None, 0, 1, 2],
     "kv-versions": ["ErrNoKey", (0, 1), (1, 1), (0, 2), (1, 2), (1, 3)],
 }
+LENGTHS: list[Value] = [1, 2, 3, 4, 7, 14, 21]
 PUT_REPLIES: list[Value] = ["OK", "ErrVersion", "ErrNoKey", "ErrMaybe"]
 
 
@@ -285,6 +288,8 @@ def test_after_a_random_change_the_judge_agrees_with_trying_every_order(
                 choices = [None, FALSE]
             case "put" if shape.model == "kv-versions":
                 choices = PUT_REPLIES
+            case "append" if shape.lengths:
+                choices = LENGTHS
             case "put" | "write" | "append":
                 continue
             case _:
@@ -305,6 +310,7 @@ BIG = {
     "one key, some unknown": Shape(2024, 50, 1, 10),
     "one key, few puts": Shape(2024, 50, 1, 10, ("get", "append") * 10 + ("put",)),
     "one key, appends only": Shape(2024, 50, 1, 10, ("get", "append", "append")),
+    "lengths told, many unknown": Shape(2000, 15, 15, 25, ("get", "append"), lengths=True),
     "one register": Shape(2000, 50, 1, 10, ("read", "write"), model="register"),
     "one small register": Shape(
         2000, 10, 1, 5, ("read", "write", "cas"), model="cas-register", values=5

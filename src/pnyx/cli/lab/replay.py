@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from pnyx.cli.lab.run import run_and_trace, show_outcome, show_result
+from pnyx.cli.lab.run import play_and_trace, run_and_trace, show_outcome, show_result
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.catalogue import scenario_named
-from pnyx.lab.judge import watched_scenario
 from pnyx.lab.replay import parse, plan_of
 from pnyx.lab.variants import is_swarm
 
@@ -15,11 +14,11 @@ def replay(line: str, *, trace: Path | None = None) -> int:
 
     Args:
         line: what a failed run printed: WHAT/SEED/CODE, after shrinking with one part more.
-        trace: write every event into this file, a JSON object a line.
+        trace: write every event into this file, a JSON object a line; not of lessons.
     """
     parsed = parse(line, code_hash())
     if not is_swarm(parsed.what):
-        return show_result(watched_scenario(scenario_named(parsed.what), parsed.seed))
+        return show_result(play_and_trace(scenario_named(parsed.what), parsed.seed, trace))
     plan = plan_of(parsed)
     print(plan)
     return show_outcome(run_and_trace(plan, trace))

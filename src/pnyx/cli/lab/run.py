@@ -8,13 +8,12 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from pnyx.consensus.engines import EngineName
-from pnyx.errors import Unlisted
+from pnyx.errors import SettingsWrong, Unlisted
 from pnyx.harness import realstage
 from pnyx.harness.codehash import code_hash
 from pnyx.lab import trace as traces
 from pnyx.lab.catalogue import scenario_named
-from pnyx.lab.invariants.checker import Invariants
-from pnyx.lab.judge import judges, watched_scenario
+from pnyx.lab.judge import judges, scenario_judges, watched_scenario
 from pnyx.lab.lessons.stage import LessonStage
 from pnyx.lab.linearizability import judge
 from pnyx.lab.protocols import engine_named
@@ -60,7 +59,7 @@ def run(
         watch: tell what happens: of lessons every message, of others who leads and who is there.
         bug: plant a bug of the zoo for this run, as P1 (`pnyx lab zoo`).
         real: of a scenario that is marked for it: on real processes of this machine.
-        trace: write every event into this file, a JSON object a line.
+        trace: write every event into this file, a JSON object a line; not of lessons.
         report: of a seed: write a page for a browser, clients' operations under the faults.
         history: of a seed: write what clients saw into this file, for `pnyx lab check`.
         quiet: print only what broke.
@@ -76,21 +75,46 @@ def run(
             write_views(outcome, report, history)
             return show_outcome(outcome, quiet=quiet, bug=bug)
         scenario = scenario_named(on_engine(what, consensus))
+        if report is not None or history is not None:
+            raise _not_written("--report and --history", scenario, "only a seed's run keeps one")
         if real:
+            if trace is not None:
+                raise _not_written("--trace", scenario, "real processes have no list of events")
             return _run_on_processes(scenario, seed)
-        return show_result(_played(scenario, seed, watch=watch), quiet=quiet, bug=bug)
+        result = play_and_trace(scenario, seed, trace, watch=watch)
+        return show_result(result, quiet=quiet, bug=bug)
 
 
-def _played(scenario: Scenario, seed: int, *, watch: bool) -> Result:
-    if not watch:
-        return watched_scenario(scenario, seed)
+def play_and_trace(
+    scenario: Scenario, seed: int, trace: Path | None, *, watch: bool = False
+) -> Result:
+    """Play `scenario` with all judges; write its trace if wanted, and tell it if it is watched.
+
+    Raises:
+        SettingsWrong: it is a lesson and has no trace.
+    """
     if scenario.lesson is not None:
-        return LessonStage(scenario, seed, print).run()
-    stage = WorldStage(scenario, seed, [Invariants()])
+        if trace is not None:
+            raise _not_written("--trace", scenario, "a lesson has messages, which --watch tells")
+        return LessonStage(scenario, seed, print if watch else None).run()
+    if trace is None and not watch:
+        return watched_scenario(scenario, seed)
+    stage = WorldStage(scenario, seed, scenario_judges(scenario))
     recorder = traces.Recorder(stage.world)
     result = stage.run()
-    _tell(recorder)
+    if watch:
+        _tell(recorder)
+    if trace is not None:
+        _write_trace(trace, scenario.id, seed, recorder)
     return result
+
+
+def _not_written(option: str, scenario: Scenario, cause: str) -> SettingsWrong:
+    return SettingsWrong(
+        f"{option} cannot be written of {scenario.id}; nothing was run",
+        cause=cause,
+        next_step="leave the option out",
+    )
 
 
 def _tell(recorder: traces.Recorder) -> None:
@@ -126,12 +150,15 @@ def run_and_trace(plan: Plan, trace: Path | None, *, watch: bool = False) -> Out
     )
     if watch:
         _tell(recorders[0])
-    if trace is None:
-        return outcome
-    header = traces.Header(on_engine(SWARM, plan.world.consensus), plan.seed, code_hash())
-    with trace.open("wb") as file:
-        file.writelines(traces.write(header, recorders[0].rows))
+    if trace is not None:
+        what = on_engine(SWARM, plan.world.consensus)
+        _write_trace(trace, what, plan.seed, recorders[0])
     return outcome
+
+
+def _write_trace(trace: Path, what: str, seed: int, recorder: traces.Recorder) -> None:
+    with trace.open("wb") as file:
+        file.writelines(traces.write(traces.Header(what, seed, code_hash()), recorder.rows))
 
 
 def write_views(outcome: Outcome, report: Path | None, history: Path | None) -> None:

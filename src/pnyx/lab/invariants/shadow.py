@@ -50,10 +50,11 @@ class Shadow:
         """Was the entry at `index` durable while `told` was the term?
 
         A member that has gone on to a later term may have cut it since: then the length that its
-        log once had must do.
+        log once had must do. What its log starts after is committed, and is never cut: a snapshot
+        may become durable in one write with a later term, and no log ever was that long in `told`.
         """
         if self.hard_state.term > told:
-            return self.reached.get(told, 0) >= index
+            return index <= self.start.index or self.reached.get(told, 0) >= index
         return term is not None and self.holds(index, term)
 
     def is_bound(self, term: Term, node: NodeId) -> bool:

@@ -122,6 +122,10 @@ def seen_of(number: int, operation: Operation) -> Seen:
     return Seen(number, text_of(operation.value), until)
 
 
+def _length_of(state: State) -> State:
+    return len(state) if isinstance(state, bytes) else state
+
+
 class AppendPlan:
     """Bits of the gets that each text, each write and each put serves."""
 
@@ -141,7 +145,8 @@ class AppendPlan:
         self._texts = {write.number: write.text for write in writes}
         self._is_put = [one.function == "put" for one in operations]
         self._lengths = [length_told(one) for one in operations]
-        self._has_lengths = any(length is not None for length in self._lengths)
+        self._measured = bits([n for n, length in enumerate(self._lengths) if length is not None])
+        """Appends whose reply tells how long the text was."""
         self._wants = [0] * len(operations)
         """Gets whose value is surely made with this write."""
         self._may_want = [0] * len(operations)
@@ -159,6 +164,20 @@ class AppendPlan:
         for seen in self._gets:
             self._note(seen, origins.of(seen), writes)
         self._after = precedence(self._reigns)
+        self._alike_before = self._earlier_alike(writes)
+
+    def _earlier_alike(self, writes: Sequence[Write]) -> dict[int, int]:
+        """Return for each append that no get could hold the others of its length called before."""
+        found: dict[int, int] = {}
+        of_length: dict[int, int] = {}
+        for write in writes:
+            is_seen = self._wants[write.number] | self._may_want[write.number]
+            is_open = self._operations[write.number].returned is None
+            if is_open and not is_seen and not write.is_put:
+                before = of_length.get(len(write.text), 0)
+                found[write.number] = before
+                of_length[len(write.text)] = before | 1 << write.number
+        return found
 
     def _note(self, seen: Seen, origin: Origin, writes: Sequence[Write]) -> None:
         bit = 1 << seen.number
@@ -187,48 +206,56 @@ class AppendPlan:
         if number in self._told:
             return self._read(state, done, number)
         text = self._texts[number]
+        after: State
         if self._is_put[number]:
             if self._after.get(number, 0) & ~done:
                 return ILLEGAL
             after, served = self._met(text)
-        elif state is UNOBSERVED:
-            after, served = b"", 0
-        else:
-            assert isinstance(state, bytes), "a text is kept as bytes"
+        elif isinstance(state, bytes):
             after, served = self._met(state + text)
-        length = self._lengths[number]
+        else:
+            after, served = state + len(text) if isinstance(state, int) else UNOBSERVED, 0
         left = ~done & ~served
-        is_wrong = length is not None and length != len(after)
+        is_wrong = self._lengths[number] not in {None, _length_of(after)}
         if is_wrong or self._wants[number] & left or self._stranded(done) & left:
             return ILLEGAL
         return self._seen_by(after, served & ~done, done)
 
     def _read(self, state: State, done: int, number: int) -> State:
-        if state is UNOBSERVED or state != self._told[number]:
+        if state != self._told[number]:
             return ILLEGAL
         after, served = self._met(self._told[number])
         return self._seen_by(after, served & ~done, done)
 
-    def _seen_by(self, text: bytes, gets: int, done: int) -> State:
-        """Return the state: the text, if one of `gets` could see it without another put."""
-        if self._has_lengths or gets & (self._stranded(done) | self._unsure):
-            return text
-        return UNOBSERVED
+    def _seen_by(self, after: State, gets: int, done: int) -> State:
+        """Return the state: the text, if one of `gets` could see it without another put.
+
+        Else its length, if somebody who remains was told one.
+        """
+        if gets & (self._stranded(done) | self._unsure):
+            return after
+        return _length_of(after) if self._measured & ~done else UNOBSERVED
 
     def is_settled(self, state: State, done: int, number: int) -> bool:
         """See `Plan.is_settled`: gets, and overwritten writes that no get has in its value."""
         if self._operations[number].function == "get":
             return True
-        if self._has_lengths:
+        if self._measured & ~done:
             return False
         if not self._texts[number] and not self._is_put[number]:
             return True
         return state is UNOBSERVED and self._is_unseen(done, number)
 
     def is_idle(self, state: State, done: int, number: int) -> bool:
-        """See `Plan.is_idle`: a write that no get has in its value."""
+        """See `Plan.is_idle`: a write that no get has in its value.
+
+        While lengths are to be explained it may be needed for its own, but not before an append
+        that was called earlier and does the same to the length.
+        """
         del state
-        return not self._has_lengths and self._is_unseen(done, number)
+        if self._measured & ~done:
+            return self._alike_before.get(number, 0) & ~done != 0
+        return self._is_unseen(done, number)
 
     def _is_unseen(self, done: int, number: int) -> bool:
         return not (self._wants[number] | self._may_want[number]) & ~done

@@ -214,5 +214,5 @@ def check_linearizable(stage: Stage, history: History) -> None:
     """Fail unless some order explains all that clients were told; undecided fails too."""
     verdict = judge(history)
     keys = [each for each in verdict.keys if each.found.word != "linearizable"]
-    where = f"key {keys[-1].key!r} stuck at {keys[-1].found.stuck_at}" if keys else ""
+    where = f"key {keys[0].key!r} stuck at {keys[0].found.stuck_at}" if keys else ""
     stage.check(verdict.word == "linearizable", f"the history is {verdict.word}: {where}")
