@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import hiredis
@@ -12,6 +13,7 @@ import pytest
 
 from pnyx.client import async_links, links
 from pnyx.client.links import Broken, Link
+from pnyx.client.wire import LARGE_BYTES, packed
 
 WELCOME = b"+OK\r\n"
 REFUSAL = b"-ERR Protocol error: invalid bulk length\r\n"
@@ -107,3 +109,23 @@ def test_on_asyncio_the_reason_is_read_before_all_has_left(hard: Node) -> None:
 
     assert {str(reply) for reply in asyncio.run(ask())} == {REFUSAL[1:-2].decode()}
     assert hard.welcomed == 2
+
+
+def test_on_asyncio_a_large_request_is_not_copied_whole(hard: Node) -> None:
+    async def ask() -> int:
+        pool = async_links.Pool([("PING",)], decode=False)
+        tracemalloc.start()
+        await pool.exchange(hard.address, LARGE, 1, until_s())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        pool.close()
+        return peak
+
+    assert asyncio.run(ask()) < len(LARGE) // 8
+
+
+@pytest.mark.parametrize("size", [0, LARGE_BYTES, LARGE_BYTES + 1, 3 * LARGE_BYTES])
+def test_a_word_of_any_size_is_packed_alike(size: int) -> None:
+    value = bytes(size)
+    expected = b"*4\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%b\r\n$1\r\n7\r\n" % (size, value)
+    assert packed(("SET", "k", value, 7), b"+PING\r\n") == b"+PING\r\n" + expected

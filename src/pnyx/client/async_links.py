@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, Self
 
@@ -13,6 +14,8 @@ from pnyx.client.wire import READ_BYTES, Words, packed, reader
 
 LINKS_MAX: Final = IDLE_MAX
 """Connections to one node; beyond it tasks wait for one."""
+PIECE_BYTES: Final = 262_144
+"""A larger request leaves in pieces of this: asyncio would copy all of it into its own buffer."""
 
 
 class Link:
@@ -57,9 +60,13 @@ class Link:
             Broken: fewer came, which it has; the connection is closed.
         """
         replies: list[Any] = []
+        leaving: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(until_s - monotonic()):
-                self._out.write(payload)
+                if len(payload) > PIECE_BYTES:
+                    leaving = asyncio.create_task(self._leave(payload))
+                else:
+                    self._out.write(payload)
                 # Not until all has left: who refuses a request while it arrives takes no more.
                 while len(replies) < count:
                     reply = self._reader.gets()
@@ -77,9 +84,21 @@ class Link:
             # Replies that nobody reads would be taken for those of the next call.
             self.close()
             raise
-        if is_last(replies[-1]):
+        finally:
+            has_left = leaving is None or leaving.done()
+            if leaving is not None:
+                leaving.cancel()
+        if is_last(replies[-1]) or not has_left:
             self.close()
         return replies
+
+    async def _leave(self, payload: bytes) -> None:
+        pieces = memoryview(payload)
+        # Who reads meanwhile learns of a connection that is gone.
+        with suppress(OSError):
+            for at in range(0, len(pieces), PIECE_BYTES):
+                self._out.write(pieces[at : at + PIECE_BYTES])
+                await self._out.drain()
 
     def is_open(self) -> bool:
         """Return False if the node has hung up."""

@@ -46,7 +46,7 @@ class Command:
         Raises:
             TypeError: a word is no key, value or argument.
         """
-        return prefix + packed(self.words)
+        return packed(self.words, prefix)
 
     def answer(self, replies: list[Any]) -> Any:
         """Return the reply that counts."""
@@ -73,7 +73,7 @@ class Exec(Command):
 
     def payload(self, prefix: bytes) -> bytes:
         """Return the bytes to send, with `prefix` before EXEC."""
-        return self._start + prefix + packed(self.words)
+        return packed(self.words, self._start + prefix)
 
     def answer(self, replies: list[Any]) -> Any:
         """Return EXEC's reply, or the error because of which there was nothing to do."""

@@ -13,20 +13,32 @@ Words: TypeAlias = tuple[Value, ...]
 
 _pack: Final[Callable[[Any], bytes]] = hiredis.pack_command
 
+LARGE_BYTES: Final = 65_536
+"""Of a word; from there on one copy is quicker than hiredis's three."""
 READ_BYTES: Final = 65_536
 """How much is asked of a socket at a time."""
 
 
-def packed(words: Words) -> bytes:
-    """Return a command as a RESP array of bulk strings.
+def packed(words: Words, before: bytes = b"") -> bytes:
+    """Return a command as a RESP array of bulk strings, and `before` before it.
 
     Raises:
         TypeError: a word is none of `Value`. Nothing was sent.
     """
+    for word in words:
+        if isinstance(word, bytes) and len(word) > LARGE_BYTES:
+            return _joined(words, before)
     try:
-        return _pack(words)
+        return before + _pack(words)
     except (UnicodeEncodeError, TypeError):
-        return _pack(tuple(map(raw_of, words)))
+        return before + _pack(tuple(map(raw_of, words)))
+
+
+def _joined(words: Words, before: bytes) -> bytes:
+    parts = [before, b"*%d\r\n" % len(words)]
+    for raw in map(raw_of, words):
+        parts += (b"$%d\r\n" % len(raw), raw, b"\r\n")
+    return b"".join(parts)
 
 
 def raw_of(word: object) -> bytes:
