@@ -11,7 +11,10 @@ from collections.abc import Iterator
 import hiredis
 import pytest
 
+import pnyx
+import pnyx.aio
 from pnyx.client import async_links, links
+from pnyx.client.errors import Unavailable
 from pnyx.client.links import Broken, Link
 from pnyx.client.wire import LARGE_BYTES, packed
 
@@ -81,7 +84,7 @@ def until_s() -> float:
 
 
 def test_the_reason_is_read_though_the_connection_was_reset_under_the_request(hard: Node) -> None:
-    link = Link(hard.address, [("PING",)], decode=False)
+    link = Link(hard.address, [("PING",)], until_s(), decode=False)
     with pytest.raises(Broken) as broken:
         link.send(LARGE, until_s())
     assert list(map(str, broken.value.replies)) == ["ERR Protocol error: invalid bulk length"]
@@ -90,7 +93,7 @@ def test_the_reason_is_read_though_the_connection_was_reset_under_the_request(ha
 def test_who_was_told_a_protocol_error_asks_on_another_connection(polite: Node) -> None:
     pool = links.Pool([("PING",)], decode=False)
     for count in (1, 2):
-        link = pool.take(polite.address, time.monotonic())
+        link = pool.take(polite.address, time.monotonic(), until_s())
         link.send(b"*2\r\n$9999999", until_s())
         (reply,) = link.receive(1, until_s())
         assert isinstance(reply, hiredis.ReplyError)
@@ -129,3 +132,24 @@ def test_a_word_of_any_size_is_packed_alike(size: int) -> None:
     value = bytes(size)
     expected = b"*4\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%b\r\n$1\r\n7\r\n" % (size, value)
     assert packed(("SET", "k", value, 7), b"+PING\r\n") == b"+PING\r\n" + expected
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A node that was stopped: its system still takes connections, and nobody speaks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"pnyx://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_silent_node_costs_no_more_than_the_call_may_take(silent: str) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(Unavailable):
+        pnyx.connect(silent, timeout_s=0.3)
+    assert time.monotonic() - began_s < 2.0
+
+
+def test_on_asyncio_a_silent_node_costs_no_more_than_the_call_may_take(silent: str) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(Unavailable):
+        asyncio.run(pnyx.aio.connect(silent, timeout_s=0.3))
+    assert time.monotonic() - began_s < 2.0

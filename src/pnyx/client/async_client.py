@@ -264,7 +264,7 @@ class AsyncPnyx(Generic[Text]):
         while (command := listing.next_page()) is not None:
             page = await self._ask(command)
             if listing.is_last(page):
-                await courier.ask_map(self._runner.settings.timeout_s)
+                await courier.ask_map(monotonic() + self._runner.settings.timeout_s)
             for key in listing.keys_of(page):
                 yield key
 

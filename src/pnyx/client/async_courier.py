@@ -7,7 +7,7 @@ from time import monotonic
 
 from pnyx.client.async_links import Pool
 from pnyx.client.errand import Call, Errand, Parcel
-from pnyx.client.links import ATTEMPT_S, CONNECT_S, Broken, Unwelcome
+from pnyx.client.links import ATTEMPT_S, Broken, Unwelcome, welcome_s
 from pnyx.client.routes import SLOTS, Routes
 from pnyx.client.settings import Settings
 from pnyx.prng import Prng
@@ -35,7 +35,7 @@ class Courier:
         errand = Errand(calls, self.routes, Backoff(self._prng), ends_s, ack)
         while True:
             if self.routes.wants_map(now_s):
-                await self.ask_map(errand.ends_s - now_s)
+                await self.ask_map(errand.ends_s)
             until_s = min(errand.ends_s, now_s + ATTEMPT_S)
             parcels = errand.parcels(now_s)
             if len(parcels) == 1:
@@ -48,11 +48,9 @@ class Courier:
             await asyncio.sleep(pause_s)
             now_s = monotonic()
 
-    async def ask_map(self, timeout_s: float) -> None:
+    async def ask_map(self, ends_s: float) -> None:
         """Ask some node who serves what; if it does not answer, the map stays as it is."""
-        now_s = monotonic()
-        address = self.routes.any_address(now_s)
-        until_s = now_s + min(timeout_s, CONNECT_S)
+        address, until_s = self.routes.any_address(monotonic()), welcome_s(ends_s)
         try:
             (reply,) = await self._pool.exchange(address, SLOTS, 1, until_s)
         except (Broken, Unwelcome):

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import hiredis
 
-from pnyx.client.links import CONNECT_S, IDLE_MAX, Broken, Unwelcome, is_last, refusals, said
+from pnyx.client.links import IDLE_MAX, Broken, Unwelcome, is_last, refusals, said, welcome_s
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
 
@@ -28,22 +28,25 @@ class Link:
         self._reader = reader(decode=decode)
 
     @classmethod
-    async def to(cls, address: Address, greeting: Sequence[Words], *, decode: bool) -> Self:
-        """Connect and be welcomed; takes at most twice CONNECT_S.
+    async def to(
+        cls, address: Address, greeting: Sequence[Words], until_s: float, *, decode: bool
+    ) -> Self:
+        """Connect and be welcomed, in half of the time that is left until `until_s`.
 
         Raises:
             Broken: nobody welcomed us. Nothing was asked.
             Unwelcome: the node refused the greeting.
         """
+        until_s = welcome_s(until_s)
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(until_s - monotonic()):
                 streams = await asyncio.open_connection(*address, limit=READ_BYTES)
         except OSError as error:
             raise Broken(said(error), has_left=False) from error
         link = cls(streams, decode=decode)
         payload = b"".join(map(packed, greeting))
         try:
-            replies = await link.exchange(payload, len(greeting), monotonic() + CONNECT_S)
+            replies = await link.exchange(payload, len(greeting), until_s)
         except Broken as broken:
             for refusal in refusals(broken.replies):
                 raise Unwelcome(refusal) from broken
@@ -137,7 +140,7 @@ class Pool:
             raise Broken("all connections were in use", has_left=False) from error
         try:
             link = self._rested(address) or await Link.to(
-                address, self._greeting, decode=self._decode
+                address, self._greeting, until_s, decode=self._decode
             )
             replies = await link.exchange(payload, count, until_s)
         finally:

@@ -342,7 +342,7 @@ class Pnyx(Generic[Text]):
         while (command := listing.next_page()) is not None:
             page = self._ask(command)
             if listing.is_last(page):
-                courier.ask_map(self._runner.settings.timeout_s)
+                courier.ask_map(monotonic() + self._runner.settings.timeout_s)
             yield from listing.keys_of(page)
 
     def pipeline(self) -> Pipeline:

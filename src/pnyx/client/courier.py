@@ -5,7 +5,7 @@ from secrets import randbits
 from time import monotonic, sleep
 
 from pnyx.client.errand import Call, Errand, Parcel
-from pnyx.client.links import ATTEMPT_S, CONNECT_S, Broken, Link, Pool, Unwelcome
+from pnyx.client.links import ATTEMPT_S, Broken, Link, Pool, Unwelcome, welcome_s
 from pnyx.client.routes import SLOTS, Routes
 from pnyx.client.settings import Settings
 from pnyx.prng import Prng
@@ -31,7 +31,7 @@ class Courier:
         errand = Errand(calls, self.routes, Backoff(self._prng), ends_s, ack)
         while True:
             if self.routes.wants_map(now_s):
-                self.ask_map(errand.ends_s - now_s)
+                self.ask_map(errand.ends_s)
             until_s = min(errand.ends_s, now_s + ATTEMPT_S)
             parcels = errand.parcels(now_s)
             sent = [(parcel, self._send(errand, parcel, now_s, until_s)) for parcel in parcels]
@@ -45,13 +45,12 @@ class Courier:
                 sleep(pause_s)
             now_s = monotonic()
 
-    def ask_map(self, timeout_s: float) -> None:
+    def ask_map(self, ends_s: float) -> None:
         """Ask some node who serves what; if it does not answer, the map stays as it is."""
-        now_s = monotonic()
+        now_s, until_s = monotonic(), welcome_s(ends_s)
         address = self.routes.any_address(now_s)
-        until_s = now_s + min(timeout_s, CONNECT_S)
         try:
-            link = self._pool.take(address, now_s)
+            link = self._pool.take(address, now_s, until_s)
             link.send(SLOTS, until_s)
             (reply,) = link.receive(1, until_s)
         except Broken:
@@ -65,7 +64,7 @@ class Courier:
 
     def _send(self, errand: Errand, parcel: Parcel, now_s: float, until_s: float) -> Link | None:
         try:
-            link = self._pool.take(parcel.address, now_s)
+            link = self._pool.take(parcel.address, now_s, until_s)
             link.send(parcel.payload, until_s)
         except Broken as broken:
             self._on_broken(errand, parcel, broken)

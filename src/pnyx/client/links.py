@@ -18,7 +18,7 @@ from pnyx.transport.verdict import UNREADABLE
 ATTEMPT_S: Final = 5.0
 """How long one node may take to answer: it parks at most 1.5 s, and answers within 3 s after it."""
 CONNECT_S: Final = 2.0
-"""How long a node may take to welcome a client."""
+"""How long a node may take to welcome a client; less where patience is short (`welcome_s`)."""
 IDLE_MAX: Final = 64
 """Connections to one node that are kept while nobody uses them."""
 RESTED_S: Final = 1.0
@@ -48,16 +48,19 @@ class Unwelcome(Exception):
 class Link:
     """One connection to one node, used by one thread at a time."""
 
-    def __init__(self, address: Address, greeting: Sequence[Words], *, decode: bool) -> None:
-        """Connect and be welcomed; takes at most twice CONNECT_S.
+    def __init__(
+        self, address: Address, greeting: Sequence[Words], until_s: float, *, decode: bool
+    ) -> None:
+        """Connect and be welcomed, in half of the time that is left until `until_s`.
 
         Raises:
             Broken: nobody welcomed us. Nothing was asked.
             Unwelcome: the node refused the greeting.
         """
         self.address = address
+        until_s = welcome_s(until_s)
         try:
-            self._socket = socket.create_connection(address, timeout=CONNECT_S)
+            self._socket = socket.create_connection(address, timeout=max(until_s - monotonic(), 0))
         except OSError as error:
             raise Broken(said(error), has_left=False) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -68,10 +71,9 @@ class Link:
         self.used_s = monotonic()
         self.is_over = False
         """Has the node said its last word here?"""
-        self._greet(greeting)
+        self._greet(greeting, until_s)
 
-    def _greet(self, greeting: Sequence[Words]) -> None:
-        until_s = monotonic() + CONNECT_S
+    def _greet(self, greeting: Sequence[Words], until_s: float) -> None:
         try:
             self.send(b"".join(map(packed, greeting)), until_s)
             replies = self.receive(len(greeting), until_s)
@@ -174,7 +176,7 @@ class Pool:
         self._is_closed = False
         forget_in_children(self)
 
-    def take(self, address: Address, now_s: float) -> Link:
+    def take(self, address: Address, now_s: float, until_s: float) -> Link:
         """Return a connection that nobody else uses, an idle one if there is one.
 
         Raises:
@@ -191,7 +193,7 @@ class Pool:
             if now_s - link.used_s < RESTED_S or link.is_open():
                 return link
             link.close()
-        return Link(address, self._greeting, decode=self._decode)
+        return Link(address, self._greeting, until_s, decode=self._decode)
 
     def give(self, link: Link, now_s: float) -> None:
         """Take back a connection all of whose replies were read."""
@@ -224,6 +226,15 @@ class Pool:
         for link in links:
             with suppress(OSError):
                 link.close()
+
+
+def welcome_s(until_s: float) -> float:
+    """Return until when a node may take to welcome us, on the monotonic clock.
+
+    At most `CONNECT_S`, and half of what is left of a call, so that another node can be asked.
+    """
+    now_s = monotonic()
+    return now_s + min(CONNECT_S, max(until_s - now_s, 0) / 2)
 
 
 def said(error: BaseException) -> str:

@@ -6,7 +6,9 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 from pnyx.client import commands
 from pnyx.client.command import Command
-from pnyx.client.wire import Value
+from pnyx.client.errand import Call
+from pnyx.client.errors import Timeout, Unavailable
+from pnyx.client.wire import Value, check
 
 P = ParamSpec("P")
 
@@ -33,7 +35,12 @@ class Queue:
         return len(self.commands)
 
     def add(self, command: Command) -> Any:
-        """Add a command; what this returns its method returns."""
+        """Add a command; what this returns its method returns.
+
+        Raises:
+            TypeError: a word is no key, value or argument. The queue is as it was.
+        """
+        check(command.words)
         self.commands.append(command)
         return self
 
@@ -70,6 +77,26 @@ def chunks(queued: Sequence[Command]) -> list[list[Command]]:
         pieces[-1].append(command)
         size += sum(map(_size, command.words))
     return pieces
+
+
+def ran_out(calls: Sequence[Call]) -> bool:
+    """Did the patience for calls that left together end before their answers came?"""
+    return any(isinstance(call.error, Timeout | Unavailable) for call in calls)
+
+
+def unsent(commands: Sequence[Command]) -> list[Call]:
+    """Return the calls of commands that were not sent, for those before them were not answered."""
+    return [
+        Call.failed(
+            command,
+            Timeout(
+                f"{command.words[0]!s} was not sent: what stood before it was not answered in time",
+                outcome="not_applied",
+                next_step="try again; `pnyx health` shows which nodes are up",
+            ),
+        )
+        for command in commands
+    ]
 
 
 def _size(word: Value) -> int:

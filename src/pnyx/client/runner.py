@@ -9,7 +9,7 @@ from pnyx.client.courier import Courier
 from pnyx.client.desk import Desk
 from pnyx.client.errand import Call, numbered
 from pnyx.client.ledger import SESSIONS_MAX
-from pnyx.client.pipeline import chunks
+from pnyx.client.pipeline import chunks, ran_out, unsent
 from pnyx.client.settings import Settings
 from pnyx.errors import PnyxError
 
@@ -36,15 +36,22 @@ class Runner:
         return self.run((command,))[0].outcome()
 
     def run(self, queued: Sequence[Command]) -> list[Call]:
-        """Carry out commands that leave together; each call has its result or error."""
+        """Carry out commands that leave together; each call has its result or error.
+
+        Those that leave at a time have `timeout_s`; once that was too little no more leave.
+        """
         calls: list[Call] = []
         for piece in chunks(queued):
+            if ran_out(calls):
+                return calls + unsent(queued[len(calls) :])
             calls += self._run_piece(piece)
         return calls
 
     def _run_piece(self, piece: Sequence[Command]) -> list[Call]:
         calls: list[Call] = []
         while piece:
+            if ran_out(calls):
+                return calls + unsent(piece)
             ends_s = monotonic() + self.settings.timeout_s
             wanted = self.settings.wanted(piece)
             try:

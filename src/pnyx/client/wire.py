@@ -41,6 +41,13 @@ def _joined(words: Words, before: bytes) -> bytes:
     return b"".join(parts)
 
 
+def check(words: Words) -> None:
+    """Raise TypeError if a word is none of `Value`."""
+    for word in words:
+        if not isinstance(word, bytes):
+            raw_of(word)
+
+
 def raw_of(word: object) -> bytes:
     """Return a word's bytes on the wire.
 
