@@ -67,8 +67,14 @@ def test_a_paused_node_goes_on_where_it_stood() -> None:
         (("GET",), "wrong number of arguments"),
         (("NONSENSE", "key"), "not a command on keys"),
         (("INCRBY", "key", "one"), "not an integer"),
+        (("SET", "key", bytes(4 * 1024 * 1024 + 1)), "invalid bulk length"),
     ],
 )
 def test_wrong_words_are_refused_with_redis_text(words: tuple[str, ...], text: str) -> None:
     with pytest.raises(Refused, match=text):
         Simulation(1).execute_command(*words)
+
+
+def test_a_value_of_no_such_kind_is_refused_as_the_client_does() -> None:
+    with pytest.raises(TypeError, match="NoneType"):
+        Simulation(1).set("key", None)  # type: ignore[arg-type]

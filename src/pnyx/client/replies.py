@@ -49,7 +49,7 @@ class Unseen:
 Meaning: TypeAlias = Moved | Again | Doubt | Late | Unseen | PnyxError
 
 _ANSWER_LOST: Final = "ERR PX0213 "
-_TOO_LONG: Final = f"{UNREADABLE}: invalid bulk length"
+TOO_LONG: Final = f"{UNREADABLE}: invalid bulk length"
 _LESS: Final = "write less at once, or let the nodes' `limits.value_bytes_max` be more than 4 MiB"
 _ERRORS: Final[dict[str, type[PnyxError]]] = {
     "NOAUTH": AuthError,
@@ -81,7 +81,7 @@ def meaning(text: str, asked: Address) -> Meaning:
     if text.startswith(_ANSWER_LOST):
         return AnswerLost(text, next_step="read what the write left")
     kind = _ERRORS.get(prefix, Refused)
-    is_long = text.startswith(_TOO_LONG)
+    is_long = text.startswith(TOO_LONG)
     error = kind(text, next_step=_LESS if is_long else _NEXT_STEPS.get(kind, ""))
     return error if heard is None else Unseen(error)
 

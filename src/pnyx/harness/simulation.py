@@ -10,6 +10,8 @@ from typing import Any, Final, TypeAlias
 import hiredis
 
 from pnyx.client.errors import Timeout, Unavailable
+from pnyx.client.replies import TOO_LONG
+from pnyx.client.wire import raw_of
 from pnyx.gateway.rows import wrong_arity
 from pnyx.gateway.table import TABLE
 from pnyx.harness.resp import Refused
@@ -150,11 +152,12 @@ class Simulation:
         not known is not sent again.
 
         Raises:
+            TypeError: a word is no key, value or argument.
             Refused: the command is wrong, with Redis' text.
             Unavailable: no node took it within `PATIENCE_S`; it did nothing.
             Timeout: nobody knows whether the write was applied; `outcome` is "unknown".
         """
-        command = parsed(words)
+        command = parsed(words, self.world.settings.limits.value_bytes)
         targets = self.labels if at is None else (at,)
         deadline_us = self.world.now_us + int(PATIENCE_S * 1e6)
         tried = 0
@@ -204,13 +207,16 @@ class Simulation:
             raise self.world.violation
 
 
-def parsed(words: Sequence[Word]) -> AnyCommand:
+def parsed(words: Sequence[Word], value_bytes_max: int) -> AnyCommand:
     """Return what a Redis command on keys asks of the machine, read by the gateway's own table.
 
     Raises:
+        TypeError: a word is no key, value or argument.
         Refused: it is no such command, or its words are wrong, with Redis' text.
     """
-    raw = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    raw = list(map(raw_of, words))
+    if any(len(word) > value_bytes_max for word in raw):
+        raise Refused(TOO_LONG)
     row = TABLE.get(raw[0].upper())
     if row is None or row.parse is None:
         raise Refused(f"ERR {words[0]!r} is not a command on keys")
