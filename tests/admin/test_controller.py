@@ -70,7 +70,7 @@ def test_a_plan_changes_nothing(pages: Pages) -> None:
         (joining({2: ("n1", "n9")}), "no member of the cluster is called n9"),
         (joining({2: ("n1", "n1")}), "names a node twice"),
         (joining({2: THREE}, apart=True), "would be in groups g1 and g2"),
-        (joining({0: THREE}), "1 or more"),
+        (joining({0: THREE}), "is 1 to 2147483647"),
         (joining({}), "no group was named"),
         (leaving([7]), "there is no group g7"),
         (leaving([1]), "would be served by no group"),

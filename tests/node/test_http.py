@@ -128,12 +128,12 @@ class Asking:
         await self.page.stop()
 
     async def ask(
-        self, path: str, body: str | None = None, host: str | None = None, more: str = ""
+        self, path: str, body: str | bytes | None = None, host: str | None = None, more: str = ""
     ) -> tuple[int, str]:
         reader, writer = await asyncio.open_connection(HOST, self.port)
         method = "GET" if body is None else "POST"
         head = f"{method} {path} HTTP/1.1\r\nHost: {host or f'{HOST}:{self.port}'}\r\n"
-        content = (body or "").encode()
+        content = body if isinstance(body, bytes) else (body or "").encode()
         head += more
         head += f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
         writer.write(head.encode() + content)
@@ -410,6 +410,15 @@ def test_the_controller_is_told_what_the_words_say(body: str, directive: AnyDire
         '{"move": 7}',
         '{"plan": {"retire": 2}}',
         '{"query": "3"}',
+        # In an entry of the log a truth would stop every node that decodes it.
+        '{"move": true, "to": 2}',
+        '{"move": 7, "to": true}',
+        '{"retire": true}',
+        '{"query": false}',
+        '{"plan": {"move": true, "to": 2}}',
+        '{"move": 340282366920938463463374607431768211456, "to": 2}',
+        '{"join": {"4": [["n1"]]}}',
+        "[" * 30_000,
     ],
 )
 def test_words_that_say_nothing_to_the_controller_are_refused(body: str) -> None:
@@ -447,5 +456,24 @@ def test_the_controller_is_not_told_anything_by_strangers() -> None:
             assert (await asking.ask("/v1/controller", '{"retire": 2}', more=JSON))[0] == 401
             assert (await asking.ask("/v1/controller", '{"retire": 2}'))[0] == 415
             assert asking.node.directives == []
+
+    run(story)
+
+
+@pytest.mark.parametrize("path", ["/v1/members", "/v1/controller", "/v1/faults"])
+@pytest.mark.parametrize("body", [b"[" * 30_000, b"\xff\xfe{", b'{"add": "\\ud800"}'])
+def test_a_body_that_is_no_json_is_refused_and_no_fault_of_ours(path: str, body: bytes) -> None:
+    async def story() -> None:
+        async with Asking(faults=True) as asking:
+            assert (await asking.ask(path, body, more=JSON))[0] == 400
+
+    run(story)
+
+
+def test_a_body_in_an_unknown_encoding_is_read_as_json_is() -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            more = "Content-Type: application/json; charset=foo\r\n"
+            assert (await asking.ask("/v1/controller", '{"query": 3}', more=more))[0] == 200
 
     run(story)

@@ -17,6 +17,8 @@ NOBODY: Final = GroupId(0)
 NEWEST: Final = -1
 SHARDS_MAX: Final = SLOT_COUNT
 """A shard has a slot at least."""
+GROUP_MAX: Final = GroupId(2**31 - 1)
+"""The highest number that a group may have: rows have four bytes for it and the next."""
 GROUPS_MAX: Final = 1_024
 MEMBERS_MAX: Final = 9
 """Of one group."""

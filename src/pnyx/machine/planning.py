@@ -8,6 +8,7 @@ from itertools import chain
 
 from pnyx.ids import GroupId
 from pnyx.machine.configuration import (
+    GROUP_MAX,
     GROUPS_MAX,
     MEMBERS_MAX,
     NAME_BYTES_MAX,
@@ -83,8 +84,8 @@ def _why_not_join(before: Configuration, directory: Directory, join: Join) -> st
 
 def _why_no_group(placement: Placement) -> str:
     group, members = placement.group, placement.members
-    if group <= NOBODY:
-        return f"a group's number is 1 or more, not {group}"
+    if not NOBODY < group <= GROUP_MAX:
+        return f"a group's number is 1 to {GROUP_MAX}, not {group}"
     if not 1 <= len(members) <= MEMBERS_MAX:
         return f"group g{group} has {len(members)} nodes; 1 to {MEMBERS_MAX} can be"
     labels = [member.label for member in members]

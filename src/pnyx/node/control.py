@@ -64,7 +64,7 @@ class Control:
         refusal = await self._refusal(request)
         if refusal is not None:
             return refusal
-        wish = wanted(await request.text())
+        wish = wanted(await request.read())
         if wish is None:
             text = (
                 'send {"add": LABEL}, {"remove": LABEL} or {"lead": LABEL, or empty}, '
@@ -86,7 +86,7 @@ class Control:
             return refusal
         topology, engine = self._node.topology(), self._node.settings.consensus
         try:
-            directive = directive_of(json.loads(await request.text()), topology, engine)
+            directive = directive_of(json_of(await request.read()), topology, engine)
         except (NotAsked, ValueError) as error:
             return web.Response(status=400, text=f"{error}\n")
         if directive.writes:
@@ -126,10 +126,22 @@ class Control:
         return web.Response(status=401, text="that is not requirepass\n")
 
 
-def wanted(text: str) -> Wish | None:
+def json_of(body: bytes) -> Any:
+    """Return the value of a request's body.
+
+    Raises:
+        ValueError: it is no JSON, or lists in lists without end.
+    """
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("too many lists in lists") from error
+
+
+def wanted(body: bytes) -> Wish | None:
     """Return what a body asks for, or None if it asks for nothing that there is."""
     try:
-        asked = json.loads(text)
+        asked = json_of(body)
     except ValueError:
         return None
     if not isinstance(asked, dict):
@@ -140,5 +152,7 @@ def wanted(text: str) -> Wish | None:
     ((word, label),) = asked.items()
     verb = next((one for one in Verb if one.value == word), None)
     if verb is None or not isinstance(label, str) or len(label) > LABEL_LENGTH_MAX:
+        return None
+    if not label.isprintable():
         return None
     return Wish(verb, label, GroupId(group)) if label or verb is Verb.LEAD else None

@@ -12,6 +12,7 @@ import msgspec
 
 from pnyx.consensus.engines import EngineName
 from pnyx.ids import GroupId, ShardId
+from pnyx.machine.commands import Batch, decode, encode
 from pnyx.machine.configuration import (
     NEWEST,
     Member,
@@ -86,10 +87,12 @@ def directive_of(words: Any, topology: Topology, engine: EngineName) -> AnyDirec
     """
     directive = _meant(words, topology, engine)
     try:
-        msgspec.msgpack.encode(directive)
+        # An entry that cannot be written or read would stop every node, and again at its start.
+        decode(encode(Batch(0, 0, (directive,))))
     except OverflowError as error:
-        # In an entry it would stop every node that is to write it.
         raise NotAsked("no number is that large") from error
+    except msgspec.ValidationError as error:
+        raise NotAsked(f"no directive has such words: {error}") from error
     return directive
 
 
@@ -157,9 +160,9 @@ def _join(
 
 def _placement(group: str, labels: Any, topology: Topology, engine: EngineName) -> Placement:
     known: Mapping[str, Any] = {member.label: member for member in topology.placed}
-    if not group.isdecimal() or not isinstance(labels, list):
+    if not group.isdecimal() or not _are_texts(labels):
         raise NotAsked(f"a group is a number with a list of labels, not {group}: {labels}")
-    strangers = [str(label) for label in labels if label not in known]
+    strangers = [label for label in labels if label not in known]
     if strangers:
         raise NotAsked(f"no member of the cluster is called {', '.join(strangers)}")
     members = [known[label] for label in labels]
@@ -168,3 +171,7 @@ def _placement(group: str, labels: Any, topology: Topology, engine: EngineName) 
         tuple([Member(one.label, f"{one.host}:{one.peer_port}", one.node) for one in members]),
         engine,
     )
+
+
+def _are_texts(words: Any) -> bool:
+    return isinstance(words, list) and all(isinstance(each, str) for each in words)

@@ -9,7 +9,6 @@ of its own at this port and read it through a visitor's browser (DNS rebinding).
 
 import errno
 import ipaddress
-import json
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
@@ -31,7 +30,7 @@ from pnyx.consensus.membership import Membership
 from pnyx.errors import AddressTaken, PnyxError, SettingsWrong
 from pnyx.ids import GroupId, Term
 from pnyx.machine.directives import AnyDirective
-from pnyx.node.control import Control
+from pnyx.node.control import Control, json_of
 from pnyx.node.directing import Told as Directed
 from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
@@ -167,7 +166,7 @@ class Page:
     async def _faults(self, request: web.Request) -> web.Response:
         """Take ``{"cut": true}``, ``{"cut": ["n2"]}`` or ``{"cut": []}`` (heal)."""
         try:
-            cut = _wanted_cut(await request.text(), self._node.settings)
+            cut = _wanted_cut(await request.read(), self._node.settings)
             self._node.cut_from(cut)
         except PnyxError as error:
             return web.Response(status=400, text=error.explain() + "\n")
@@ -278,9 +277,9 @@ def _own_gauges(node: Observed) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"pnyx_{name}", text, value=float(value))
 
 
-def _wanted_cut(text: str, settings: Settings) -> list[str]:
+def _wanted_cut(body: bytes, settings: Settings) -> list[str]:
     try:
-        asked = json.loads(text)
+        asked = json_of(body)
     except ValueError:
         asked = None
     others = sorted(settings.nodes.keys() - {settings.name})
@@ -291,7 +290,7 @@ def _wanted_cut(text: str, settings: Settings) -> list[str]:
             return sorted(set(labels))
     raise SettingsWrong(
         "this is no fault request; nothing changed",
-        cause=f"got {text[:100]!r}",
+        cause=f"got {body[:100]!r}",
         next_step='send {"cut": true}, {"cut": ["n2"]}, or {"cut": []} to heal',
     )
 
