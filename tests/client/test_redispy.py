@@ -10,6 +10,8 @@ from typing import Any
 
 import hiredis
 import pytest
+from redis import ConnectionPool
+from redis.asyncio import ConnectionPool as AsyncPool
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, ResponseError
@@ -123,7 +125,33 @@ def piped_on_asyncio(port: int) -> Any:
     return asyncio.run(ask())
 
 
-FACES = [blocking, piped, on_asyncio, piped_on_asyncio]
+def on_one_connection(port: int) -> Any:
+    retry = Retry(NoBackoff(), 1)
+    with Redis(
+        port=port, protocol=2, once_timeout_s=0.2, retry=retry, single_connection_client=True
+    ) as client:
+        return client.incr("k")
+
+
+def on_one_connection_on_asyncio(port: int) -> Any:
+    async def ask() -> Any:
+        retry = AsyncRetry(NoBackoff(), 1)
+        async with AsyncRedis(
+            port=port, protocol=2, once_timeout_s=0.2, retry=retry, single_connection_client=True
+        ) as client:
+            return await client.incr("k")
+
+    return asyncio.run(ask())
+
+
+FACES = [
+    blocking,
+    piped,
+    on_asyncio,
+    piped_on_asyncio,
+    on_one_connection,
+    on_one_connection_on_asyncio,
+]
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -154,6 +182,30 @@ def test_an_answer_that_comes_after_a_refusal_is_the_writes_own(node: Node, face
     node.answers += [LOST, REFUSALS[0], b":7\r\n"]
     assert face(node.port) == 7
     assert len(node.seen) == 3
+
+
+def test_connections_that_a_pool_has_already_are_not_used_for_writes(node: Node) -> None:
+    node.answers += [b":7\r\n"]
+    pool = ConnectionPool(port=node.port, protocol=2)
+    pool.release(pool.get_connection())
+    with Redis.from_pool(pool) as client:
+        assert client.incr("k") == 7
+    assert len(node.seen) == 1
+
+
+def test_connections_that_an_asyncio_pool_has_already_are_not_used_for_writes(node: Node) -> None:
+    node.answers += [b":7\r\n"]
+
+    async def ask() -> None:
+        pool = AsyncPool(port=node.port, protocol=2)
+        used = await pool.get_connection()
+        await used.disconnect()
+        await pool.release(used)
+        async with AsyncRedis.from_pool(pool) as client:
+            assert await client.incr("k") == 7
+
+    asyncio.run(ask())
+    assert len(node.seen) == 1
 
 
 @pytest.mark.parametrize(

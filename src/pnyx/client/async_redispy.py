@@ -36,6 +36,7 @@ from pnyx.client.redispy import (
     named,
     table_of,
     teach,
+    teach_pool,
 )
 from pnyx.client.settings import TIMEOUT_S_DEFAULT
 from pnyx.client.table import Table
@@ -119,7 +120,7 @@ class Redis(redis.asyncio.Redis):
     ) -> None:
         """Take what redis-py takes, and for how many seconds a write is tried."""
         super().__init__(*given, **named)
-        teach(self.connection_pool, Prefixing)
+        teach_pool(self.connection_pool, Prefixing)
         self._once = _Once(super().execute_command, once_timeout_s)
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:

@@ -127,11 +127,11 @@ def teach(owner: Any, how: type[Prefixing]) -> None:
         owner.connection_class = _KINDS[kind]
 
 
-def _teach(pool: Any) -> None:
+def teach_pool(pool: Any, how: type[Prefixing]) -> None:
+    """Let a pool make connections that say numbers; those that wait in it already do not."""
     was = pool.connection_class
-    teach(pool, _Sequencing)
+    teach(pool, how)
     if pool.connection_class is not was:
-        # Connections that are there already would not say them.
         pool.reset()
 
 
@@ -278,8 +278,20 @@ class Redis(redis.Redis):
     ) -> None:
         """Take what redis-py takes, and for how many seconds a write is tried."""
         super().__init__(*given, **named)
-        _teach(self.connection_pool)
         self._once = _Once(super().execute_command, once_timeout_s)
+
+    @property
+    def connection_pool(self) -> Any:
+        """Where redis-py takes connections from: with `single_connection_client` at once, in init.
+
+        So a pool learns to say numbers before redis-py can take one out of it.
+        """
+        return self._pool
+
+    @connection_pool.setter
+    def connection_pool(self, pool: Any) -> None:
+        teach_pool(pool, _Sequencing)
+        self._pool = pool
 
     def execute_command(self, *words: Any, **options: Any) -> Any:
         """Do a command, once if it writes."""
@@ -426,7 +438,7 @@ class RedisCluster(redis.cluster.RedisCluster):
     def get_redis_connection(self, node: Any) -> Any:
         """Return the client of a node; its connections say numbers."""
         found = super().get_redis_connection(node)
-        _teach(found.connection_pool)
+        teach_pool(found.connection_pool, _Sequencing)
         return found
 
     def execute_command(self, *words: Any, **options: Any) -> Any:
