@@ -4,6 +4,7 @@ import hiredis
 import pytest
 
 from pnyx.client import commands
+from pnyx.client.command import Exec
 from pnyx.client.errand import Call, Errand
 from pnyx.client.errors import (
     AnswerLost,
@@ -28,6 +29,7 @@ from pnyx.machine.once import (
 )
 from pnyx.machine.results import Refusal
 from pnyx.machine.sessions import ANSWER_NOT_KEPT, SHARD_FULL, USER_FULL
+from pnyx.machine.slots import slot_of
 from pnyx.prng import Prng
 from pnyx.replica.requests import Reason
 from pnyx.transport.backoff import Backoff
@@ -235,6 +237,50 @@ def test_the_replies_that_came_before_a_connection_broke_count() -> None:
     assert first.outcome() == 1
     assert second.outcome() == b"1"
     assert isinstance(error_of(third), Timeout)
+
+
+TOO_LONG = hiredis.ReplyError("ERR Protocol error: invalid bulk length")
+
+
+def transaction(*, in_session: bool = False) -> Call:
+    command = Exec((commands.set("k", "large"), commands.set("k", 2)), {}, slot_of(b"k"))
+    return Call(command, Trail(changes=True, in_session=in_session))
+
+
+@pytest.mark.parametrize("in_session", [True, False])
+@pytest.mark.parametrize("heard", [[b"OK"], [b"OK", b"QUEUED"]])
+def test_a_transaction_that_became_unreadable_before_its_exec_did_nothing(
+    in_session: bool, heard: list[bytes]
+) -> None:
+    call = transaction(in_session=in_session)
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [*heard, TOO_LONG], "reset", 0.1, has_left=True)
+    assert isinstance(error_of(call), Refused)
+    assert "limits.value_bytes_max" in error_of(call).next_step
+    assert on_way.pause_s(0.1) is None
+
+
+def test_a_transaction_whose_exec_may_have_arrived_stays_in_doubt_whatever_comes_then() -> None:
+    call = transaction(in_session=True)
+    on_way = errand(call)
+    for replies in ([b"OK", b"QUEUED", b"QUEUED"], [b"OK", TOO_LONG]):
+        (parcel,) = on_way.parcels(0.0)
+        on_way.broke(parcel, replies, "reset", 0.1, has_left=True)
+        assert not call.is_over
+    assert on_way.pause_s(10.0) is None
+    assert error_of(call).outcome == "unknown"  # type: ignore[attr-defined]
+
+
+def test_what_stands_behind_an_unreadable_command_was_not_done_and_is_sent_again() -> None:
+    large, behind, transacted = write(), write(), transaction()
+    on_way = errand(large, behind, transacted)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [TOO_LONG], "reset", 0.1, has_left=True)
+    assert isinstance(error_of(large), Refused)
+    (again,) = on_way.parcels(0.1)
+    assert list(again.calls) == [behind, transacted]
+    assert again.address == parcel.address
 
 
 def test_a_wrong_command_is_raised_and_its_neighbours_go_on() -> None:

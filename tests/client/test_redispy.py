@@ -198,7 +198,7 @@ def test_connections_that_an_asyncio_pool_has_already_are_not_used_for_writes(no
 
     async def ask() -> None:
         pool = AsyncPool(port=node.port, protocol=2)
-        used = await pool.get_connection()
+        used = await pool.get_connection()  # type: ignore[no-untyped-call]
         await used.disconnect()
         await pool.release(used)
         async with AsyncRedis.from_pool(pool) as client:

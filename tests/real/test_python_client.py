@@ -13,6 +13,7 @@ import pnyx
 import pnyx.aio
 from pnyx.client import blocking
 from pnyx.client.admin import Admin
+from pnyx.client.async_collected import Transaction as AsyncTransaction
 from pnyx.client.collected import Transaction
 from pnyx.harness.cluster import Cluster
 
@@ -180,10 +181,18 @@ def test_a_value_over_the_limit_is_refused_by_name_and_the_client_goes_on(
 ) -> None:
     value = bytes(4 * MIB + mib_over * MIB + 1)
 
+    def queue(transaction: Transaction) -> None:
+        transaction.incr("{big}small").set("big", value)
+
+    async def queue_on_asyncio(transaction: AsyncTransaction) -> None:
+        transaction.incr("{big}small").set("big", value)
+
     async def on_asyncio() -> None:
         async with await pnyx.aio.connect(url(shared, "cluster"), exactly_once=once) as client:
             with pytest.raises(pnyx.Refused, match="invalid bulk length"):
                 await client.set("big", value)
+            with pytest.raises(pnyx.Refused, match="invalid bulk length"):
+                await client.transaction(queue_on_asyncio)
             assert await client.incr("small") == 2
             assert await client.get("big") is None
 
@@ -192,6 +201,9 @@ def test_a_value_over_the_limit_is_refused_by_name_and_the_client_goes_on(
         with pytest.raises(pnyx.Refused, match="invalid bulk length") as refused:
             client.set("big", value)
         assert "limits.value_bytes_max" in refused.value.next_step
+        with pytest.raises(pnyx.Refused, match="invalid bulk length"):
+            client.transaction(queue)
+        assert client.exists("big", "{big}small") == 0
         assert client.incr("small") == 1
     asyncio.run(on_asyncio())
 

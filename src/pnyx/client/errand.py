@@ -19,7 +19,7 @@ from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
 from pnyx.transport.backoff import Backoff
 from pnyx.transport.numbering import Number
-from pnyx.transport.verdict import Heard, Trail
+from pnyx.transport.verdict import UNREADABLE, Heard, Trail
 
 HURRIES_MAX: Final = 3
 """How often a redirection or a silent node is answered by asking the next at once."""
@@ -131,19 +131,27 @@ class Errand:
     ) -> None:
         """Note that a parcel was not answered beyond `replies`; `has_left`: bytes of it may have.
 
-        A command whose replies came in part only counts as not answered.
+        A command whose replies came in part only counts as not answered. But a node answers in
+        order: where it says that it reads no more, it has not read what does something in that
+        command (its last word), nor those behind it.
         """
-        self.routes.failed(parcel.address, now_s)
+        last_words = _last_words(replies)
+        if last_words is None:
+            self.routes.failed(parcel.address, now_s)
         at, answered = 0, []
         for call in parcel.calls:
-            at += call.command.reply_count
-            if at > len(replies):
+            if at + call.command.reply_count > len(replies):
                 break
+            at += call.command.reply_count
             answered.append(call)
         if answered:
-            self.answered(Parcel(parcel.address, answered, b"", len(replies)), replies)
-        heard = Heard.DOUBT if has_left else Heard.NOTHING_DONE
-        for call in parcel.calls[len(answered) :]:
+            self.answered(Parcel(parcel.address, answered, b"", at), replies)
+        unanswered = parcel.calls[len(answered) :]
+        if last_words is not None and at < len(replies):
+            self._on_error(unanswered[0], last_words, meaning(last_words, parcel.address))
+            unanswered = unanswered[1:]
+        heard = Heard.DOUBT if has_left and last_words is None else Heard.NOTHING_DONE
+        for call in unanswered:
             host, port = parcel.address
             call.cause = f"{host}:{port}: {cause}"
             self._again(call, heard)
@@ -228,6 +236,13 @@ def numbered(
         trail = Trail(command.writes, in_session=number is not None)
         calls.append(Call(command, trail, number))
     return calls, ()
+
+
+def _last_words(replies: Sequence[Any]) -> str | None:
+    """Return the error after which a node reads no more on that connection, if it said one."""
+    last = replies[-1] if replies else None
+    text = str(last) if isinstance(last, hiredis.ReplyError) else ""
+    return text if text.startswith(UNREADABLE) else None
 
 
 def _expired(call: Call, text: str) -> PnyxError:
