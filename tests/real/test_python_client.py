@@ -133,11 +133,51 @@ def test_a_lock_has_one_holder_and_each_holder_a_higher_token(client: pnyx.Pnyx[
     first.release()
     assert second.acquire()
     assert (second.token or 0) > (before or 0)
+    client.delete("job")
+    assert first.acquire()
     with pytest.raises(pnyx.LockLost):
-        first.release()
+        second.release()
     client.delete("job")
     with pytest.raises(pnyx.LockLost):
-        second.renew()
+        first.renew()
+
+
+def test_a_lock_that_is_held_cannot_be_taken_again_and_stays_held(
+    client: pnyx.Pnyx[bytes],
+) -> None:
+    lock = client.lock("job", ttl_ms=60_000)
+    assert lock.acquire(wait_s=0)
+    with pytest.raises(RuntimeError, match="held by this object already; release it first"):
+        lock.acquire(wait_s=0)
+    lock.release()
+    assert client.get("job") is None
+    with pytest.raises(RuntimeError, match="released already; acquire it first"):
+        lock.release()
+    with pytest.raises(RuntimeError, match="not held by this object"):
+        client.lock("job").release()
+
+
+def test_an_asyncio_lock_that_is_held_cannot_be_taken_again(shared: Cluster) -> None:
+    async def roundtrip() -> bytes | None:
+        async with await pnyx.aio.connect(url(shared, "cluster")) as client:
+            async with client.lock("aiojob") as lock:
+                with pytest.raises(RuntimeError, match="held by this object already"):
+                    await lock.acquire(wait_s=0)
+            with pytest.raises(RuntimeError, match="not held by this object"):
+                await lock.release()
+            return await client.get("aiojob")
+
+    assert asyncio.run(roundtrip()) is None
+
+
+def test_a_lock_that_its_block_released_or_lost_says_so_at_the_end(
+    client: pnyx.Pnyx[bytes],
+) -> None:
+    with pytest.raises(RuntimeError, match="released already"), client.lock("job") as lock:
+        lock.release()
+    with pytest.raises(pnyx.LockLost, match="not held any more") as lost, client.lock("job"):
+        client.delete("job")
+    assert "or its key was deleted" in lost.value.cause
 
 
 def test_stale_reads_follow_what_was_written(client: pnyx.Pnyx[bytes]) -> None:

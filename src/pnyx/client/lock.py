@@ -30,38 +30,79 @@ class Claim:
         self._secret = token_bytes(16)
         self.token: int | None = None
         """The fencing token while the lock is held, as far as is known here."""
+        self._is_lost = False
+        self._is_in_doubt = False
+        """Was the last attempt to take it left without an answer?"""
 
     def acquire(self) -> Command:
-        """Return the command whose reply `acquired` judges."""
+        """Return the command whose reply `acquired` judges.
+
+        Raises:
+            RuntimeError: this object holds the lock already, and goes on holding it.
+        """
+        if self.token is not None:
+            raise RuntimeError(
+                f"the lock {self._name!r} is held by this object already; "
+                "release it first, or wait for it with another lock object"
+            )
+        self._is_lost, self._is_in_doubt = False, True
         self._secret = token_bytes(16)
         return commands.cas(self._name, 0, self._secret, px=self._ttl_ms)
 
     def acquired(self, revision: int | None) -> bool:
         """Note what the attempt came to."""
-        self.token = revision
+        self.token, self._is_in_doubt = revision, False
         return revision is not None
 
     def renew(self) -> Command:
-        """Return the command whose reply must be true for `kept`."""
+        """Return the command whose reply must be true for `kept`.
+
+        Raises:
+            LockLost: it was found lost before.
+            RuntimeError: it was not taken, or released already.
+        """
+        self._check_held()
         return commands.set(self._name, self._secret, px=self._ttl_ms, ifeq=self._secret)
 
     def release(self) -> Command:
-        """Return the command whose reply must be true for `kept`."""
+        """Return the command whose reply must be true for `kept`.
+
+        Raises:
+            LockLost: it was found lost before.
+            RuntimeError: it was not taken, or released already.
+        """
+        # Whoever does not know whether it was taken may let it go all the same.
+        if not self._is_in_doubt:
+            self._check_held()
         return commands.delex(self._name, ifeq=self._secret)
 
     def kept(self, reply: bool | None) -> None:  # noqa: FBT001 - a reply
         """Check that the lock was still held.
 
         Raises:
-            LockLost: its time had run out.
+            LockLost: its time had run out, or somebody deleted its key.
         """
-        if not reply:
-            self.token = None
-            raise LockLost(
-                f"the lock {self._name!r} was not held any more",
-                cause=f"more than {self._ttl_ms} ms passed since it was taken or renewed",
-                next_step="renew it more often, or give it a longer ttl_ms",
+        was_in_doubt, self._is_in_doubt = self._is_in_doubt, False
+        if not reply and not was_in_doubt:
+            self.token, self._is_lost = None, True
+            raise self._lost()
+
+    def _check_held(self) -> None:
+        if self._is_lost:
+            raise self._lost()
+        if self.token is None:
+            raise RuntimeError(
+                f"the lock {self._name!r} is not held by this object: it was not taken, or "
+                "released already; acquire it first, and leave its release to `with`"
             )
+
+    def _lost(self) -> LockLost:
+        return LockLost(
+            f"the lock {self._name!r} was not held any more",
+            cause=f"more than {self._ttl_ms} ms passed since it was taken or renewed, "
+            "or its key was deleted",
+            next_step="renew it more often, or give it a longer ttl_ms",
+        )
 
 
 def pause_s(attempt: int, draw: float) -> float:
