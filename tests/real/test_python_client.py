@@ -214,6 +214,45 @@ def test_the_asyncio_client_has_the_same_methods(shared: Cluster) -> None:
     } - {"aclose"}
 
 
+def test_a_session_that_is_closed_leaves_its_client_and_other_sessions_alone(
+    client: pnyx.Pnyx[bytes],
+) -> None:
+    with client.session() as session:
+        other = session.session()
+        session.set("a", 1)
+    assert client.get("a") == other.get("a") == b"1"
+    with pytest.raises(RuntimeError, match="closed"):
+        session.get("a")
+    with pytest.raises(RuntimeError, match="closed"):
+        session.session()
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        other.get("a")
+
+
+def test_an_asyncio_session_that_is_closed_leaves_its_client_alone(shared: Cluster) -> None:
+    async def roundtrip() -> bytes | None:
+        async with await pnyx.aio.connect(url(shared, "cluster")) as client:
+            async with client.session() as session:
+                await session.set("a", 2)
+            with pytest.raises(RuntimeError, match="closed"):
+                await session.get("a")
+            return await client.get("a")
+
+    assert asyncio.run(roundtrip()) == b"2"
+
+
+def test_a_closed_client_has_no_files(shared: Cluster) -> None:
+    used = pnyx.connect(url(shared, "cluster"))
+    fresh, orphan = pnyx.connect(url(shared, "cluster")), used.session()
+    assert used.fs.exists("/")
+    used.close()
+    fresh.close()
+    for client in (used, fresh, orphan):
+        with pytest.raises(RuntimeError, match="closed"):
+            _ = client.fs
+
+
 @pytest.mark.parametrize("mib_over", [0, 28])
 @pytest.mark.parametrize("once", [True, False])
 def test_a_value_over_the_limit_is_refused_by_name_and_the_client_goes_on(

@@ -79,13 +79,21 @@ class AsyncPnyx(Generic[Text]):
     `session`, `lock`) has methods that are.
     """
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, runner: Runner, parent: "AsyncPnyx[Text] | None" = None) -> None:
+        self._runs_on = runner
+        self._parent: AsyncPnyx[Text] | None = parent
+        """Whose connections a session shares."""
+        self._is_closed = False
         self._table: Table | None = None
 
     async def aclose(self) -> None:
-        """Close the connections; calling again does nothing."""
-        self._runner.courier.close()
+        """Close the connections, and end the sessions; calling again does nothing.
+
+        A session that is closed leaves the connections to the client and the others.
+        """
+        self._is_closed = True
+        if self._parent is None:
+            self._runs_on.courier.close()
 
     async def ping(self) -> None:
         """Return if any node answers."""
@@ -289,7 +297,7 @@ class AsyncPnyx(Generic[Text]):
 
     def session(self) -> "AsyncPnyx[Text]":
         """Return this client with a session of its own: at most 16 of its writes are under way."""
-        return AsyncPnyx(self._runner.with_session())
+        return AsyncPnyx(self._runner.with_session(), self._parent or self)
 
     def lock(self, name: Value, *, ttl_ms: int = TTL_MS_DEFAULT) -> Lock:
         """Return a lock that is not taken yet; see `Lock`."""
@@ -305,6 +313,12 @@ class AsyncPnyx(Generic[Text]):
     def admin(self) -> AsyncAdmin:
         """What an operator may ask: status, groups that join and leave, shards that move."""
         return AsyncAdmin(self._runner)
+
+    @property
+    def _runner(self) -> Runner:
+        if self._is_closed or (self._parent is not None and self._parent._is_closed):  # noqa: SLF001 - its own kind
+            raise RuntimeError("this client is closed")
+        return self._runs_on
 
     async def _ask(self, command: Command) -> Any:
         return await self._runner.one(command)

@@ -98,17 +98,25 @@ class Pnyx(Generic[Text]):
 
     Keys and values are bytes, str (UTF-8), int or float. Every method raises `Timeout`,
     `Unavailable` or `NoQuorum` when there was no answer in time, and `Refused` with the node's own
-    words when the command is wrong for the value that is there.
+    words when the command is wrong for the value that is there; once closed, `RuntimeError`.
     """
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, runner: Runner, parent: "Pnyx[Text] | None" = None) -> None:
+        self._runs_on = runner
+        self._parent: Pnyx[Text] | None = parent
+        """Whose connections a session shares."""
+        self._is_closed = False
         self._table: Table | None = None
         self._files: PnyxFileSystem | None = None
 
     def close(self) -> None:
-        """Close the connections, those of `fs` among them; calling again does nothing."""
-        self._runner.courier.close()
+        """Close the connections, those of `fs` among them; calling again does nothing.
+
+        Its sessions end with it. A session that is closed leaves them to the client and the others.
+        """
+        self._is_closed = True
+        if self._parent is None:
+            self._runs_on.courier.close()
         if self._files is not None:
             self._files.close()
 
@@ -387,10 +395,11 @@ class Pnyx(Generic[Text]):
     def session(self) -> "Pnyx[Text]":
         """Return this client with a session of its own: at most 16 of its writes are under way.
 
-        It shares the connections. A program that shares one client among many threads gives those
-        that must not wait for others' writes such a session.
+        It shares the connections, and ends with this client, or before when it is closed. A program
+        that shares one client among many threads gives those that must not wait for others' writes
+        such a session.
         """
-        return Pnyx(self._runner.with_session())
+        return Pnyx(self._runner.with_session(), self._parent or self)
 
     def lock(self, name: Value, *, ttl_ms: int = TTL_MS_DEFAULT) -> Lock:
         """Return a lock that is not taken yet; see `Lock`.
@@ -423,8 +432,8 @@ class Pnyx(Generic[Text]):
         >>> client.fs.cat_file("/notes/today")
         b'rain'
         """
+        settings = self._runner.settings
         if self._files is None:
-            settings = self._runner.settings
             # fsspec is not loaded for programs that keep no files.
             loaded = import_module("pnyx.client.files.filesystem")
             self._files = loaded.PnyxFileSystem(
@@ -443,6 +452,12 @@ class Pnyx(Generic[Text]):
         ['g1']
         """
         return Admin(located(self._ask(PAGES), self._runner.settings.target.password))
+
+    @property
+    def _runner(self) -> Runner:
+        if self._is_closed or (self._parent is not None and self._parent._is_closed):  # noqa: SLF001 - its own kind
+            raise RuntimeError("this client is closed")
+        return self._runs_on
 
     def _ask(self, command: Command) -> Any:
         return self._runner.one(command)
