@@ -61,6 +61,20 @@ def test_it_answers_as_redis_py_does(shared: Cluster) -> None:
     asyncio.run(roundtrip())
 
 
+def test_a_cluster_client_does_commands_over_several_slots_slot_by_slot(shared: Cluster) -> None:
+    async def roundtrip() -> None:
+        async with of_slots(shared) as client:
+            await client.delete("a", "b", "c")
+            assert await client.mset_nonatomic({"a": 1, "b": 2}) == [True, True]
+            assert await client.mget_nonatomic("b", "none", "a") == [b"2", None, b"1"]
+            assert await client.exists("a", "b", "c") == await client.touch("a", "b", "c") == 2
+            assert await client.unlink("a", "c") == 1
+            assert await client.delete("a", "b") == 1
+            assert await client.delete("b") == 0
+
+    asyncio.run(roundtrip())
+
+
 def test_increments_under_kills_are_done_exactly_once() -> None:
     async def write(kind: Callable[..., Any], cluster: Cluster, label: str) -> None:
         # Not as a context: that would connect before it is tried again what a kill breaks.

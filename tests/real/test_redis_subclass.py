@@ -20,6 +20,10 @@ def of(cluster: Cluster, label: str = "n1", **options: Any) -> Redis:
     return Redis(port=cluster.nodes[label].ports.gateway, **options)
 
 
+def of_slots(cluster: Cluster) -> RedisCluster:
+    return RedisCluster(host="127.0.0.1", port=cluster.nodes["n1"].ports.cluster)
+
+
 def test_it_answers_as_redis_py_does(shared: Cluster) -> None:
     with of(shared, decode_responses=True) as client:
         client.delete("a", "b", "{t}a", "{t}b")
@@ -48,10 +52,21 @@ def test_what_cannot_be_done_once_is_refused(shared: Cluster) -> None:
     with of(shared) as client, pytest.raises(CrossSlot):
         client.pipeline().incr("a").incr("b").execute()
     with (
-        RedisCluster(host="127.0.0.1", port=shared.nodes["n1"].ports.cluster) as client,
+        of_slots(shared) as client,
         pytest.raises(RedisClusterException, match="no pipelines"),
     ):
         client.pipeline()
+
+
+def test_a_cluster_client_does_commands_over_several_slots_slot_by_slot(shared: Cluster) -> None:
+    with of_slots(shared) as client:
+        client.delete("a", "b", "c")
+        assert client.mset_nonatomic({"a": 1, "b": 2}) == [True, True]
+        assert client.mget_nonatomic("b", "none", "a") == [b"2", None, b"1"]
+        assert client.exists("a", "b", "c") == client.touch("a", "b", "c") == 2
+        assert client.unlink("a", "c") == 1
+        assert client.delete("a", "b") == 1
+        assert client.delete("b") == 0
 
 
 def each_of(cluster: Cluster, number: int) -> Any:

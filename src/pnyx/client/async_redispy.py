@@ -269,3 +269,10 @@ class RedisCluster(redis.asyncio.RedisCluster):
             RedisClusterException: always; nothing was sent.
         """
         raise RedisClusterException(NO_PIPELINES)
+
+    # redis-py types it as its blocking client's.
+    async def _execute_pipeline_by_slot(  # type: ignore[override]
+        self, command: str, slots_to_args: Any
+    ) -> list[Any]:
+        # redis-py's way to DEL, EXISTS, MGET and their like over several slots is a pipeline.
+        return [await self.execute_command(command, *words) for words in slots_to_args.values()]

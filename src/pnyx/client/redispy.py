@@ -10,9 +10,9 @@ redis-py and ours, over whatever connection and node: it is done once, and all a
 answer. A write that got none in `once_timeout_s` raises `OutcomeUnknown`.
 
 What has no keys is sent as redis-py does it. So is a command whose keys are in several slots (DEL a
-b): doing it twice leaves what doing it once leaves. A transaction over several slots is refused.
-One that watches keys is not sent again: it raises `OutcomeUnknown`; `pnyx.connect` can do better.
-Pipelines of RedisCluster are refused.
+b): doing it twice leaves what doing it once leaves; RedisCluster does it slot by slot, each once. A
+transaction over several slots is refused. One that watches keys is not sent again: it raises
+`OutcomeUnknown`; `pnyx.connect` can do better. Pipelines of RedisCluster are refused.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -455,3 +455,7 @@ class RedisCluster(redis.cluster.RedisCluster):
             RedisClusterException: always; nothing was sent.
         """
         raise RedisClusterException(NO_PIPELINES)
+
+    def _execute_pipeline_by_slot(self, command: str, slots_to_args: Any) -> list[Any]:
+        # redis-py's way to DEL, EXISTS, MGET and their like over several slots is a pipeline.
+        return [self.execute_command(command, *words) for words in slots_to_args.values()]
