@@ -186,7 +186,8 @@ def test_a_node_that_does_not_talk_to_us_ends_no_doubt_whatever_it_says() -> Non
     on_way = errand(doubtful, fresh)
     (parcel,) = on_way.parcels(0.0)
     on_way.refused(parcel, "ERR AUTH <password> called without any password configured")
-    assert isinstance(error_of(fresh), Refused)
+    assert isinstance(error_of(fresh), AuthError)
+    assert "leave the password out" in error_of(fresh).next_step
     assert not doubtful.is_over
     assert on_way.pause_s(10.0) is None
     assert error_of(doubtful).outcome == "unknown"  # type: ignore[attr-defined]

@@ -365,6 +365,22 @@ def test_a_stale_read_is_answered_by_a_node_that_is_cut_off_and_others_are_not()
             assert client.get("k", read="stale") == b"new"
 
 
+def test_a_cluster_without_a_password_refuses_one_but_an_empty_one(shared: Cluster) -> None:
+    async def on_asyncio(password: str) -> bool:
+        async with await pnyx.aio.connect(url(shared, "cluster"), password=password) as client:
+            return bool(await client.set("a", 1))
+
+    with pytest.raises(pnyx.AuthError) as refused:
+        pnyx.connect(url(shared, "cluster"), password="sesame")
+    assert "leave the password out" in refused.value.next_step
+    with pytest.raises(pnyx.AuthError):
+        asyncio.run(on_asyncio("sesame"))
+    with pnyx.connect(url(shared, "gateway"), password="") as client:
+        assert client.set("a", 1) is True
+        assert client.fs.exists("/")
+    assert asyncio.run(on_asyncio(""))
+
+
 def test_a_cluster_with_a_password_wants_it() -> None:
     with Cluster(count=1, settings={"requirepass": "open sesame"}) as cluster:
         cluster.start()

@@ -66,7 +66,7 @@ def connect(
 
     Args:
         url: ``pnyx://[:password@]host:port[,host:port...]``; cluster ports, or gateway ports.
-        password: what the nodes' `requirepass` says, if the URL does not.
+        password: what the nodes' `requirepass` says, if the URL does not; an empty one is none.
         timeout_s: seconds that a call may take with all its attempts, more than 0, at most 600.
         decode_responses: return values as str (UTF-8), not bytes.
         exactly_once: carry writes out in sessions, so that they can be sent again when their
@@ -74,12 +74,12 @@ def connect(
 
     Raises:
         AddressWrong: the URL cannot be meant.
-        AuthError: the password is wrong or missing.
+        AuthError: the password is wrong or missing, or the nodes have none.
         Unavailable: no node answers.
     """
     settings = settled(
         url,
-        password=password,
+        password=password or None,
         timeout_s=timeout_s,
         decode=decode_responses,
         exactly_once=exactly_once,

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import hiredis
 
 from pnyx.client.command import Command
-from pnyx.client.errors import NoQuorum, SessionExpired, Timeout, Unavailable
+from pnyx.client.errors import AuthError, NoQuorum, SessionExpired, Timeout, Unavailable
 from pnyx.client.replies import Again, Doubt, Late, Meaning, Moved, Unseen, meaning
 from pnyx.client.routes import Routes
 from pnyx.client.url import Address
@@ -76,6 +76,8 @@ class Parcel:
     reply_count: int
 
 
+_HAS_NONE: Final = "ERR AUTH "
+"""How a node begins that was given a password and has none."""
 _ANY_AGE: Final = packed(("PNYX.STALE",))
 
 
@@ -123,6 +125,8 @@ class Errand:
     def refused(self, parcel: Parcel, text: str) -> None:
         """Note that a node would not even talk to us, in these words: no answer to any call."""
         what = meaning(text, parcel.address)
+        if text.startswith(_HAS_NONE):
+            what = AuthError(text, next_step="leave the password out: the nodes have none")
         for call in parcel.calls:
             self._on_error(call, text, Unseen(what) if isinstance(what, PnyxError) else what)
 

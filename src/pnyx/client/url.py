@@ -25,11 +25,14 @@ class Target:
     @property
     def nodes(self) -> str:
         """The seeds as a URL has them."""
-        return ",".join(f"{host}:{port}" for host, port in self.seeds)
+        places = ((f"[{host}]" if ":" in host else host, port) for host, port in self.seeds)
+        return ",".join(f"{host}:{port}" for host, port in places)
 
 
 def parsed(url: str) -> Target:
     """Return what `url` says; ports are cluster ports or gateway ports, 7001 if left out.
+
+    An IPv6 address stands in brackets; an empty password is none.
 
     Raises:
         AddressWrong: it is not of the form ``pnyx://[:password@]host:port[,host:port...]``.
@@ -43,19 +46,35 @@ def parsed(url: str) -> Target:
             f"{_shown(url)} names a user, and there is only `default`", next_step=f"write {_FORM}"
         )
     seeds = tuple(_address(place, url) for place in places.rstrip("/").split(","))
-    return Target(seeds, unquote(password) if found else None)
+    return Target(seeds, unquote(password) or None)
 
 
 def _address(place: str, url: str) -> Address:
     host, colon, port = place.rpartition(":")
     if not colon or place.endswith("]"):
         host, port = place, str(PORT_DEFAULT)
-    host = host.strip("[]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536 or set(host) & set("/?#"):
+    bare = host.strip("[]")
+    if ":" in bare and host != f"[{bare}]":
+        raise AddressWrong(
+            f"{_shown(url)} has {place!r} where HOST:PORT belongs",
+            cause="an IPv6 address stands in brackets, for its end could be a port",
+            next_step=f"write {_FORM} or pnyx://[::1]:{PORT_DEFAULT}",
+        )
+    if not _is_host(bare) or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise AddressWrong(
             f"{_shown(url)} has {place!r} where HOST:PORT belongs", next_step=f"write {_FORM}"
         )
-    return host, int(port)
+    return bare, int(port)
+
+
+def _is_host(text: str) -> bool:
+    """Can a resolver be asked for it?"""
+    try:
+        # What sockets do with a name: an empty label, or one of more than 63 characters, is none.
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return text.isprintable() and text != "" and not set(text) & set(" /?#")
 
 
 def _shown(url: str) -> str:
