@@ -58,7 +58,7 @@ async def connect(
     """
     settings = settled(
         url,
-        password=password or None,
+        password=password,
         timeout_s=timeout_s,
         decode=decode_responses,
         exactly_once=exactly_once,

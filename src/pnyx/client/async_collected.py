@@ -103,6 +103,7 @@ class Lock:
 
         Raises:
             Timeout: whether it was taken is unknown; if it was, it opens after `ttl_ms`.
+            RuntimeError: this object holds it already, and goes on holding it.
         """
         ends_s = monotonic() + wait_s
         attempt = 0
@@ -119,6 +120,7 @@ class Lock:
 
         Raises:
             LockLost: its time had run out, and somebody else may hold it.
+            RuntimeError: it was not taken, or released already.
         """
         self._claim.kept(await self._runner.one(self._claim.renew()))
 
@@ -127,6 +129,7 @@ class Lock:
 
         Raises:
             LockLost: its time had run out; somebody else's lock is left alone.
+            RuntimeError: it was not taken, or released already.
         """
         self._claim.kept(await self._runner.one(self._claim.release()))
         self._claim.token = None

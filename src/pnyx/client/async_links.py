@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 
 import hiredis
 
-from pnyx.client.links import IDLE_MAX, Broken, Unwelcome, is_last, refusals, said, welcome_s
+from pnyx.client.links import IDLE_MAX, Broken, Unwelcome, refusals, said, welcome_s
+from pnyx.client.replies import is_last
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
 

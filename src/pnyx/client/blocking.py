@@ -79,7 +79,7 @@ def connect(
     """
     settings = settled(
         url,
-        password=password or None,
+        password=password,
         timeout_s=timeout_s,
         decode=decode_responses,
         exactly_once=exactly_once,

@@ -12,14 +12,14 @@ import hiredis
 
 from pnyx.client.command import Command
 from pnyx.client.errors import AuthError, NoQuorum, SessionExpired, Timeout, Unavailable
-from pnyx.client.replies import Again, Doubt, Late, Meaning, Moved, Unseen, meaning
+from pnyx.client.replies import Again, Doubt, Late, Meaning, Moved, Unseen, is_last, meaning
 from pnyx.client.routes import Routes
 from pnyx.client.url import Address
 from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
 from pnyx.transport.backoff import Backoff
 from pnyx.transport.numbering import Number
-from pnyx.transport.verdict import UNREADABLE, Heard, Trail
+from pnyx.transport.verdict import Heard, Trail
 
 HURRIES_MAX: Final = 3
 """How often a redirection or a silent node is answered by asking the next at once."""
@@ -139,7 +139,7 @@ class Errand:
         order: where it says that it reads no more, it has not read what does something in that
         command (its last word), nor those behind it.
         """
-        last_words = _last_words(replies)
+        last_words = str(replies[-1]) if replies and is_last(replies[-1]) else None
         if last_words is None:
             self.routes.failed(parcel.address, now_s)
         at, answered = 0, []
@@ -240,13 +240,6 @@ def numbered(
         trail = Trail(command.writes, in_session=number is not None)
         calls.append(Call(command, trail, number))
     return calls, ()
-
-
-def _last_words(replies: Sequence[Any]) -> str | None:
-    """Return the error after which a node reads no more on that connection, if it said one."""
-    last = replies[-1] if replies else None
-    text = str(last) if isinstance(last, hiredis.ReplyError) else ""
-    return text if text.startswith(UNREADABLE) else None
 
 
 def _expired(call: Call, text: str) -> PnyxError:

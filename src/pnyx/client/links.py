@@ -11,9 +11,9 @@ from typing import Any, Final
 import hiredis
 
 from pnyx.client.forks import forget_in_children
+from pnyx.client.replies import is_last
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
-from pnyx.transport.verdict import UNREADABLE
 
 ATTEMPT_S: Final = 5.0
 """How long one node may take to answer: it parks at most 1.5 s, and answers within 3 s after it."""
@@ -242,11 +242,6 @@ def said(error: BaseException) -> str:
     if isinstance(error, BlockingIOError | TimeoutError):
         return "timed out"
     return str(error) or type(error).__name__
-
-
-def is_last(reply: Any) -> bool:
-    """Is it an error after which a node reads nothing more on that connection?"""
-    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith(UNREADABLE)
 
 
 def refusals(replies: Sequence[Any]) -> Iterator[str]:

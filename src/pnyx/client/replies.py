@@ -1,7 +1,9 @@
 """What an error reply means for the command it answers: elsewhere, again, in doubt, or an error."""
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import hiredis
 
 from pnyx.client.errors import AnswerLost, AuthError, CrossSlot, Refused
 from pnyx.client.url import Address
@@ -61,6 +63,11 @@ _NEXT_STEPS: Final = {
     AuthError: "give the password that the nodes' `requirepass` says: pnyx://:PASSWORD@HOST:PORT",
     CrossSlot: "give the keys one {tag}, for example {order:7}:lines and {order:7}:total",
 }
+
+
+def is_last(reply: Any) -> bool:
+    """Is it an error after which a node reads nothing more on that connection?"""
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith(UNREADABLE)
 
 
 def meaning(text: str, asked: Address) -> Meaning:

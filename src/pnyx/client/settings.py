@@ -48,6 +48,6 @@ def settled(
     if not 0 < timeout_s <= TIMEOUT_S_MAX:
         raise ValueError(f"timeout_s is {timeout_s}; it is more than 0, at most {TIMEOUT_S_MAX:g}")
     target = parsed(url)
-    if password is not None:
+    if password:
         target = Target(target.seeds, password)
     return Settings(target, timeout_s, decode, exactly_once)
