@@ -107,6 +107,31 @@ def test_the_password_of_config_set_is_asked_from_then_on(guarded: Running) -> N
     assert guarded.connect().ask(b"AUTH", b"other") == b"+OK\r\n"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (b"maxclients", b"0"),
+        (b"timeout", b"x"),
+        (b"appendonly", b"no"),
+        (b"port", b"1"),
+        (b"x", b"1"),
+    ],
+    ids=lambda wrong: wrong[0].decode(),
+)
+def test_a_config_set_that_fails_changes_nothing(
+    guarded: Running, wrong: tuple[bytes, bytes]
+) -> None:
+    connection = guarded.connect()
+    connection.ask(b"AUTH", b"secret")
+    failed = connection.ask(
+        b"CONFIG", b"SET", b"slowlog-max-len", b"7", b"requirepass", b"", *wrong
+    )
+    assert failed.startswith(b"-ERR ")
+    assert guarded.connect().ask(b"PING") == NOAUTH
+    shown = connection.ask(b"CONFIG", b"GET", b"slowlog-max-len")
+    assert shown == b"*2\r\n$15\r\nslowlog-max-len\r\n$3\r\n128\r\n"
+
+
 def test_slow_requests_are_kept_without_passwords() -> None:
     log = SlowLog()
     log.note(1, [b"AUTH", b"secret"], 0, "a", b"")

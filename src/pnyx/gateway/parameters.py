@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.keyspace import help_text
@@ -15,72 +16,75 @@ from pnyx.machine.results import OK, Pairs, Refusal, Result
 _IMMUTABLE: Final = "can't set immutable config"
 
 
+Change: TypeAlias = Callable[[], None]
+Accept: TypeAlias = Callable[[Lobby, bytes], Change | str]
+"""Returns what sets the value, or what is wrong with it. Sets nothing itself: of the values of one
+CONFIG SET all are taken or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter: how it reads, and how a new value is taken."""
 
     read: Callable[[Lobby, Client], object]
-    write: Callable[[Lobby, bytes], str | None] | None = None
-    """Takes the value, or returns what is wrong with it."""
+    accept: Accept | None = None
+
+
+def _no_change() -> None:
+    pass
 
 
 def _fixed(value: object) -> Parameter:
     """A parameter whose value is what pnyx always does: it may be set to just that."""
     shown = str(value).encode()
 
-    def accept(_lobby: Lobby, asked: bytes) -> str | None:
+    def accept(_lobby: Lobby, asked: bytes) -> Change | str:
         if asked.lower() == shown:
-            return None
+            return _no_change
         return f"pnyx always has {shown.decode() or 'it empty'}; {_IMMUTABLE}"
 
     return Parameter(lambda _lobby, _client: value, accept)
 
 
-def _number(word: bytes, least: int, most: int) -> int | str:
-    number = integer(word)
-    if number is None:
-        return "argument couldn't be parsed into an integer"
-    if not least <= number <= most:
-        return f"argument must be between {least} and {most} inclusive"
-    return number
+def _number(least: int, most: int, write: Callable[[Lobby, int], None]) -> Accept:
+    def accept(lobby: Lobby, word: bytes) -> Change | str:
+        number = integer(word)
+        if number is None:
+            return "argument couldn't be parsed into an integer"
+        if not least <= number <= most:
+            return f"argument must be between {least} and {most} inclusive"
+        return partial(write, lobby, number)
+
+    return accept
 
 
-def _set_timeout(lobby: Lobby, word: bytes) -> str | None:
-    number = _number(word, 0, 2**31 - 1)
-    if isinstance(number, str):
-        return number
-    lobby.limits.idle_seconds = number
-    return None
+def _write_timeout(lobby: Lobby, seconds: int) -> None:
+    lobby.limits.idle_seconds = seconds
 
 
-def _set_clients(lobby: Lobby, word: bytes) -> str | None:
-    number = _number(word, 1, 2**32 - 1)
-    if isinstance(number, str):
-        return number
-    if number > lobby.store.settings.limits.clients_max:
-        return f"limits.clients_max of the settings is {lobby.store.settings.limits.clients_max}"
+def _write_clients(lobby: Lobby, number: int) -> None:
     lobby.limits.clients_max = number
-    return None
 
 
-def _set_slower_than(lobby: Lobby, word: bytes) -> str | None:
-    number = _number(word, -1, INTEGER_MAX)
-    if isinstance(number, str):
-        return number
-    lobby.slow_log.slower_than_micros = number
-    return None
+def _accept_clients(lobby: Lobby, word: bytes) -> Change | str:
+    most = lobby.store.settings.limits.clients_max
+    number = integer(word)
+    if number is not None and most < number < 2**32:
+        return f"limits.clients_max of the settings is {most}"
+    return _number(1, 2**32 - 1, _write_clients)(lobby, word)
+
+
+def _write_slower_than(lobby: Lobby, micros: int) -> None:
+    lobby.slow_log.slower_than_micros = micros
 
 
 SLOW_LOG_LENGTH_MAX: Final = 10_000
+"""Events that `slowlog-max-len` may ask for."""
 
 
-def _set_slow_length(lobby: Lobby, word: bytes) -> str | None:
-    number = _number(word, 0, SLOW_LOG_LENGTH_MAX)
-    if isinstance(number, str):
-        return number
+def _write_slow_length(lobby: Lobby, number: int) -> None:
     lobby.slow_log.length_max = number
     lobby.slow_log.trim()
-    return None
 
 
 def _output_limits(lobby: Lobby, _client: Client) -> str:
@@ -104,7 +108,7 @@ PARAMETERS: Final[dict[bytes, Parameter]] = {
     b"dir": Parameter(lambda lobby, _client: lobby.store.settings.data),
     b"hz": _fixed(10),
     b"lazyfree-lazy-user-del": _fixed("no"),
-    b"maxclients": Parameter(lambda lobby, _client: lobby.limits.clients_max, _set_clients),
+    b"maxclients": Parameter(lambda lobby, _client: lobby.limits.clients_max, _accept_clients),
     b"maxmemory": _fixed(0),
     b"maxmemory-policy": _fixed("noeviction"),
     b"min-replicas-to-write": _fixed(0),
@@ -121,16 +125,22 @@ PARAMETERS: Final[dict[bytes, Parameter]] = {
         lambda lobby, _client: "no" if lobby.store.settings.insecure else "yes"
     ),
     b"requirepass": Parameter(
-        lambda lobby, _client: lobby.password, lambda lobby, word: lobby.set_password(word)
+        lambda lobby, _client: lobby.password,
+        lambda lobby, word: partial(lobby.set_password, word),
     ),
     b"save": _fixed(""),
     b"slowlog-log-slower-than": Parameter(
-        lambda lobby, _client: lobby.slow_log.slower_than_micros, _set_slower_than
+        lambda lobby, _client: lobby.slow_log.slower_than_micros,
+        _number(-1, INTEGER_MAX, _write_slower_than),
     ),
     b"slowlog-max-len": Parameter(
-        lambda lobby, _client: lobby.slow_log.length_max, _set_slow_length
+        lambda lobby, _client: lobby.slow_log.length_max,
+        _number(0, SLOW_LOG_LENGTH_MAX, _write_slow_length),
     ),
-    b"timeout": Parameter(lambda lobby, _client: int(lobby.limits.idle_seconds), _set_timeout),
+    b"timeout": Parameter(
+        lambda lobby, _client: int(lobby.limits.idle_seconds),
+        _number(0, 2**31 - 1, _write_timeout),
+    ),
 }
 
 
@@ -158,14 +168,18 @@ def _set(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
     for at, name in enumerate(names):
         if name in names[:at]:
             return _failed(name, "duplicate parameter")
-        if PARAMETERS[name].write is None:
+        if PARAMETERS[name].accept is None:
             return _failed(name, _IMMUTABLE)
+    changes: list[Change] = []
     for name, value in zip(names, words[3::2], strict=True):
-        write = PARAMETERS[name].write
-        assert write is not None, "checked above"
-        wrong = write(lobby, value)
-        if wrong is not None:
-            return _failed(name, wrong)
+        accept = PARAMETERS[name].accept
+        assert accept is not None, "checked above"
+        change = accept(lobby, value)
+        if isinstance(change, str):
+            return _failed(name, change)
+        changes.append(change)
+    for write in changes:
+        write()
     return OK
 
 
