@@ -113,6 +113,31 @@ def test_no_pattern_takes_long(gateway: Running, pattern: bytes) -> None:
     assert connection.ask(b"COMMAND", b"LIST", b"FILTERBY", b"PATTERN", pattern)[:1] in b"*-"
 
 
+def test_a_config_get_of_many_patterns_is_cheap_or_refused(gateway: Running) -> None:
+    """It compiled each of 50,000, and a leader lost its place in three seconds."""
+    connection = gateway.connect()
+    one = b"*2\r\n$4\r\nsave\r\n$0\r\n\r\n"
+    for words, reply in (
+        ([b"sav*"] * 50_000, one),
+        ([b"save"] * 25_000 + [b"x%d" % n for n in range(25_000)], one),
+        (
+            [b"x*%d" % n for n in range(50_000)],
+            b"-ERR PX0201 patterns may have 1024 bytes together\r\n",
+        ),
+    ):
+        began = time.process_time()
+        assert connection.ask(b"CONFIG", b"GET", *words) == reply
+        assert time.process_time() - began < 1
+
+
+def test_config_get_shows_a_name_as_it_was_asked_and_each_once(gateway: Running) -> None:
+    connection = gateway.connect()
+    shown = connection.ask(b"CONFIG", b"GET", b"MAXMEMORY", b"maxmemory", b"maxm?mory")
+    assert shown == b"*2\r\n$9\r\nMAXMEMORY\r\n$1\r\n0\r\n"
+    assert connection.ask(b"CONFIG", b"GET", b"MAXM?MORY", b"maxmemory") == shown.lower()
+    assert connection.ask(b"CONFIG", b"GET", b"max\\memory") == b"*0\r\n"
+
+
 OVERFLOWS = [
     (b"SETRANGE", b"k", b"9223372036854775807", b"x"), (b"SETRANGE", b"k", b"536870911", b"x"),
     (b"SETBIT", b"k", b"4294967295", b"1"), (b"GETRANGE", b"k", b"-9223372036854775808", b"-1"),

@@ -109,6 +109,44 @@ def test_a_pattern_of_unreasonable_length_is_refused() -> None:
     assert driver.run(c.Keys(long), c.Scan(0, long)) == [refused, refused]
 
 
+def page_of(driver: Driver, command: c.Scan) -> tuple[bytes, list[object]]:
+    result = driver.one(command)
+    assert isinstance(result, list), result
+    return result[0], result[1]
+
+
+COSTLY = b"*" + b"a?" * 150 + b"*"
+
+
+def test_wildcards_that_would_hold_the_loop_end_a_page_and_refuse_keys() -> None:
+    driver = Driver()
+    keys = [b"a" * 20_000 + b"%d" % n for n in range(5)]
+    driver.run(*(c.Set(key, b"") for key in keys))
+    assert driver.one(c.Keys(COSTLY)) == f"-{scan.STEPS_REFUSED.text}"
+    cursor, found = page_of(driver, c.Scan(0, COSTLY, 100))
+    for _ in keys[1:]:
+        assert cursor != b"0"
+        cursor, page = page_of(driver, c.Scan(int(cursor), COSTLY, 100))
+        found += page
+    assert cursor == b"0"
+    assert len(found) == len(set(found)) == len(keys)
+
+
+def test_wildcards_that_would_hold_the_loop_with_one_key_are_refused() -> None:
+    driver = Driver()
+    driver.run(c.Set(b"a" * 40_000, b""))
+    refused = f"-{scan.STEPS_REFUSED.text}"
+    assert driver.run(c.Keys(COSTLY), c.Scan(0, COSTLY)) == [refused, refused]
+
+
+def test_a_page_ends_after_so_many_bytes_of_keys() -> None:
+    driver = Driver()
+    driver.run(*(c.Set(b"%d" % n + bytes(scan.SCAN_BYTES_MAX), b"") for n in range(3)))
+    cursor, found = page_of(driver, c.Scan(0, None, 100))
+    assert cursor != b"0"
+    assert len(found) == 1
+
+
 def test_randomkey_reaches_every_key_and_only_living_ones() -> None:
     driver = Driver()
     assert driver.one(c.RandomKey(5)) is None

@@ -7,7 +7,7 @@ from pnyx.gateway.keyspace import help_text
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.rows import KeySpec, LocalReply, Row, by_last_name
 from pnyx.gateway.words import SYNTAX
-from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
+from pnyx.machine.glob import PATTERN_BYTES_MAX, Glob
 from pnyx.machine.results import Refusal, Status, Values
 from pnyx.transport.resp import Map, Reply, Rows, Unordered
 
@@ -121,8 +121,8 @@ def _list(table: Table, words: list[bytes]) -> LocalReply:
     if kind == b"PATTERN":
         if len(value) > PATTERN_BYTES_MAX:
             return Refusal(f"ERR PX0201 a pattern may have {PATTERN_BYTES_MAX} bytes")
-        fits = matcher(value.lower())
-        return Values(tuple(row.name.encode() for row in every if fits(row.name.encode())))
+        glob = Glob(value.lower())
+        return Values(tuple(row.name.encode() for row in every if glob.matches(row.name.encode())))
     return Values(()) if kind == b"MODULE" else SYNTAX
 
 

@@ -1,5 +1,6 @@
 """CONFIG: the parameters that tools ask for. A few can be set, on this node and until it stops."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,11 @@ from pnyx.gateway.keyspace import help_text
 from pnyx.gateway.lobby import Counters, Lobby
 from pnyx.gateway.rows import LocalReply, Row, container
 from pnyx.gateway.words import INTEGER_MAX, SYNTAX, integer, text_of
-from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
-from pnyx.machine.results import OK, Pairs, Refusal, Result
+from pnyx.machine.glob import PATTERN_BYTES_MAX, Glob
+from pnyx.machine.results import OK, Pairs, Refusal
+
+_WILDCARD: Final = re.compile(rb"[*?[]")
+"""Redis looks a name without any of these up, a backslash included."""
 
 _IMMUTABLE: Final = "can't set immutable config"
 
@@ -145,15 +149,25 @@ PARAMETERS: Final[dict[bytes, Parameter]] = {
 
 
 def _get(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
-    if any(len(pattern) > PATTERN_BYTES_MAX for pattern in words[2:]):
-        return Refusal(f"ERR PX0201 a pattern may have {PATTERN_BYTES_MAX} bytes")
-    tests = [matcher(pattern.lower()) for pattern in words[2:]]
-    found: list[tuple[Result, Result]] = []
-    for name, parameter in PARAMETERS.items():
-        if any(test(name) for test in tests):
-            value = parameter.read(lobby, client)
-            found.append((name, value if isinstance(value, bytes) else str(value).encode()))
-    return Pairs(tuple(found))
+    globs: dict[bytes, None] = {}
+    found: dict[bytes, bytes] = {}
+    """What is found, as it was asked for: a name without wildcards keeps its spelling."""
+    for asked in words[2:]:
+        name = asked.lower()
+        if _WILDCARD.search(name) is not None:
+            globs[name] = None
+        elif name in PARAMETERS:
+            found.setdefault(name, asked)
+    if sum(map(len, globs)) > PATTERN_BYTES_MAX:
+        return Refusal(f"ERR PX0201 patterns may have {PATTERN_BYTES_MAX} bytes together")
+    for glob in map(Glob, globs):
+        found |= {name: name for name in PARAMETERS if name not in found and glob.matches(name)}
+    values = ((shown, PARAMETERS[name].read(lobby, client)) for name, shown in found.items())
+    return Pairs(tuple((shown, _bytes_of(value)) for shown, value in values))
+
+
+def _bytes_of(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _set(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from pnyx.machine import commands as c
-from pnyx.machine.glob import PATTERN_BYTES_MAX, matcher
+from pnyx.machine.glob import PATTERN_BYTES_MAX, STEPS_MAX, Glob
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.results import Refusal, Result, Values
 from pnyx.machine.rows import POSITION_BYTES, POSITION_END, expiry_of
@@ -18,6 +18,8 @@ from pnyx.machine.slots import EVERY_SLOT, SLOT_SHIFT
 
 SCAN_COUNT_MAX: Final = 5_000
 """Keys visited by one SCAN, whatever its COUNT says: a page must not hold the loop."""
+SCAN_BYTES_MAX: Final = 1_000_000
+"""Bytes of keys after which one SCAN visits no more."""
 KEYS_COUNT_MAX: Final = 10_000
 """Keys that KEYS will visit."""
 SLOT_KEYS_MAX: Final = 100_000
@@ -30,23 +32,34 @@ KEYS_REFUSED: Final = Refusal(
 )
 SLOT_REFUSED: Final = Refusal(f"ERR the slot has more than {SLOT_KEYS_MAX} keys")
 PATTERN_REFUSED: Final = Refusal(f"ERR the pattern is longer than {PATTERN_BYTES_MAX} bytes")
+STEPS_REFUSED: Final = Refusal(
+    f"ERR PX0201 a ? or [ between two stars of the pattern may need more than {STEPS_MAX} "
+    "comparisons with keys so long; nothing was returned, use SCAN or a shorter pattern"
+)
 
 
 def _scan(keyspace: Keyspace, command: c.Scan) -> Result:
     if len(command.pattern or b"") > PATTERN_BYTES_MAX:
         return PATTERN_REFUSED
     count = min(max(command.count, 1), SCAN_COUNT_MAX)
+    glob = _glob(command.pattern)
+    steps = size = 0
     page: list[tuple[bytes, bytes]] = []
     end = POSITION_END if command.last is None else (command.last + 1) << SLOT_SHIFT
     cursor = b"%d" % end if end < POSITION_END else b"0"
     for suffix, row in keyspace.positions(min(command.cursor, end), end):
-        if len(page) >= count and suffix[:POSITION_BYTES] != page[-1][0][:POSITION_BYTES]:
+        size += len(suffix)
+        steps += 0 if glob is None else glob.steps(suffix[POSITION_BYTES:])
+        is_full = len(page) >= count or size > SCAN_BYTES_MAX or steps > STEPS_MAX
+        if is_full and page and suffix[:POSITION_BYTES] != page[-1][0][:POSITION_BYTES]:
             cursor = b"%d" % int.from_bytes(suffix[:POSITION_BYTES], "big")
             break
+        if steps > STEPS_MAX:
+            return STEPS_REFUSED
         page.append((suffix, row))
     if command.type_name is not None and command.type_name.lower() != b"string":
         return Values((cursor, Values(())))
-    return Values((cursor, Values(tuple(_living(keyspace, iter(page), command.pattern)))))
+    return Values((cursor, Values(tuple(_living(keyspace, iter(page), glob)))))
 
 
 def _keys(keyspace: Keyspace, command: c.Keys) -> Result:
@@ -58,7 +71,11 @@ def _keys(keyspace: Keyspace, command: c.Keys) -> Result:
         keyspace.positions(first << SLOT_SHIFT, (last + 1) << SLOT_SHIFT)
         for first, last in command.ranges or EVERY_SLOT
     )
-    return Values(tuple(_living(keyspace, rows, command.pattern)))
+    glob = _glob(command.pattern)
+    visited = list(rows)
+    if glob and sum(glob.steps(suffix[POSITION_BYTES:]) for suffix, _ in visited) > STEPS_MAX:
+        return STEPS_REFUSED
+    return Values(tuple(_living(keyspace, iter(visited), glob)))
 
 
 def _random_key(keyspace: Keyspace, command: c.RandomKey) -> Result:
@@ -88,13 +105,16 @@ def _slot(keyspace: Keyspace, slot: int) -> Iterator[tuple[bytes, bytes]]:
     return keyspace.positions(slot << SLOT_SHIFT, (slot + 1) << SLOT_SHIFT)
 
 
+def _glob(pattern: bytes | None) -> Glob | None:
+    return None if pattern is None or pattern == b"*" else Glob(pattern)
+
+
 def _living(
-    keyspace: Keyspace, rows: Iterator[tuple[bytes, bytes]], pattern: bytes | None
+    keyspace: Keyspace, rows: Iterator[tuple[bytes, bytes]], glob: Glob | None
 ) -> Iterator[bytes]:
-    matches = None if pattern is None or pattern == b"*" else matcher(pattern)
     for suffix, row in rows:
         key = suffix[POSITION_BYTES:]
-        if matches is not None and matches(key) is None:
+        if glob is not None and not glob.matches(key):
             continue
         expire_ms = expiry_of(row)
         if not expire_ms or not keyspace.is_gone(expire_ms):
