@@ -15,6 +15,7 @@ from pnyx.gateway.limits import (
     PENDING_BYTES_MAX,
     RUN_BYTES_MAX,
     RUN_COMMANDS_MAX,
+    TURN_SECONDS,
     WRITE_STALL_SECONDS,
 )
 from pnyx.gateway.lobby import Lobby
@@ -184,16 +185,17 @@ class Connection(asyncio.Protocol):
     def _pump(self) -> None:
         """Start runs until one must wait, the client must, or nothing is left."""
         done = 0
+        until = monotonic() + TURN_SECONDS
         while self._run is None and self._stalled_at is None and not self._is_over:
             if not self._pending and not self._find_more():
                 return
-            if done >= RUN_COMMANDS_MAX:
+            if done and (done >= RUN_COMMANDS_MAX or monotonic() > until):
                 # Commands that this node answers itself must not keep the loop from others.
                 self._run = Run()
                 asyncio.get_running_loop().call_soon(self._go_on)
                 return
             is_small = self._pending_bytes <= RUN_BYTES_MAX
-            run = self._dialogue.next_run(self._pending, is_small=is_small)
+            run = self._dialogue.next_run(self._pending, is_small=is_small, until=until)
             done += len(run.plan)
             self._lobby.counters.commands += len(run.plan)
             self._client.last_words = run.last_words

@@ -8,6 +8,7 @@ becomes one `Request`; local commands in it are answered at their place.
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any, Final
 
 from pnyx.gateway import transactions
@@ -125,8 +126,11 @@ class Dialogue:
             return encode_reply(plain, self._client.protocol)
         return self.replies(self.lone_run, (outcome,))[0]
 
-    def next_run(self, pending: deque[list[bytes]], *, is_small: bool) -> Run:
-        """Take the next run off `pending`; `is_small` if all of it is below the byte limit."""
+    def next_run(self, pending: deque[list[bytes]], *, is_small: bool, until: float) -> Run:
+        """Take the next run off `pending`; `is_small` if all of it is below the byte limit.
+
+        Commands that this node answers itself are taken until the monotonic clock says `until`.
+        """
         run = Run()
         plan, commands, groups = run.plan, run.commands, run.groups
         store, spelled = self._lobby.store, QUICK.get
@@ -134,8 +138,7 @@ class Dialogue:
         size = 0
         is_plain = self._is_plain()
         words: list[bytes] = []
-        client = self._client
-        redirects = client.speaks_cluster
+        client, redirects = self._client, self._client.speaks_cluster
         while pending and room and not run.is_full:
             words = pending.popleft()
             if not is_small:
@@ -179,6 +182,7 @@ class Dialogue:
                 pending.appendleft(words)
                 break
             is_plain = self._is_plain() and not run.stale
+            run.is_full |= monotonic() > until
         run.last_words = words[:2]
         return run
 

@@ -1,15 +1,17 @@
 """COMMAND: the table told to clients, which route by its key positions."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.keyspace import help_text
+from pnyx.gateway.limits import DESCRIBED_MAX
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.rows import KeySpec, LocalReply, Row, by_last_name
 from pnyx.gateway.words import SYNTAX
 from pnyx.machine.glob import PATTERN_BYTES_MAX, Glob
 from pnyx.machine.results import Refusal, Status, Values
-from pnyx.transport.resp import Map, Reply, Rows, Unordered
+from pnyx.transport.resp import Encoded, Map, Reply, Rows, Unordered
 
 Table = Mapping[bytes, Row]
 """Rows by upper-case name."""
@@ -94,17 +96,40 @@ def _named(table: Table, name: bytes) -> Row | None:
     return row.subcommands.get(member.lower())
 
 
+_MANY_NAMES: Final = Refusal(f"ERR PX0201 at most {DESCRIBED_MAX} commands are described at once")
+
+_DESCRIBED: Final[dict[str, Encoded]] = {}
+_DOCUMENTED: Final[dict[str, Encoded]] = {}
+"""By name, made when first asked for: the table never changes."""
+
+
+def _described(row: Row) -> Encoded:
+    if row.name not in _DESCRIBED:
+        _DESCRIBED[row.name] = Encoded.of(describe(row))
+    return _DESCRIBED[row.name]
+
+
+def _documented(row: Row) -> Encoded:
+    if row.name not in _DOCUMENTED:
+        _DOCUMENTED[row.name] = Encoded.of(document(row))
+    return _DOCUMENTED[row.name]
+
+
 def _info(table: Table, words: list[bytes]) -> LocalReply:
     if len(words) == 2:
-        return Rows(tuple(describe(row) for row in table.values()))
+        return Rows(tuple(_described(row) for row in table.values()))
+    if len(words) - 2 > DESCRIBED_MAX:
+        return _MANY_NAMES
     found = [_named(table, name) for name in words[2:]]
-    return Rows(tuple(None if row is None else describe(row) for row in found))
+    return Rows(tuple(None if row is None else _described(row) for row in found))
 
 
 def _docs(table: Table, words: list[bytes]) -> LocalReply:
+    if len(words) - 2 > DESCRIBED_MAX:
+        return _MANY_NAMES
     asked = [_named(table, name) for name in words[2:]] if len(words) > 2 else table.values()
     rows = [row for row in asked if row is not None]
-    return Map(tuple((row.name.encode(), document(row)) for row in rows))
+    return Map(tuple((row.name.encode(), _documented(row)) for row in rows))
 
 
 def _list(table: Table, words: list[bytes]) -> LocalReply:
@@ -162,7 +187,7 @@ def rows(table: Table) -> tuple[Row, ...]:
         return lambda _lobby, _client, words: answer(table, words)
 
     def whole(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
-        return Rows(tuple(describe(row) for row in table.values()))
+        return Rows(tuple(_described(row) for row in table.values()))
 
     def usage(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
         return help_text(

@@ -12,12 +12,21 @@ RUN_COMMANDS_MAX: Final = 1024
 RUN_BYTES_MAX: Final = 1024 * 1024
 """Bytes of words submitted together; a single larger command goes alone."""
 
+TURN_SECONDS: Final = 0.005
+"""After so long one client's commands let others in; a command that has begun is finished."""
+
 PENDING_BYTES_MAX: Final = 1024 * 1024
 """Requests of one connection parsed ahead while one is under way; beyond it we stop reading."""
 
 TRANSACTION_COMMANDS_MAX: Final = 16 * 1024
 TRANSACTION_BYTES_MAX: Final = 8 * 1024 * 1024
 """What MULTI may queue."""
+
+DESCRIBED_MAX: Final = 4096
+"""Names that one COMMAND INFO or COMMAND DOCS may have; there are about 200 commands."""
+
+GLOBS_BYTES_MAX: Final = 256
+"""Patterns of one CONFIG GET together; names without wildcards do not count."""
 
 WATCHED_KEYS_MAX: Final = 4096
 """Keys that one connection may watch."""

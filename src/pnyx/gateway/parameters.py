@@ -8,15 +8,20 @@ from typing import Final, TypeAlias
 
 from pnyx.gateway.client import Client
 from pnyx.gateway.keyspace import help_text
+from pnyx.gateway.limits import GLOBS_BYTES_MAX
 from pnyx.gateway.lobby import Counters, Lobby
 from pnyx.gateway.rows import LocalReply, Row, container
 from pnyx.gateway.words import INTEGER_MAX, SYNTAX, integer, text_of
-from pnyx.machine.glob import PATTERN_BYTES_MAX, Glob
+from pnyx.machine.glob import Glob
 from pnyx.machine.results import OK, Pairs, Refusal
 
 _WILDCARD: Final = re.compile(rb"[*?[]")
 """Redis looks a name without any of these up, a backslash included."""
 
+_LONG_GLOBS: Final = Refusal(
+    f"ERR PX0201 the patterns of one CONFIG GET may have {GLOBS_BYTES_MAX} bytes together; "
+    "nothing was returned, ask for fewer at once"
+)
 _IMMUTABLE: Final = "can't set immutable config"
 
 
@@ -158,8 +163,8 @@ def _get(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
             globs[name] = None
         elif name in PARAMETERS:
             found.setdefault(name, asked)
-    if sum(map(len, globs)) > PATTERN_BYTES_MAX:
-        return Refusal(f"ERR PX0201 patterns may have {PATTERN_BYTES_MAX} bytes together")
+    if sum(map(len, globs)) > GLOBS_BYTES_MAX:
+        return _LONG_GLOBS
     for glob in map(Glob, globs):
         found |= {name: name for name in PARAMETERS if name not in found and glob.matches(name)}
     values = ((shown, PARAMETERS[name].read(lobby, client)) for name, shown in found.items())

@@ -288,7 +288,19 @@ class Map(msgspec.Struct, frozen=True):
     members: tuple[tuple["Reply", "Reply"], ...]
 
 
-Reply: TypeAlias = Result | Verbatim | Unordered | Rows | Map
+class Encoded(msgspec.Struct, frozen=True, gc=False):
+    """A reply whose bytes were made before, of RESP2 and of RESP3."""
+
+    resp2: bytes
+    resp3: bytes
+
+    @staticmethod
+    def of(reply: "Reply") -> "Encoded":
+        """Return what never changes and is often told."""
+        return Encoded(encode_reply(reply, 2), encode_reply(reply, 3))
+
+
+Reply: TypeAlias = Result | Verbatim | Encoded | Unordered | Rows | Map
 
 
 NUMBERS_READY: Final = 1024
@@ -353,6 +365,10 @@ def _encode_text(reply: Verbatim, protocol: int) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(reply.text), reply.text)
 
 
+def _encoded(reply: Encoded, protocol: int) -> bytes:
+    return reply.resp3 if protocol == 3 else reply.resp2
+
+
 def _encode_null_array(_reply: NullArray, protocol: int) -> bytes:
     return b"_\r\n" if protocol == 3 else b"*-1\r\n"
 
@@ -364,5 +380,6 @@ _COMPOSITES: Final[dict[type, Callable[..., bytes]]] = {
     Pairs: _encode_map,
     Map: _encode_map,
     Verbatim: _encode_text,
+    Encoded: _encoded,
     NullArray: _encode_null_array,
 }
