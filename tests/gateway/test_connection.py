@@ -170,6 +170,42 @@ def test_client_reply_skips_one_or_all_replies(gateway: Running) -> None:
     assert replies == [b":2\r\n", b"+OK\r\n", b"$1\r\n3\r\n"]
 
 
+def test_a_skip_that_is_skipped_itself_still_skips_the_next_reply(gateway: Running) -> None:
+    connection = gateway.connect()
+    for words in (
+        (b"CLIENT", b"REPLY", b"SKIP"), (b"CLIENT", b"REPLY", b"SKIP"), (b"ECHO", b"unheard"),
+        (b"ECHO", b"heard"),
+    ):  # fmt: skip
+        connection.send(*words)
+    assert connection.reply() == b"$5\r\nheard\r\n"
+
+
+def test_hello_in_a_transaction_changes_the_protocol_from_its_own_reply_on(
+    gateway: Running,
+) -> None:
+    connection = gateway.connect()
+    read, hello = (b"GET", b"none"), (b"HELLO", b"3")
+    words = [(b"MULTI",), read, hello, read, (b"HELLO", b"2"), read, hello, (b"EXEC",), read]
+    said = connection.ask_all(words)
+    assert said[-1] == b"_\r\n"
+    assert said[-2].startswith(b"*6\r\n$-1\r\n%7\r\n")
+    assert b"*0\r\n_\r\n*14\r\n" in said[-2]
+    assert b"*0\r\n$-1\r\n%7\r\n" in said[-2]
+
+
+@pytest.mark.parametrize("words", [(b"CLIENT", b"REPLY", b"OFF"), (b"DEBUG", b"SLEEP", b"1")])
+def test_what_cannot_be_done_within_exec_is_refused_when_queued(
+    gateway: Running, words: tuple[bytes, ...]
+) -> None:
+    connection = gateway.connect()
+    said = connection.ask_all(
+        [(b"MULTI",), (b"SET", b"k", b"v"), words, (b"EXEC",), (b"GET", b"k")]
+    )
+    assert said[2] == b"-ERR Command not allowed inside a transaction\r\n"
+    assert said[3].startswith(b"-EXECABORT ")
+    assert said[4] == b"$-1\r\n"
+
+
 def test_local_commands_in_a_transaction_are_answered_at_their_place(gateway: Running) -> None:
     connection = gateway.connect()
     connection.ask(b"SET", b"k", b"1")

@@ -243,7 +243,7 @@ def _reply(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
         case b"off":
             client.mute = Mute.SILENT
         case b"skip":
-            if client.mute is Mute.SPEAKING:
+            if client.mute is not Mute.SILENT:
                 client.mute = Mute.SKIPPING_NEXT
         case _:
             return SYNTAX

@@ -373,8 +373,8 @@ class Dialogue:
     def _obey(self, run: Run, row: Row, words: list[bytes]) -> bool:
         client = self._client
         if client.transaction is not None and row.name not in transactions.NEVER_QUEUED:
-            if row.name == "client|reply":
-                self._say(run, _NOT_IN_MULTI)
+            if transactions.is_unfit(row, words):
+                self._say(run, self._rejection(row, _NOT_IN_MULTI))
                 return True
             command = None if row.parse is None else row.parse(words)
             self._say(run, transactions.queue(client, words, command))
@@ -461,7 +461,7 @@ class Dialogue:
         if isinstance(taken, Refusal):
             return taken
         queued, watched = taken
-        reply = transactions.run(queued, watched, [self._own(member) for member in queued])
+        reply = transactions.run(client, queued, watched, [self._own(member) for member in queued])
         if not isinstance(reply, Ask) or not isinstance(client.prefix, Prefix):
             return reply
         keys = [*self._queued_keys(queued), *(key for key, _ in watched)]

@@ -50,12 +50,20 @@ def _keys(words: list[bytes]) -> AnyCommand:
     return Keys(words[1])
 
 
-_CURSOR: Final = re.compile(rb"[0-9]{0,20}\Z")
+_CURSOR: Final = re.compile(rb"([+-]?)0*([0-9]{1,20})\Z")
+
+
+def _cursor(word: bytes) -> int | None:
+    """Return what C's strtoul reads: nothing at all is 0, and what is negative wraps around."""
+    match = _CURSOR.match(word or b"0")
+    if match is None or int(match[2]) >= 2**64:
+        return None
+    return int(match[1] + match[2]) % 2**64
 
 
 def _scan(words: list[bytes]) -> AnyCommand | Refusal:
-    # Nothing at all is 0 to C's strtoul.
-    if _CURSOR.match(words[1]) is None or int(words[1] or b"0") >= 2**64:
+    cursor = _cursor(words[1])
+    if cursor is None:
         return Refusal("ERR invalid cursor")
     pattern: bytes | None = None
     type_name: bytes | None = None
@@ -75,7 +83,7 @@ def _scan(words: list[bytes]) -> AnyCommand | Refusal:
             if asked < 1:
                 return SYNTAX
             count = min(asked, COUNT_MAX)
-    return Scan(int(words[1] or b"0"), pattern, count, type_name)
+    return Scan(cursor, pattern, count, type_name)
 
 
 def _randomkey(_words: list[bytes]) -> AnyCommand:

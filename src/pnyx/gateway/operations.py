@@ -10,7 +10,7 @@ from pnyx.gateway.keyspace import MEMORY_USAGE, help_text
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.roles import followers_of, master_of
 from pnyx.gateway.rows import LocalReply, Pause, Row, container, wrong_subcommand
-from pnyx.gateway.words import NOT_INTEGER, integer
+from pnyx.gateway.words import NOT_INTEGER, integer, text_of
 from pnyx.machine.results import OK, Refusal, Values
 from pnyx.transport.resp import Map, Reply, Rows, Verbatim
 
@@ -171,13 +171,16 @@ def _debug(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
         return _sleep(words[2])
     if member == b"SET-ACTIVE-EXPIRE" and len(words) == 3:
         return OK
-    if member == b"JMAP" and len(words) == 2:
-        return OK
     if member == b"HELP" and len(words) == 2:
         return help_text(
-            "DEBUG", "HELP", "JMAP", "SET-ACTIVE-EXPIRE <0|1>", "SLEEP <seconds> (this client only)"
+            "DEBUG", "HELP", "SET-ACTIVE-EXPIRE <0|1>", "SLEEP <seconds> (this client only)"
         )
     return wrong_subcommand(words)
+
+
+def is_delay(words: list[bytes]) -> bool:
+    """Would this DEBUG be answered later?"""
+    return words[1].upper() == b"SLEEP" and len(words) == 3 and isinstance(_sleep(words[2]), Pause)
 
 
 def _sleep(word: bytes) -> LocalReply:
@@ -198,8 +201,26 @@ def _function_flush(_lobby: Lobby, _client: Client, words: list[bytes]) -> Local
     return OK
 
 
+def _function_list(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
+    options = {b"WITHCODE", b"LIBRARYNAME"}
+    at = 2
+    while at < len(words):
+        option = words[at].upper()
+        if option not in options:
+            return Refusal(f"ERR Unknown argument {text_of(words[at])}")
+        options.remove(option)
+        if option == b"LIBRARYNAME":
+            at += 1
+            if at == len(words):
+                return Refusal("ERR library name argument was not given")
+        at += 1
+    return Values(())
+
+
 def _function_help(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
-    return help_text("FUNCTION", "FLUSH [SYNC|ASYNC]", "HELP", "LIST")
+    return help_text(
+        "FUNCTION", "FLUSH [SYNC|ASYNC]", "HELP", "LIST [LIBRARYNAME <name>] [WITHCODE]"
+    )
 
 
 _ADMIN: Final = "admin noscript loading stale"
@@ -272,7 +293,7 @@ ROWS: Final = (
         Row("function|help", 2, _ANY, "scripting", "7.0.0", "Show the subcommands",
             local=_function_help, categories="scripting"),
         Row("function|list", -2, "noscript", "scripting", "7.0.0", "Return nothing",
-            local=_nothing, categories="scripting",
+            local=_function_list, categories="scripting",
             tips="nondeterministic_output_order"),
     ),
     Row("debug", -2, _ADMIN, "server", "1.0.0", "For tests of clients", local=_debug, waits=True),

@@ -10,11 +10,12 @@ from pnyx.gateway.limits import (
     WATCHED_KEYS_MAX,
 )
 from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.operations import is_delay
 from pnyx.gateway.rows import Ask, KeySpec, LocalReply, Row
 from pnyx.gateway.words import NOT_INTEGER, integer
 from pnyx.machine.commands import AnyCommand, Revisions, Transaction
 from pnyx.machine.results import OK, NullArray, Refusal, Result, Status, Values
-from pnyx.transport.resp import Reply, Rows
+from pnyx.transport.resp import Encoded, Reply, Rows, encode_reply
 
 QUEUED: Final = Status(b"QUEUED")
 TOO_MANY_WATCHED: Final = Refusal(f"ERR PX0201 a connection may watch {WATCHED_KEYS_MAX} keys")
@@ -71,7 +72,17 @@ Own: TypeAlias = Ask | Callable[[], Reply] | None
 """What the node itself does for a queued command: asks, answers when EXEC does, or nothing."""
 
 
-def run(queued: list[Queued], watched: tuple[tuple[bytes, int], ...], own: list[Own]) -> LocalReply:
+def is_unfit(row: Row, words: list[bytes]) -> bool:
+    """Does it change when or whether its client is answered, as nothing within EXEC can be?"""
+    return row.name == "client|reply" or (row.name == "debug" and is_delay(words))
+
+
+def run(
+    client: Client,
+    queued: list[Queued],
+    watched: tuple[tuple[bytes, int], ...],
+    own: list[Own],
+) -> LocalReply:
     """Return what EXEC must submit; `own` has one member a queued command."""
     commands: list[AnyCommand] = []
     for member, mine in zip(queued, own, strict=True):
@@ -86,11 +97,17 @@ def run(queued: list[Queued], watched: tuple[tuple[bytes, int], ...], own: list[
         assert isinstance(result, Values), "a transaction gives values"
         answers = iter(result.members)
         pairs = zip(queued, own, strict=True)
-        return Rows(tuple(_reply(member, mine, answers) for member, mine in pairs))
+        return Rows(tuple([_encoded(_reply(member, mine, answers)) for member, mine in pairs]))
+
+    def _encoded(reply: Reply) -> Encoded:
+        # HELLO may be among them: each reply is in the protocol that holds when it is made.
+        raw = encode_reply(reply, client.protocol)
+        return Encoded(raw, raw)
 
     if not commands and not watched:
         return merge(Values(()))
-    return Ask(Transaction(tuple(commands), watched), merge)
+    changes_client = any(mine is not None and not isinstance(mine, Ask) for mine in own)
+    return Ask(Transaction(tuple(commands), watched), merge, ends_run=changes_client)
 
 
 def _reply(member: Queued, own: Own, answers: Iterator[Result]) -> Reply:
