@@ -184,6 +184,12 @@ FORMS: tuple[tuple[object, ...], ...] = (
     (b"SCAN", one_of(b"x", b"-", b""), maybe(b"COUNT", integers)),
     (b"SCAN", b"0", one_of(b"COUNT", b"MATCH", b"ZZ")),
     (b"SCAN", b"0", b"COUNT", one_of(b"0", b"-1", b"x")),
+    (b"SCAN", one_of(b"-1", b"+0", b"-0", b"00", b"+", b"--1", b"-18446744073709551616")),
+    (b"CONFIG", b"GET", one_of(b"MAXMEMORY", b"maxm?mory", b"max\\memory"), b"maxmemory"),
+    (b"FUNCTION", b"LIST", maybe(one_of(b"LIBRARYNAME", b"WITHCODE", b"x"))),
+    (b"FUNCTION", b"LIST", b"LIBRARYNAME", values, maybe(one_of(b"WITHCODE", b"libraryname"))),
+    (b"SETEX", keys, one_of(b"9223370300000000", b"9223372036854775"), values),
+    (b"DEBUG", b"JMAP", b"x"),
 )  # fmt: skip
 
 

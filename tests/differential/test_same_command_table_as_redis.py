@@ -72,6 +72,21 @@ def test_a_command_is_described_as_redis_describes_it(pair: Pair, name: str) -> 
     assert _sorted(pnyx[8]) == _sorted(_without_notes(redis[8])), "key specs"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "SET a 1", "SET a 1 get NX", "SET a GET", "SET a b foo", "SETEX a 1 1", "GETEX a",
+        "BITFIELD a", "BITFIELD a GET u8 0", "BITFIELD a OVERFLOW SAT get u8 0",
+        "BITFIELD a GET u8 0 INCRBY u8 0 1", "BITFIELD a set u8 0 1", "BITFIELD a GET u8 0 GET",
+        "BITFIELD a GET SET 0", "BITFIELD a foo", "MSET a 1 b 2", "BITOP AND d a b", "DEL a b",
+    ],
+)  # fmt: skip
+def test_what_a_call_does_to_its_keys_is_what_redis_says(pair: Pair, words: str) -> None:
+    asked = (b"COMMAND", b"GETKEYSANDFLAGS", *words.encode().split())
+    redis, pnyx = (parsed(connection.ask(*asked)) for connection in pair)
+    assert _sorted(pnyx) == _sorted(redis)
+
+
 def test_command_alone_describes_every_row(pair: Pair) -> None:
     members = parsed(pair[1].ask(b"COMMAND"))
     assert isinstance(members, list)

@@ -1,5 +1,6 @@
 """The table of commands: complete, consistent, and the same in code, in COMMAND and in the docs."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_the_key_positions_name_keys_of_real_commands() -> None:
         row = find(TABLE, words)
         assert row is not None
         assert row.keys_of(words) == keys
+
+
+def test_a_time_that_would_overflow_from_now_is_refused() -> None:
+    last = (2**63 - 1 - time.time_ns() // 1_000_000) // 1000
+    for words, at in (
+        ([b"SETEX", b"k", b"", b"v"], 2),
+        ([b"SET", b"k", b"v", b"EX", b""], 4),
+        ([b"EXPIRE", b"k", b""], 2),
+        ([b"GETEX", b"k", b"EX", b""], 3),
+    ):
+        parse = TABLE[words[0]].parse
+        assert parse is not None
+        for seconds, is_fine in ((last - 60, True), (last + 1, False), (9223370300000000, False)):
+            words[at] = b"%d" % seconds
+            assert isinstance(parse(words), Command) == is_fine
 
 
 def test_the_usual_spellings_are_found_without_changing_case() -> None:

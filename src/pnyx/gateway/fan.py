@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from pnyx.gateway.domain import Domain, ranges_over, shards_of
-from pnyx.gateway.outcomes import ACROSS_GROUPS
+from pnyx.gateway.outcomes import ACROSS_GROUPS, WHOLE_STORE
 from pnyx.ids import SLOT_COUNT, GroupId
 from pnyx.machine import commands as c
 from pnyx.machine.configuration import NOBODY
@@ -64,6 +64,7 @@ class _Whole:
 
     def cut(self, rest: c.AnyCommand) -> Cut | Refusal:
         groups: set[GroupId | None] = {*map(self._domain.group_of, slots_of_command(rest))}
+        refusal = WHOLE_STORE if len(groups) <= 1 else ACROSS_GROUPS
         ranges = ranges_of(rest)
         if ranges:
             owners = self._domain.owners()
@@ -73,7 +74,7 @@ class _Whole:
         if NOBODY in groups:
             return [(NOBODY, rest)]
         only = groups.pop()
-        return ACROSS_GROUPS if groups or only is None else [(only, rest)]
+        return refusal if groups or only is None else [(only, rest)]
 
     def took(self, _group: GroupId, _part: c.AnyCommand, result: Result) -> c.AnyCommand | None:
         self._result = result

@@ -167,6 +167,29 @@ def _getkeys(table: Table, words: list[bytes]) -> LocalReply:
     return row if isinstance(row, Refusal) else Values(tuple(row.keys_of(words[2:])))
 
 
+def _access(row: Row, spec: KeySpec, words: list[bytes]) -> str:
+    """Return what these words do to the keys of `spec`: of SET and BITFIELD not always the same.
+
+    Source: setGetKeys and bitfieldGetKeys of Redis 7.0, db.c.
+    """
+    if row.name == "set":
+        gets = any(word.upper() == b"GET" for word in words[3:])
+        return "RW access update" if gets else "OW update"
+    if row.name != "bitfield":
+        return spec.flags
+    at = 2
+    while at < len(words):
+        taken = _BITFIELD_READS.get(words[at].upper(), 0)
+        if not 0 < taken <= len(words) - at:
+            return "RW access update"
+        at += taken
+    return "RO access"
+
+
+_BITFIELD_READS: Final = {b"GET": 3, b"OVERFLOW": 2}
+"""Parts of BITFIELD that write nothing, to their words."""
+
+
 def _getkeysandflags(table: Table, words: list[bytes]) -> LocalReply:
     asked = words[2:]
     row = _keyed(table, asked)
@@ -175,7 +198,7 @@ def _getkeysandflags(table: Table, words: list[bytes]) -> LocalReply:
     found: list[Reply] = []
     for spec in row.specs:
         end = len(asked) + spec.last + 1 if spec.last < 0 else spec.first + spec.last + 1
-        flags = Unordered(_statuses(spec.flags))
+        flags = Encoded.of(Unordered(_statuses(_access(row, spec, asked))))
         found += [Rows((key, flags)) for key in asked[spec.first : end : spec.step]]
     return Rows(tuple(found))
 

@@ -45,6 +45,10 @@ ACROSS_GROUPS: Final = Refusal(
     "CROSSSLOT PX0217 the keys belong to several groups, and what is done to them together needs "
     "one; nothing was done, give the keys one {tag} in braces"
 )
+WHOLE_STORE: Final = Refusal(
+    "CROSSSLOT PX0217 several groups have the store, and within MULTI a command on all of it needs "
+    "one; nothing was done, send DBSIZE, KEYS, SCAN, RANDOMKEY, FLUSHALL and INFO without MULTI"
+)
 
 LEADER_CHANGED: Final = Refusal(
     "CLUSTERDOWN PX0107 the leader changed while this request was on its way; "

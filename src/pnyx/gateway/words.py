@@ -1,6 +1,7 @@
 """Reading a command's words as Redis reads them: integers, floats, expiry times, options."""
 
 import re
+from time import time_ns
 from typing import Final
 
 from pnyx.machine.commands import Expiry
@@ -12,9 +13,6 @@ INTEGER_MIN: Final = -(2**63)
 SYNTAX: Final = Refusal("ERR syntax error")
 NOT_INTEGER: Final = Refusal("ERR value is not an integer or out of range")
 NOT_FLOAT: Final = Refusal("ERR value is not a valid float")
-
-NOW_MS_LEAST: Final = 1_700_000_000_000
-"""A moment that has passed; a relative time that overflows from here overflows from any stamp."""
 
 _INTEGER: Final = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z")
 
@@ -46,6 +44,12 @@ UNITS: Final[dict[bytes, tuple[int, bool]]] = {
 """Option to (ms a unit, relative)."""
 
 
+def _overflows(ms: int) -> bool:
+    # By this node's clock, before anything is proposed: the entry's stamp is not known yet. What is
+    # near the end to it alone is cut by the machine.
+    return ms > INTEGER_MAX - time_ns() // 1_000_000
+
+
 def positive_expiry(word: bytes, unit: tuple[int, bool], name: str) -> Expiry | Refusal:
     """Return the expiry of SET, GETEX, SETEX: more than zero."""
     number = integer(word)
@@ -55,7 +59,7 @@ def positive_expiry(word: bytes, unit: tuple[int, bool], name: str) -> Expiry | 
     if number <= 0 or number > INTEGER_MAX // ms_each:
         return invalid_expiry(name)
     ms = number * ms_each
-    if relative and ms > INTEGER_MAX - NOW_MS_LEAST:
+    if relative and _overflows(ms):
         return invalid_expiry(name)
     return Expiry(ms, relative)
 
@@ -70,6 +74,6 @@ def any_expiry(word: bytes, unit: tuple[int, bool], name: str) -> Expiry | Refus
     if number > INTEGER_MAX // ms_each or number < -(-INTEGER_MIN // ms_each):
         return invalid_expiry(name)
     ms = number * ms_each
-    if relative and ms > INTEGER_MAX - NOW_MS_LEAST:
+    if relative and _overflows(ms):
         return invalid_expiry(name)
     return Expiry(ms, relative)
