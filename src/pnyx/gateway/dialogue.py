@@ -376,8 +376,7 @@ class Dialogue:
             if transactions.is_unfit(row, words):
                 self._say(run, self._rejection(row, _NOT_IN_MULTI))
                 return True
-            command = None if row.parse is None else row.parse(words)
-            self._say(run, transactions.queue(client, words, command))
+            self._say(run, transactions.queue(client, row, words))
             return True
         if row.parse is not None:
             command = row.parse(words)

@@ -22,7 +22,10 @@ TRANSACTION_COMMANDS_MAX: Final = 16 * 1024
 TRANSACTION_BYTES_MAX: Final = 8 * 1024 * 1024
 """What MULTI may queue."""
 
-DESCRIBED_MAX: Final = 4096
+TRANSACTION_LOCAL_MAX: Final = 64
+"""Commands among them that the node answers itself: EXEC does so in one turn of the loop."""
+
+DESCRIBED_MAX: Final = 1024
 """Names that one COMMAND INFO or COMMAND DOCS may have; there are about 200 commands."""
 
 GLOBS_BYTES_MAX: Final = 256

@@ -7,6 +7,7 @@ from pnyx.gateway.client import Client, Queued, Transaction as OpenTransaction
 from pnyx.gateway.limits import (
     TRANSACTION_BYTES_MAX,
     TRANSACTION_COMMANDS_MAX,
+    TRANSACTION_LOCAL_MAX,
     WATCHED_KEYS_MAX,
 )
 from pnyx.gateway.lobby import Lobby
@@ -37,11 +38,19 @@ def _discard(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
     return OK
 
 
-def queue(client: Client, words: list[bytes], command: AnyCommand | Refusal | None) -> Reply:
+def queue(client: Client, row: Row, words: list[bytes]) -> Reply:
     """Put a command behind MULTI; too many break the transaction."""
     transaction = client.transaction
     assert transaction is not None, "the caller saw MULTI"
     transaction.bytes += sum(map(len, words))
+    command = None if row.parse is None else row.parse(words)
+    transaction.local += command is None and not row.asks
+    if transaction.local > TRANSACTION_LOCAL_MAX:
+        transaction.is_broken = True
+        return Refusal(
+            f"ERR PX0201 a transaction may have {TRANSACTION_LOCAL_MAX} commands that this node "
+            "answers itself; nothing was done, send them without MULTI"
+        )
     if (
         len(transaction.queued) >= TRANSACTION_COMMANDS_MAX
         or transaction.bytes > TRANSACTION_BYTES_MAX
