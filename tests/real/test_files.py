@@ -10,16 +10,19 @@ import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.core import OpenFile
 
 from pnyx.cli.app import run
+from pnyx.client.blocking import Pnyx
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
+from pnyx.client.errors import Unavailable
 from pnyx.client.files import orphans
 from pnyx.client.files.errors import CommitTooLate, FormatNewer, QuotaExceeded
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.files.formats import CHUNK_BYTES
 from pnyx.client.files.fsck import Check
-from pnyx.client.files.names import chunk_key, entry_key, permit_key
+from pnyx.client.files.names import CHUNK_PREFIX, chunk_key, entry_key, permit_key
 from pnyx.client.files.quota import Quota
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import BLOCK_BYTES
@@ -164,6 +167,61 @@ def test_a_writer_that_fails_leaves_no_trace(files: PnyxFileSystem, place: str) 
         raise ZeroDivisionError
     assert files.ls(place) == []
     assert files.store.quotas.usage() == before
+
+
+def failing_once(
+    files: PnyxFileSystem, monkeypatch: pytest.MonkeyPatch, *, number: int = 3
+) -> None:
+    """Let one chunk fail, once."""
+    write, left = files.store.chunks.write, [Unavailable("no node answered; nothing was done")]
+
+    def flaky(file_id: bytes, at: int, content: bytes | memoryview) -> None:
+        if at == number and left:
+            raise left.pop()
+        write(file_id, at, content)
+
+    monkeypatch.setattr(files.store.chunks, "write", flaky)
+
+
+def chunks_of_all(files: PnyxFileSystem) -> set[bytes]:
+    return set(Pnyx(files.runner).scan_iter(CHUNK_PREFIX + b"*"))
+
+
+@pytest.mark.parametrize("number", [0, 3, 38])
+def test_a_file_that_failed_once_is_never_committed(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = f"{place}/file"
+    files.pipe_file(path, OLD)
+    before = chunks_of_all(files)
+    failing_once(files, monkeypatch, number=number)
+    file = files.open(path, "wb")
+    with suppress(Unavailable):
+        file.write(b"0123456789" * 1_000_000)
+    with pytest.raises(Unavailable):
+        file.close()
+    assert files.cat_file(path) == OLD
+    assert chunks_of_all(files) == before, "what was written is given up"
+
+
+def test_a_text_or_an_open_file_that_failed_once_is_never_committed(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, text = f"{place}/file", "0123456789" * 1_000_000
+    files.pipe_file(path, OLD)
+    for opened in (files.open(path, "w"), OpenFile(files, path, "w").open()):
+        failing_once(files, monkeypatch)
+        try:
+            with pytest.raises(Unavailable):
+                opened.write(text)
+        finally:
+            with pytest.raises(Unavailable):
+                opened.close()
+        assert files.cat_file(path) == OLD
+    failing_once(files, monkeypatch)
+    with pytest.raises(Unavailable), OpenFile(files, path, "wb") as file:
+        file.write(text.encode())
+    assert files.cat_file(path) == OLD
 
 
 def test_what_nothing_names_goes_at_the_second_look_an_hour_later(

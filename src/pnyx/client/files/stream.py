@@ -38,6 +38,8 @@ class PnyxFile(AbstractBufferedFile):
         self._permit: Permit | None = None
         self._upload: Upload | None = None
         self._quota = Quota()
+        self._failure: BaseException | None = None
+        """Why this will never be a file."""
         self._written = 0
         self._rest = b""
         size = None if manifest is None else manifest.size
@@ -55,7 +57,38 @@ class PnyxFile(AbstractBufferedFile):
             super().write(view)
         return len(view)
 
-    def _initiate_upload(self) -> None:
+    def flush(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - fsspec's own
+        """Send what is full; all of it, and then no more, with `force`.
+
+        Raises:
+            PnyxError: a part could not be written. Nothing of the file will be there; whoever goes
+                on, and whoever closes it, is told again, as Python's own files do.
+        """
+        if self._failure is not None and self.writable():
+            raise self._failure
+        try:
+            super().flush(force)
+        except BaseException as error:
+            if self.writable():
+                self._failure = error
+                self._give_up()
+            raise
+
+    def _upload_chunk(self, final: bool = False) -> bool:  # noqa: FBT001, FBT002 - fsspec's own
+        if self._upload is None:
+            # Not in `_initiate_upload`: fsspec takes a file whose begin failed for closed.
+            self._begin()
+        self._take(self.buffer.getvalue())
+        if final:
+            self._send([self._rest] if self._rest else [])
+            self._rest = b""
+            assert self._upload is not None, "something was begun"
+            self._upload.finish()
+            if self.autocommit:
+                self._commit()
+        return True
+
+    def _begin(self) -> None:
         self._permit = self._store.begin(self.path)
         self._upload = Upload(self._store.chunks, self._permit.file_id)
         self._quota = self._store.quotas.get()
@@ -64,29 +97,35 @@ class PnyxFile(AbstractBufferedFile):
             for content in self._store.chunks.read(old.id, 0, old.chunk_count, self.path):
                 self._take(bytes(content))
 
-    def _upload_chunk(self, final: bool = False) -> bool:  # noqa: FBT001, FBT002 - fsspec's own
-        self._take(self.buffer.getvalue())
-        if final:
-            self._send([self._rest] if self._rest else [])
-            self._rest = b""
-            assert self._upload is not None, "something was begun"
-            self._upload.finish()
-            if self.autocommit:
-                self.commit()
-        return True
-
     def commit(self) -> None:
-        """Make what was written the file."""
-        assert self._permit is not None, "something was begun"
-        self._store.commit(self._permit, self._written, exclusive="x" in self.mode)
+        """Make what was written the file, at the end of a transaction of fsspec's.
+
+        One that is still open will be the file when it is closed; one that failed never will.
+        """
+        if not self.closed:
+            self.autocommit = True
+        elif self._permit is not None:
+            self._commit()
+
+    def _commit(self) -> None:
+        permit, self._permit = self._permit, None
+        assert permit is not None, "something was begun"
+        self._store.commit(permit, self._written, exclusive="x" in self.mode)
 
     def discard(self) -> None:
-        """Forget what was written; the file is as it was."""
-        if self._permit is not None and self._upload is not None:
-            with suppress(PnyxError):
-                self._upload.finish()
-            self._store.give_up(self._permit, self._written)
-        self._permit = None
+        """Forget what was written, and write no more; the file is as it was."""
+        self.closed = True
+        self._give_up()
+
+    def _give_up(self) -> None:
+        permit, self._permit = self._permit, None
+        if permit is None or self._upload is None:
+            return
+        # What cannot be deleted now is an orphan (orphans.py).
+        with suppress(PnyxError):
+            self._upload.finish()
+        with suppress(PnyxError):
+            self._store.give_up(permit, self._written)
 
     def __del__(self) -> None:
         # A program that forgets to close a file has not said that it is whole.
@@ -100,7 +139,6 @@ class PnyxFile(AbstractBufferedFile):
     ) -> None:
         if kind is not None and self.writable():
             self.discard()
-            self.closed = True
         super().__exit__(kind, error, trace)
 
     def _take(self, content: bytes) -> None:
