@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from errno import EINVAL
 from itertools import count
 from pathlib import Path
 
@@ -288,6 +289,44 @@ def test_a_rename_within_a_directory_replaces_what_is_there(
     files.mv(f"{place}/a", f"{place}/b")
     assert files.find(place) == [f"{place}/b"]
     assert files.cat_file(f"{place}/b") == OLD
+
+
+def test_a_directory_is_not_moved_into_itself_and_nothing_is_lost(
+    files: PnyxFileSystem, place: str
+) -> None:
+    files.pipe({f"{place}/m/x": OLD, f"{place}/m/n/y": NEW})
+    before = files.find(place)
+    for target in ("m/n", "m/n/", "m/new", "m/n/deep/er"):
+        for move in (files.mv, files.rename):
+            with pytest.raises(OSError, match="not moved into itself") as caught:
+                move(f"{place}/m", f"{place}/{target}", recursive=True)
+            assert caught.value.errno == EINVAL
+    with pytest.raises(OSError, match="not moved into itself"):
+        files.mv(f"{place}/*", f"{place}/m/n", recursive=True)
+    for absent in ("absent", "absent*"):
+        with pytest.raises(FileNotFoundError):
+            files.mv(f"{place}/{absent}", f"{place}/m")
+    files.mv(f"{place}/m/n", f"{place}/m", recursive=True)
+    assert files.find(place) == before
+
+
+def test_a_directory_moves_whole_or_not_at_all(files: PnyxFileSystem, place: str) -> None:
+    files.makedirs(f"{place}/empty")
+    files.pipe({f"{place}/m/x": OLD, f"{place}/m/n/y": NEW})
+    for name in ("empty", "m"):
+        with pytest.raises(IsADirectoryError):
+            files.mv(f"{place}/{name}", f"{place}/other")
+    with pytest.raises(ValueError, match="maxdepth"):
+        files.mv(f"{place}/m", f"{place}/other", recursive=True, maxdepth=1)
+    files.mv(f"{place}/m", f"{place}/other", recursive=True)
+    files.mv(f"{place}/other", f"{place}/empty", recursive=True)
+    assert files.find(place) == [f"{place}/empty/other/n/y", f"{place}/empty/other/x"]
+
+
+def test_a_copy_of_a_directory_into_itself_ends(files: PnyxFileSystem, place: str) -> None:
+    files.pipe_file(f"{place}/m/x", OLD)
+    files.copy(f"{place}/m", f"{place}/m/n", recursive=True)
+    assert files.find(place) == [f"{place}/m/n/x", f"{place}/m/x"]
 
 
 def test_pandas_and_pyarrow_read_what_they_wrote(files: PnyxFileSystem, place: str) -> None:

@@ -9,7 +9,8 @@ a crash both names may be there (`pnyx fs fsck` finishes that). Directories are 
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from errno import ENOTEMPTY
+from errno import EINVAL, ENOTEMPTY
+from glob import has_magic
 from os import strerror
 from typing import Any, ClassVar
 from weakref import finalize
@@ -17,7 +18,7 @@ from weakref import finalize
 from fsspec.spec import AbstractFileSystem
 
 from pnyx.client.files.formats import Kind, Manifest
-from pnyx.client.files.names import ROOT, cleaned, parent_of
+from pnyx.client.files.names import ROOT, cleaned, name_of, parent_of
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import PnyxFile
 from pnyx.client.files.upload import Upload
@@ -201,14 +202,36 @@ class PnyxFileSystem(AbstractFileSystem):
         maxdepth: int | None = None,
         **options: Any,
     ) -> None:
-        """Move files: one within its directory at one moment; others are copied first."""
+        """Move files: one within its directory at one moment; others are copied first.
+
+        Raises:
+            IsADirectoryError: `recursive` is false.
+            OSError: a directory would be moved into itself. Nothing was done.
+        """
         source, target = (cleaned(self._strip_protocol(path)) for path in (path1, path2))
         manifest = self.store.directories.entry(source)
-        if manifest is None or manifest.kind is Kind.DIRECTORY:
-            super().mv(source, target, recursive=recursive, maxdepth=maxdepth, **options)
+        if manifest is None:
+            if not has_magic(source):
+                raise FileNotFoundError(source)
+            # Each by itself: what a pattern finds may hold the target.
+            for each in self.expand_path(source):
+                self.mv(each, f"{target}/", recursive=recursive, maxdepth=maxdepth, **options)
             return
+        landing = target
         if str(path2).endswith("/") or self.isdir(target):
-            target = cleaned(f"{target}/{source.rpartition('/')[2]}")
+            landing = cleaned(f"{target}/{name_of(source)}")
+        if manifest.kind is Kind.FILE:
+            self._move_file(source, landing, manifest)
+        elif not recursive:
+            raise IsADirectoryError(source)
+        elif maxdepth is not None:
+            raise ValueError("what lies deeper than maxdepth would be lost; nothing was moved")
+        elif landing.startswith(source.rstrip("/") + "/"):
+            raise OSError(EINVAL, "a directory is not moved into itself", source, None, landing)
+        elif landing != source:
+            super().mv(source, target, recursive=True, **options)
+
+    def _move_file(self, source: str, target: str, manifest: Manifest) -> None:
         if parent_of(source) == parent_of(target):
             self.store.rename(source, target)
             return
