@@ -1,11 +1,13 @@
 """What files on three real nodes promise: whole or not at all, whoever dies and whatever moves."""
 
+import gc
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from errno import EINVAL
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
@@ -168,6 +170,75 @@ def test_a_writer_that_fails_leaves_no_trace(files: PnyxFileSystem, place: str) 
         raise ZeroDivisionError
     assert files.ls(place) == []
     assert files.store.quotas.usage() == before
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz"])
+@pytest.mark.parametrize("mode", ["wb", "w", "x", "a"])
+@pytest.mark.parametrize("by", ["ours", "fsspec's"])
+def test_a_block_that_fails_leaves_the_old_file_however_it_was_opened(
+    files: PnyxFileSystem, place: str, mode: str, compression: str | None, by: str
+) -> None:
+    path = f"{place}/file"
+    if mode != "x":
+        files.pipe_file(path, OLD)
+    before = chunks_of_all(files)
+    with suppress(ZeroDivisionError), opened(files, path, mode, compression, by) as file:
+        file.write(NEW if "b" in mode else NEW.decode())
+        raise ZeroDivisionError
+    assert files.exists(path) == (mode != "x")
+    assert mode == "x" or files.cat_file(path) == OLD
+    assert chunks_of_all(files) == before
+
+
+def opened(files: PnyxFileSystem, path: str, mode: str, compression: str | None, by: str) -> Any:
+    if by == "ours":
+        return files.open(path, mode, compression=compression)
+    return OpenFile(files, path, mode, compression)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz", "zip"])
+@pytest.mark.parametrize("by", ["ours", "fsspec's"])
+def test_what_is_written_through_layers_is_read_through_them(
+    files: PnyxFileSystem, place: str, compression: str | None, by: str
+) -> None:
+    path, text = f"{place}/file", "Σ\n" * 100_000
+    with opened(files, path, "w", compression, by) as file:
+        file.write(text)
+    with opened(files, path, "r", compression, by) as file:
+        assert file.read() == text
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "bz2"])
+@pytest.mark.parametrize("by", ["ours", "fsspec's"])
+def test_a_file_that_is_forgotten_is_not_there(
+    files: PnyxFileSystem, place: str, compression: str | None, by: str
+) -> None:
+    for mode in ("w", "wb"):
+        outer = opened(files, f"{place}/file", mode, compression, by)
+        file = outer if by == "ours" else outer.open()
+        file.write(NEW if "b" in mode else NEW.decode())
+        del file, outer
+        gc.collect()
+    assert files.ls(place) == []
+
+
+def test_a_file_that_is_closed_while_an_error_is_handled_is_there(
+    files: PnyxFileSystem, place: str
+) -> None:
+    first, second = files.open(f"{place}/1", "w"), OpenFile(files, f"{place}/2", "w")
+    try:
+        second.open().write("2")
+        _ = 1 / 0
+    except ZeroDivisionError:
+        first.write("1")
+        first.close()
+        second.close()
+        with files.open(f"{place}/3", "w") as third, OpenFile(files, f"{place}/4", "wb") as fourth:
+            third.write("3")
+            fourth.write(b"4")
+    assert {path[-1]: content for path, content in files.cat(f"{place}/*").items()} == {
+        name: name.encode() for name in "1234"
+    }
 
 
 def failing_once(

@@ -11,13 +11,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from errno import EINVAL, ENOTEMPTY
 from glob import has_magic
+from io import TextIOWrapper
 from os import strerror
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from weakref import finalize
 
+from fsspec.compression import compr
+from fsspec.core import get_compression
 from fsspec.spec import AbstractFileSystem
 
 from pnyx.client.files.formats import Kind, Manifest
+from pnyx.client.files.layers import Compressed, Text
 from pnyx.client.files.names import ROOT, cleaned, name_of, parent_of
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import PnyxFile
@@ -27,6 +31,8 @@ from pnyx.client.settings import TIMEOUT_S_DEFAULT, settled
 from pnyx.client.url import PORT_DEFAULT, SCHEME
 
 NODES_DEFAULT = f"127.0.0.1:{PORT_DEFAULT}"
+
+TEXT_OPTIONS: Final = ("encoding", "errors", "newline")
 
 
 class PnyxFileSystem(AbstractFileSystem):
@@ -240,6 +246,31 @@ class PnyxFileSystem(AbstractFileSystem):
             # Replaced meanwhile: the new file stays.
             self.store.remove(source, file_id=manifest.id)
         self.store.settle_move(target, source)
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Open a file as fsspec does; one that is written is there when it is closed.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError: there is none to read.
+            FileExistsError: something is there, and the mode is ``"x"``.
+        """
+        if "b" not in mode:
+            told = {name: options.pop(name) for name in TEXT_OPTIONS if name in options}
+            binary = mode.replace("t", "") + "b"
+            below = self.open(path, binary, block_size, cache_options, compression, **options)
+            return (TextIOWrapper if "r" in mode else Text)(below, **told)
+        compress = compr[get_compression(path, compression)]
+        file = super().open(path, mode, block_size, cache_options, **options)
+        compressor = compress(file, mode=mode[0])
+        return compressor if compressor is file or "r" in mode else Compressed(compressor, file)
 
     def _open(
         self,

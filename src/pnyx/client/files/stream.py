@@ -1,9 +1,11 @@
 """An open file: written chunk by chunk, and there when it is closed; or read piece by piece."""
 
 from contextlib import suppress
+from inspect import currentframe
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from fsspec.core import OpenFile
 from fsspec.spec import AbstractBufferedFile
 
 from pnyx.client.files.chunks import AT_ONCE
@@ -45,6 +47,8 @@ class PnyxFile(AbstractBufferedFile):
         size = None if manifest is None else manifest.size
         options["block_size"] = BLOCK_BYTES
         super().__init__(fs, path, mode, size=size, **options)
+        if "a" in mode and manifest is not None:
+            self.loc = manifest.size
 
     # Writing.
 
@@ -127,9 +131,28 @@ class PnyxFile(AbstractBufferedFile):
         with suppress(PnyxError):
             self._store.give_up(permit, self._written)
 
+    def close(self) -> None:
+        """Make what was written the file, unless it is closed because a block failed.
+
+        Raises:
+            PnyxError: it is not there, and what was there before still is; unless it is a `Timeout`
+                whose `outcome` is "unknown".
+        """
+        if self.writable() and _ends_a_failed_block(self):
+            self.discard()
+        super().close()
+
+    def forget(self) -> None:
+        """Never be a file, unless it is one already: nobody has said that it is whole."""
+        if not self.closed:
+            self.closed, self._permit = True, None
+
     def __del__(self) -> None:
-        # A program that forgets to close a file has not said that it is whole.
-        self.closed = True
+        self.forget()
+
+    def _dealloc_warn(self, _above: object) -> None:
+        # CPython tells what lies below a text file that nobody has closed, before it closes both.
+        self.forget()
 
     def __exit__(
         self,
@@ -168,3 +191,19 @@ class PnyxFile(AbstractBufferedFile):
         if contents:
             contents[0] = contents[0][skipped:]
         return b"".join(contents)[: end - start]
+
+
+def _ends_a_failed_block(file: object) -> bool:
+    """Is `file` closed at the end of a ``with fsspec.open(...)`` whose block failed?
+
+    fsspec's OpenFile only closes what it has opened, and alone knows why. That an exception is
+    handled says nothing: a file that is closed in an `except` block is meant to be there.
+    """
+    frame = currentframe()
+    while frame is not None:
+        if frame.f_code is OpenFile.__exit__.__code__:
+            told = frame.f_locals
+            if any(each is file for each in told["self"].fobjects):
+                return any(each is not None for each in told["args"])
+        frame = frame.f_back
+    return False
