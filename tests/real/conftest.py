@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.harness.cluster import Cluster
 
+NUMBERS = count()
 PACKAGES = {"redis-cli": "redis-tools", "redis-benchmark": "redis-tools"}
 
 
@@ -36,3 +38,11 @@ def files(shared: Cluster) -> Iterator[PnyxFileSystem]:
     opened = PnyxFileSystem(cluster_ports(shared), skip_instance_cache=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def place(files: PnyxFileSystem) -> Iterator[str]:
+    path = f"/ours-{next(NUMBERS)}"
+    files.mkdir(path)
+    yield path
+    files.rm(path, recursive=True)

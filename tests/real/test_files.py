@@ -1,47 +1,31 @@
 """What files on three real nodes promise: whole or not at all, whoever dies and whatever moves."""
 
-import gc
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from errno import EINVAL
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fsspec.core import OpenFile
 
-from pnyx.cli.app import run
-from pnyx.client.blocking import Pnyx
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
-from pnyx.client.errors import Unavailable
 from pnyx.client.files import orphans
 from pnyx.client.files.errors import CommitTooLate, FormatNewer, QuotaExceeded
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.files.formats import CHUNK_BYTES
 from pnyx.client.files.fsck import Check
-from pnyx.client.files.names import CHUNK_PREFIX, chunk_key, entry_key, permit_key
-from pnyx.client.files.quota import Quota
+from pnyx.client.files.names import chunk_key, entry_key, permit_key
+from pnyx.client.files.quota import Quota, Usage
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import BLOCK_BYTES
 from pnyx.client.runner import Runner
 
 pytestmark = pytest.mark.real
-NUMBERS = count()
 OLD, NEW = b"old" * CHUNK_BYTES, b"new" * (CHUNK_BYTES + 7)
-
-
-@pytest.fixture
-def place(files: PnyxFileSystem) -> Iterator[str]:
-    path = f"/ours-{next(NUMBERS)}"
-    files.mkdir(path)
-    yield path
-    files.rm(path, recursive=True)
 
 
 class Died(BaseException):
@@ -163,139 +147,6 @@ def test_a_file_is_found_although_its_directory_was_removed_while_it_was_written
     assert files.find(place) == [f"{directory}/file"]
 
 
-def test_a_writer_that_fails_leaves_no_trace(files: PnyxFileSystem, place: str) -> None:
-    before = files.store.quotas.usage()
-    with suppress(ZeroDivisionError), files.open(f"{place}/file", "wb") as file:
-        file.write(OLD)
-        raise ZeroDivisionError
-    assert files.ls(place) == []
-    assert files.store.quotas.usage() == before
-
-
-@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz"])
-@pytest.mark.parametrize("mode", ["wb", "w", "x", "a"])
-@pytest.mark.parametrize("by", ["ours", "fsspec's"])
-def test_a_block_that_fails_leaves_the_old_file_however_it_was_opened(
-    files: PnyxFileSystem, place: str, mode: str, compression: str | None, by: str
-) -> None:
-    path = f"{place}/file"
-    if mode != "x":
-        files.pipe_file(path, OLD)
-    before = chunks_of_all(files)
-    with suppress(ZeroDivisionError), opened(files, path, mode, compression, by) as file:
-        file.write(NEW if "b" in mode else NEW.decode())
-        raise ZeroDivisionError
-    assert files.exists(path) == (mode != "x")
-    assert mode == "x" or files.cat_file(path) == OLD
-    assert chunks_of_all(files) == before
-
-
-def opened(files: PnyxFileSystem, path: str, mode: str, compression: str | None, by: str) -> Any:
-    if by == "ours":
-        return files.open(path, mode, compression=compression)
-    return OpenFile(files, path, mode, compression)
-
-
-@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz", "zip"])
-@pytest.mark.parametrize("by", ["ours", "fsspec's"])
-def test_what_is_written_through_layers_is_read_through_them(
-    files: PnyxFileSystem, place: str, compression: str | None, by: str
-) -> None:
-    path, text = f"{place}/file", "Σ\n" * 100_000
-    with opened(files, path, "w", compression, by) as file:
-        file.write(text)
-    with opened(files, path, "r", compression, by) as file:
-        assert file.read() == text
-
-
-@pytest.mark.parametrize("compression", [None, "gzip", "bz2"])
-@pytest.mark.parametrize("by", ["ours", "fsspec's"])
-def test_a_file_that_is_forgotten_is_not_there(
-    files: PnyxFileSystem, place: str, compression: str | None, by: str
-) -> None:
-    for mode in ("w", "wb"):
-        outer = opened(files, f"{place}/file", mode, compression, by)
-        file = outer if by == "ours" else outer.open()
-        file.write(NEW if "b" in mode else NEW.decode())
-        del file, outer
-        gc.collect()
-    assert files.ls(place) == []
-
-
-def test_a_file_that_is_closed_while_an_error_is_handled_is_there(
-    files: PnyxFileSystem, place: str
-) -> None:
-    first, second = files.open(f"{place}/1", "w"), OpenFile(files, f"{place}/2", "w")
-    try:
-        second.open().write("2")
-        _ = 1 / 0
-    except ZeroDivisionError:
-        first.write("1")
-        first.close()
-        second.close()
-        with files.open(f"{place}/3", "w") as third, OpenFile(files, f"{place}/4", "wb") as fourth:
-            third.write("3")
-            fourth.write(b"4")
-    assert {path[-1]: content for path, content in files.cat(f"{place}/*").items()} == {
-        name: name.encode() for name in "1234"
-    }
-
-
-def failing_once(
-    files: PnyxFileSystem, monkeypatch: pytest.MonkeyPatch, *, number: int = 3
-) -> None:
-    """Let one chunk fail, once."""
-    write, left = files.store.chunks.write, [Unavailable("no node answered; nothing was done")]
-
-    def flaky(file_id: bytes, at: int, content: bytes | memoryview) -> None:
-        if at == number and left:
-            raise left.pop()
-        write(file_id, at, content)
-
-    monkeypatch.setattr(files.store.chunks, "write", flaky)
-
-
-def chunks_of_all(files: PnyxFileSystem) -> set[bytes]:
-    return set(Pnyx(files.runner).scan_iter(CHUNK_PREFIX + b"*"))
-
-
-@pytest.mark.parametrize("number", [0, 3, 38])
-def test_a_file_that_failed_once_is_never_committed(
-    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    path = f"{place}/file"
-    files.pipe_file(path, OLD)
-    before = chunks_of_all(files)
-    failing_once(files, monkeypatch, number=number)
-    file = files.open(path, "wb")
-    with suppress(Unavailable):
-        file.write(b"0123456789" * 1_000_000)
-    with pytest.raises(Unavailable):
-        file.close()
-    assert files.cat_file(path) == OLD
-    assert chunks_of_all(files) == before, "what was written is given up"
-
-
-def test_a_text_or_an_open_file_that_failed_once_is_never_committed(
-    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, text = f"{place}/file", "0123456789" * 1_000_000
-    files.pipe_file(path, OLD)
-    for opened in (files.open(path, "w"), OpenFile(files, path, "w").open()):
-        failing_once(files, monkeypatch)
-        try:
-            with pytest.raises(Unavailable):
-                opened.write(text)
-        finally:
-            with pytest.raises(Unavailable):
-                opened.close()
-        assert files.cat_file(path) == OLD
-    failing_once(files, monkeypatch)
-    with pytest.raises(Unavailable), OpenFile(files, path, "wb") as file:
-        file.write(text.encode())
-    assert files.cat_file(path) == OLD
-
-
 def test_what_nothing_names_goes_at_the_second_look_an_hour_later(
     files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,12 +196,22 @@ def test_a_manifest_of_a_newer_version_and_a_missing_chunk_are_named(
     files.runner.one(Command(("DEL", newer), newer, writes=True))
 
 
-def test_appending_goes_on_where_the_file_ends(files: PnyxFileSystem, place: str) -> None:
-    path = f"{place}/file"
-    files.pipe_file(path, OLD)
-    with files.open(path, "ab") as file:
-        file.write(b"more")
-    assert files.cat_file(path) == OLD + b"more"
+def test_at_the_quota_a_file_may_be_replaced_by_one_that_is_no_larger(
+    files: PnyxFileSystem, place: str
+) -> None:
+    path, quotas = f"{place}/file", files.store.quotas
+    files.pipe_file(path, b"1" * 900)
+    taken = quotas.usage()
+    try:
+        for room in (100, 0, -100):
+            quotas.set(Quota(bytes_max=taken.bytes + room, files_max=taken.files + min(room, 0)))
+            files.pipe_file(path, b"2" * 900)
+            with pytest.raises(QuotaExceeded, match=f"would take {taken.bytes + 101} in"):
+                files.pipe_file(path, b"3" * 1001)
+        files.pipe_file(path, b"4" * 800)
+    finally:
+        quotas.set(Quota())
+    assert quotas.usage() == Usage(taken.bytes - 100, taken.files)
 
 
 def test_a_rename_within_a_directory_replaces_what_is_there(
@@ -408,35 +269,6 @@ def test_pandas_and_pyarrow_read_what_they_wrote(files: PnyxFileSystem, place: s
     table = pa.table({"number": list(range(100_000))})
     pq.write_table(table, f"{place}/numbers.parquet", filesystem=files)
     assert pq.read_table(f"{place}/numbers.parquet", filesystem=files).equals(table)
-
-
-def test_the_shells_verbs_do_what_they_say(
-    files: PnyxFileSystem, place: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    def typed(*words: str) -> bytes:
-        assert run(["fs", words[0], "--nodes", files.nodes, *words[1:]]) == 0, words
-        return capsysbinary.readouterr().out
-
-    local = tmp_path / "local.txt"
-    local.write_bytes(NEW)
-    typed("put", str(local), f"{place}/")
-    assert typed("cat", f"{place}/local.txt") == NEW
-    typed("cp", f"{place}/local.txt", f"{place}/sub/copy.txt")
-    typed("get", f"{place}/sub/copy.txt", str(tmp_path))
-    assert (tmp_path / "copy.txt").read_bytes() == NEW
-    assert b"sub/\n    copy.txt" in typed("tree", place)
-    typed("rm", "--recursive", "--yes", f"{place}/sub")
-    assert typed("ls", place, "-o", "plain").endswith(b"local.txt\n")
-    assert b"bytes of all files" in typed("quota")
-
-
-def test_the_shell_is_told_in_a_sentence_what_is_not_there(
-    files: PnyxFileSystem, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["fs", "cat", "--nodes", files.nodes, "/nowhere/file"]) == 1
-    assert "no such file or directory: /nowhere/file" in capsys.readouterr().err
-    assert run(["fs", "cat", "--nodes", files.nodes, "/../etc/passwd"]) == 1
-    assert "cannot name a file" in capsys.readouterr().err
 
 
 def test_memory_stays_bounded_whatever_the_file_is_large(files: PnyxFileSystem, place: str) -> None:

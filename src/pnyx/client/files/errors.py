@@ -43,3 +43,9 @@ class Unsettled(PnyxError, OSError):
     """Directories were renamed in too fast to be listed at one moment. Nothing was collected."""
 
     code = "PX0707"
+
+
+class Overtaken(PnyxError, OSError):
+    """The file that was appended to was replaced or removed meanwhile. Nothing was changed."""
+
+    code = "PX0709"

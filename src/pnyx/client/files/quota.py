@@ -6,6 +6,7 @@ import msgspec
 
 from pnyx.client import commands
 from pnyx.client.files.errors import QuotaExceeded
+from pnyx.client.files.formats import Manifest
 from pnyx.client.runner import Runner
 
 TIB: Final = 1 << 40
@@ -55,27 +56,33 @@ class Quotas:
         """Say what the manifests add up to."""
         self._runner.one(commands.mset({_BYTES: usage.bytes, _FILES: usage.files}))
 
-    def reserve(self, size: int, files: int, path: str) -> None:
-        """Take so much before it is committed.
+    def reserve(self, size: int, path: str, replaced: Manifest | None) -> None:
+        """Take what a file takes before it is committed; `replaced` is what lies there until then.
 
         Raises:
             QuotaExceeded: it is too much; nothing is taken.
         """
         quota = self.get()
         self.check_size(size, quota, path)
-        taken = self._add(size, files)
-        if taken.bytes > quota.bytes_max or taken.files > quota.files_max:
-            self.release(size, files)
+        taken = self._add(size, 1)
+        grows_bytes, grows_files = size, 1
+        if replaced is not None:
+            grows_bytes, grows_files = size - replaced.size, 0
+        would = Usage(taken.bytes - size + grows_bytes, taken.files - 1 + grows_files)
+        if (grows_bytes > 0 and would.bytes > quota.bytes_max) or (
+            grows_files > 0 and would.files > quota.files_max
+        ):
+            self.release(size)
             raise QuotaExceeded(
                 f"{path} was not written: files may take {quota.bytes_max} bytes in "
-                f"{quota.files_max} files, and with it would take {taken.bytes} in {taken.files}",
+                f"{quota.files_max} files, and with it would take {would.bytes} in {would.files}",
                 next_step="remove files, or allow more with `pnyx fs quota`; "
                 "`pnyx fs fsck --repair` counts anew what is taken",
             )
 
-    def release(self, size: int, files: int) -> None:
-        """Give so much back."""
-        self._add(-size, -files)
+    def release(self, size: int) -> None:
+        """Give back what a file took."""
+        self._add(-size, -1)
 
     @staticmethod
     def check_size(size: int, quota: Quota, path: str) -> None:

@@ -6,6 +6,7 @@ no manifest names an hour after it was first seen unnamed will never be named (o
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Final, TypeVar
@@ -18,7 +19,7 @@ from pnyx.client.command import Command
 from pnyx.client.errors import WatchError
 from pnyx.client.files.chunks import Chunks
 from pnyx.client.files.directory import Directories
-from pnyx.client.files.errors import CommitTooLate
+from pnyx.client.files.errors import CommitTooLate, FormatNewer, Overtaken
 from pnyx.client.files.formats import (
     ID_BYTES,
     Kind,
@@ -37,6 +38,7 @@ from pnyx.client.files.names import (
 )
 from pnyx.client.files.quota import Quotas
 from pnyx.client.runner import Runner
+from pnyx.errors import PnyxError
 
 WRITE_MS_MAX: Final = 1_800_000
 """How long a writer may take from its first byte to its commit."""
@@ -110,34 +112,55 @@ class Store:
         size: int,
         *,
         exclusive: bool = False,
+        appended_to: bytes | None = None,
         moved_from: tuple[str, bytes] | None = None,
     ) -> None:
         """Make the file of `permit`, all of whose chunks are written, the one at its path.
 
+        What is refused is given up; of what may have been done nothing is deleted.
+
+        Args:
+            permit: of the writer.
+            size: bytes.
+            exclusive: nothing may lie there.
+            appended_to: the id of the file that must lie there still; empty if none did.
+            moved_from: path and id of the file that this is a copy of and that will be deleted.
+
         Raises:
             CommitTooLate: the permit has died. QuotaExceeded: it is too much.
             FileExistsError: a file lies there, and `exclusive` is true.
+            Overtaken: another file lies there than was appended to.
             Timeout: it may have been done; its `outcome` tells.
         """
-        path = permit.path
-        self.quotas.reserve(size, 1, path)
         now_ms = self.clock_ms()
         manifest = Manifest(Kind.FILE, now_ms, now_ms, permit.file_id, size, moved_from)
+        is_reserved = False
         try:
+            self.quotas.reserve(size, permit.path, self.directories.entry(permit.path))
+            is_reserved = True
             before = self._until_settled(
-                path, lambda: self._replace(permit, manifest, exclusive=exclusive)
+                permit.path,
+                lambda: self._replace(
+                    permit, manifest, exclusive=exclusive, appended_to=appended_to
+                ),
             )
         except Exception as error:
-            if getattr(error, "outcome", "not_applied") != "unknown":
-                self.quotas.release(size, 1)
+            if _is_refusal(error):
+                if is_reserved:
+                    self.quotas.release(size)
+                self.give_up(permit, size)
             raise
         if before is not None:
             self._gone(before)
 
     def give_up(self, permit: Permit, size: int) -> None:
-        """Forget a file that will not be committed; `size` bytes of it were written."""
-        self._runner.one(commands.delete(permit_key(parent_of(permit.path), permit.file_id)))
-        self.chunks.delete(permit.file_id, range(chunk_count_of(size)))
+        """Forget a file that will not be committed; `size` bytes of it were written.
+
+        What cannot be deleted now is left as an orphan (orphans.py).
+        """
+        with suppress(PnyxError):
+            self._runner.one(commands.delete(permit_key(parent_of(permit.path), permit.file_id)))
+            self.chunks.delete(permit.file_id, range(chunk_count_of(size)))
 
     def settle_move(self, path: str, source: str) -> None:
         """Forget that the file at `path` is a copy of one at `source`, which is deleted."""
@@ -187,7 +210,9 @@ class Store:
 
     # Pieces.
 
-    def _replace(self, permit: Permit, manifest: Manifest, *, exclusive: bool) -> Manifest | None:
+    def _replace(
+        self, permit: Permit, manifest: Manifest, *, exclusive: bool, appended_to: bytes | None
+    ) -> Manifest | None:
         directory = parent_of(permit.path)
         key, may = entry_key(permit.path), permit_key(directory, permit.file_id)
 
@@ -209,6 +234,12 @@ class Store:
                 raise IsADirectoryError(permit.path)
             if there is not None and exclusive:
                 raise FileExistsError(permit.path)
+            if appended_to not in {None, b"" if there is None else there.id}:
+                raise Overtaken(
+                    f"nothing was appended to {permit.path}, which was replaced or removed since "
+                    "it was opened",
+                    next_step="open it and append again; let one program at a time append",
+                )
             created_ms = manifest.created_ms if there is None else there.created_ms
             plan.multi()
             plan.set(key, encode_manifest(replace(manifest, created_ms=created_ms)))
@@ -275,5 +306,11 @@ class Store:
                 self.directories.ensure(parent_of(path), self.clock_ms())
 
     def _gone(self, manifest: Manifest) -> None:
-        self.quotas.release(manifest.size, 1)
+        self.quotas.release(manifest.size)
         self.chunks.let_go(manifest.id, manifest.chunk_count)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Is it sure that a commit which raised this was not done, and never will be?"""
+    is_ours = isinstance(error, OSError | FormatNewer)
+    return is_ours or getattr(error, "outcome", "unknown") == "not_applied"

@@ -114,7 +114,12 @@ class PnyxFile(AbstractBufferedFile):
     def _commit(self) -> None:
         permit, self._permit = self._permit, None
         assert permit is not None, "something was begun"
-        self._store.commit(permit, self._written, exclusive="x" in self.mode)
+        appended_to = None
+        if "a" in self.mode:
+            appended_to = b"" if self._manifest is None else self._manifest.id
+        self._store.commit(
+            permit, self._written, exclusive="x" in self.mode, appended_to=appended_to
+        )
 
     def discard(self) -> None:
         """Forget what was written, and write no more; the file is as it was."""
@@ -125,11 +130,9 @@ class PnyxFile(AbstractBufferedFile):
         permit, self._permit = self._permit, None
         if permit is None or self._upload is None:
             return
-        # What cannot be deleted now is an orphan (orphans.py).
         with suppress(PnyxError):
             self._upload.finish()
-        with suppress(PnyxError):
-            self._store.give_up(permit, self._written)
+        self._store.give_up(permit, self._written)
 
     def close(self) -> None:
         """Make what was written the file, unless it is closed because a block failed.
