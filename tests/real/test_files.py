@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from errno import EINVAL
 from itertools import count
+from pathlib import Path
 
 import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
@@ -259,6 +260,28 @@ def test_a_copy_of_a_directory_into_itself_ends(files: PnyxFileSystem, place: st
     files.pipe_file(f"{place}/m/x", OLD)
     files.copy(f"{place}/m", f"{place}/m/n", recursive=True)
     assert files.find(place) == [f"{place}/m/n/x", f"{place}/m/x"]
+
+
+def test_a_path_that_is_there_means_that_one_and_no_pattern(
+    files: PnyxFileSystem, place: str, tmp_path: Path
+) -> None:
+    names = ["a*", "ab", "[x]", "x", "d?/in", "d?/x/in", "dd/out"]
+    files.pipe({f"{place}/{name}": name.encode() for name in names})
+    assert files.cat(f"{place}/a*") == b"a*"
+    files.copy(f"{place}/[x]", f"{place}/new/copy")
+    files.copy(f"{place}/d?", f"{place}/new", recursive=True)
+    files.get(f"{place}/[x]", str(tmp_path / "copy"))
+    files.get(f"{place}/d?", str(tmp_path / "new"), recursive=True)
+    assert (tmp_path / "copy").read_bytes() == files.cat_file(f"{place}/new/copy") == b"[x]"
+    assert (tmp_path / "new/x/in").read_bytes() == b"d?/x/in"
+    found = {path.removeprefix(f"{place}/new/") for path in files.find(f"{place}/new")}
+    assert found == {"copy", "d?/in", "d?/x/in"}
+    files.mv(f"{place}/d?", f"{place}/moved", recursive=True)
+    files.rm([f"{place}/a*", f"{place}/[x]", f"{place}/new"], recursive=True)
+    left = {path.removeprefix(f"{place}/") for path in files.find(place)}
+    assert left == {"ab", "x", "dd/out", "moved/in", "moved/x/in"}
+    files.rm(f"{place}/[ax]*")
+    assert {path[-3:] for path in files.find(place)} == {"out", "/in"}
 
 
 def test_pandas_and_pyarrow_read_what_they_wrote(files: PnyxFileSystem, place: str) -> None:

@@ -1,5 +1,7 @@
 """How long a file system lives: what is closed is handed to nobody, and a client's is its own."""
 
+from urllib.parse import quote
+
 import fsspec
 import pytest
 
@@ -8,6 +10,7 @@ from pnyx.client.errors import Unavailable
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.runner import Runner
 from pnyx.client.settings import settled
+from pnyx.client.url import parsed
 
 NODES = "127.0.0.1:1"
 """Nobody answers there."""
@@ -66,3 +69,13 @@ def test_a_client_after_one_whose_files_were_closed_has_files_that_go_on() -> No
     second = client()
     goes_on(second.fs)
     second.close()
+
+
+def test_a_password_in_a_file_url_is_what_it_is_in_a_clients() -> None:
+    word = "p@ss/w:rd%"
+    url = f"pnyx://:{quote(word, safe='')}@{NODES}/x"
+    files, path = fsspec.url_to_fs(url, timeout_s=0.1)
+    assert path == "/x"
+    assert files.runner.settings.target == parsed(url.removesuffix("/x"))
+    assert files.runner.settings.target.password == word
+    files.close()

@@ -10,14 +10,17 @@ a crash both names may be there (`pnyx fs fsck` finishes that). Directories are 
 from contextlib import suppress
 from datetime import UTC, datetime
 from errno import EINVAL, ENOTEMPTY
-from glob import has_magic
+from glob import escape, has_magic
 from io import TextIOWrapper
 from os import strerror
 from typing import Any, ClassVar, Final
+from urllib.parse import unquote
 from weakref import finalize
 
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.compression import compr
 from fsspec.core import get_compression
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from pnyx.client.files.formats import Kind, Manifest
@@ -92,7 +95,7 @@ class PnyxFileSystem(AbstractFileSystem):
         credentials, found, nodes = place.rpartition("@")
         options: dict[str, Any] = {"nodes": nodes} if nodes else {}
         if found:
-            options["password"] = credentials.partition(":")[2]
+            options["password"] = unquote(credentials.partition(":")[2])
         return options
 
     def unstrip_protocol(self, name: str) -> str:
@@ -139,6 +142,28 @@ class PnyxFileSystem(AbstractFileSystem):
     def ukey(self, path: str) -> str:
         """Return what changes whenever the file does: its id."""
         return str(self.info(path)["id"])
+
+    def expand_path(
+        self,
+        path: Any,
+        recursive: bool = False,  # noqa: FBT001, FBT002
+        maxdepth: int | None = None,
+        assume_literal: bool = False,  # noqa: FBT001, FBT002
+        **options: Any,
+    ) -> list[str]:
+        """Return what a path or pattern means; a path that is there means that one.
+
+        Raises:
+            FileNotFoundError: nothing matches.
+        """
+        paths = path if isinstance(path, list) else [path]
+        if not assume_literal:
+            paths = [escape(each) if self._is_there(each) else each for each in paths]
+        return super().expand_path(paths, recursive, maxdepth, assume_literal, **options)
+
+    def _is_there(self, path: Any) -> bool:
+        """Does a path that could be a pattern lie there as it is?"""
+        return isinstance(path, str) and has_magic(path) and self.exists(path)
 
     # Directories.
 
@@ -199,6 +224,56 @@ class PnyxFileSystem(AbstractFileSystem):
         finally:
             upload.finish()
         self.store.commit(permit, manifest.size, moved_from=options.get("moved_from"))
+
+    def copy(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,  # noqa: FBT001, FBT002
+        maxdepth: int | None = None,
+        on_error: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Copy files within the cluster, as fsspec does."""
+        if self._is_there(path1):
+            path1, path2 = self._pairs(path1, path2, self, recursive=recursive, maxdepth=maxdepth)
+        super().copy(path1, path2, recursive, maxdepth, on_error, **options)
+
+    def get(
+        self,
+        rpath: Any,
+        lpath: Any,
+        recursive: bool = False,  # noqa: FBT001, FBT002
+        callback: Callback = DEFAULT_CALLBACK,
+        maxdepth: int | None = None,
+        **options: Any,
+    ) -> None:
+        """Copy files to local ones, as fsspec does."""
+        if self._is_there(rpath):
+            local = LocalFileSystem()
+            rpath, lpath = self._pairs(rpath, lpath, local, recursive=recursive, maxdepth=maxdepth)
+        super().get(rpath, lpath, recursive, callback, maxdepth, **options)
+
+    def _pairs(
+        self,
+        source: str,
+        target: str,
+        there: AbstractFileSystem,
+        *,
+        recursive: bool,
+        maxdepth: int | None,
+    ) -> tuple[list[str], list[str]]:
+        """Return what to copy where: fsspec takes a name with a star in it for many."""
+        top = self._strip_protocol(source)
+        sources = [
+            each
+            for each in self.expand_path(source, recursive, maxdepth)
+            if recursive or not self.isdir(each)
+        ]
+        root = target.rstrip("/")
+        if (target.endswith("/") or there.isdir(target)) and not source.endswith("/"):
+            root = f"{root}/{name_of(top)}"
+        return sources, [root + each[len(top) :] for each in sources]
 
     def mv(
         self,
