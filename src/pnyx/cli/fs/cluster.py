@@ -1,11 +1,14 @@
 """Which cluster's files a command means, and what its errors are for a shell."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pnyx.cli import running
 from pnyx.client.files.filesystem import NODES_DEFAULT, PnyxFileSystem
 from pnyx.errors import PnyxError
+
+NOT_FOUND = 5
 
 
 class FileTrouble(PnyxError):
@@ -17,6 +20,8 @@ class FileTrouble(PnyxError):
 @contextmanager
 def files(nodes: str | None, password: str | None) -> Iterator[PnyxFileSystem]:
     """Yield the files of the nodes given, of a running demo, or of the default port.
+
+    The program ends with status 5 if a path is not there.
 
     Raises:
         FileTrouble: in place of Python's own errors for files.
@@ -30,6 +35,9 @@ def files(nodes: str | None, password: str | None) -> Iterator[PnyxFileSystem]:
         yield opened
     except PnyxError:
         raise
+    except FileNotFoundError as error:
+        print(FileTrouble(_sentence(error)).explain(), file=sys.stderr)
+        sys.exit(NOT_FOUND)
     except OSError as error:
         raise FileTrouble(_sentence(error)) from error
     finally:
@@ -37,15 +45,17 @@ def files(nodes: str | None, password: str | None) -> Iterator[PnyxFileSystem]:
 
 
 def _sentence(error: OSError) -> str:
-    name = error.filename or (error.args[0] if error.args else "")
+    # Python's own errors for files are made of a number and its words, or as ours of a path alone.
+    name = error.filename or (error.args[0] if len(error.args) == 1 else "")
     match error:
         case FileNotFoundError():
-            return f"no such file or directory: {name}"
+            words = "no such file or directory"
         case FileExistsError():
-            return f"it is there already: {name}"
+            words = "it is there already"
         case IsADirectoryError():
-            return f"it is a directory: {name}"
+            words = "it is a directory"
         case NotADirectoryError():
-            return f"it is a file, and not a directory: {name}"
+            words = "it is a file, and not a directory"
         case _:
-            return f"{error.strerror or error}: {name}"
+            words = error.strerror or type(error).__name__
+    return f"{words}: {name}" if name else words

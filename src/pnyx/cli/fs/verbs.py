@@ -4,19 +4,27 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from os import fstat
+from os.path import samestat
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from typing import Annotated, Any, TypeAlias
+
+from cyclopts import Parameter
 
 from pnyx.cli.fs.cluster import FileTrouble, files
 from pnyx.cli.options import Nodes, Password
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
 from pnyx.client.files.filesystem import PnyxFileSystem
+from pnyx.client.files.names import name_of
 from pnyx.client.files.stream import BLOCK_BYTES
+from pnyx.errors import SettingsWrong
 
 OK = 0
 STANDARD = "-"
 """Standard input or output in place of a local path."""
+Local: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 
 def ls(
@@ -71,7 +79,7 @@ def cat(path: str, *, nodes: Nodes = None, password: Password = None) -> int:
     return get(path, STANDARD, nodes=nodes, password=password)
 
 
-def put(local: str, path: str, *, nodes: Nodes = None, password: Password = None) -> int:
+def put(local: Local, path: str, *, nodes: Nodes = None, password: Password = None) -> int:
     """Write a local file into the cluster; it is there, whole, when this returns.
 
     Args:
@@ -90,25 +98,34 @@ def put(local: str, path: str, *, nodes: Nodes = None, password: Password = None
     return OK
 
 
-def get(path: str, local: str = ".", *, nodes: Nodes = None, password: Password = None) -> int:
+def get(path: str, local: Local = ".", *, nodes: Nodes = None, password: Password = None) -> int:
     """Read a file of the cluster into a local one, which is replaced when all of it was read.
 
     Args:
         path: a path in the cluster.
-        local: a local file, or a directory that gets it under its own name; - is standard output.
+        local: a local file; a directory, or a path that ends in /, gets it under its own name; - is
+            standard output. Devices and pipes are written into.
     """
     with files(nodes, password) as fs, fs.open(path, "rb") as source:
-        if local == STANDARD:
+        place = Path(local)
+        if local == STANDARD or _is_output(place):
             _pump(source, sys.stdout.buffer, source.size)
             sys.stdout.buffer.flush()
             return OK
-        place = Path(local)
-        if place.is_dir():
-            place /= path.rstrip("/").rpartition("/")[2]
-        part = place.with_name(place.name + ".part")
-        with part.open("wb") as target:
-            _pump(source, target, source.size)
-        part.replace(place)
+        if local.endswith("/") or place.is_dir():
+            place /= name_of(source.path)
+        # What a link points to is replaced, and not the link.
+        place = place.resolve()
+        if not place.parent.is_dir():
+            raise FileTrouble(
+                f"no such local directory: {place.parent}; nothing was read",
+                next_step="make it first",
+            )
+        if place.exists() and not place.is_file():
+            with place.open("wb") as target:
+                _pump(source, target, source.size)
+        else:
+            _replace(place, source)
     return OK
 
 
@@ -128,6 +145,7 @@ def cp(
         recursive: a directory, with everything below it.
     """
     with files(nodes, password) as fs:
+        _check(fs, source, "copied", recursive=recursive)
         fs.copy(source, target, recursive=recursive)
     return OK
 
@@ -148,6 +166,7 @@ def mv(
         recursive: a directory, with everything below it, file by file.
     """
     with files(nodes, password) as fs:
+        _check(fs, source, "moved", recursive=recursive)
         fs.mv(source, target, recursive=recursive)
     return OK
 
@@ -166,16 +185,16 @@ def rm(
         recursive: directories, with everything below them.
         yes: do not ask before a directory is removed.
     """
+    if not paths:
+        raise SettingsWrong("nothing to remove", next_step="name at least one path")
     with files(nodes, password) as fs:
         for path in paths:
-            if fs.info(path)["type"] == "directory":
-                if not recursive:
-                    raise FileTrouble(
-                        f"it is a directory: {path}; nothing of it was removed",
-                        next_step="add --recursive",
-                    )
-                if not (yes or _agreed(f"remove {path} and everything below it?")):
-                    continue
+            if (
+                _check(fs, path, "removed", recursive=recursive) == "directory"
+                and not yes
+                and not _agreed(f"remove {path} and everything below it?")
+            ):
+                continue
             fs.rm(path, recursive=recursive)
     return OK
 
@@ -189,6 +208,16 @@ def mkdir(path: str, *, nodes: Nodes = None, password: Password = None) -> int:
     with files(nodes, password) as fs:
         fs.makedirs(path, exist_ok=False)
     return OK
+
+
+def _check(fs: PnyxFileSystem, path: str, what: str, *, recursive: bool) -> str:
+    """Return what lies at a path: here it is no pattern, and a directory must be meant."""
+    found: str = fs.info(path)["type"]
+    if found == "directory" and not recursive:
+        raise FileTrouble(
+            f"it is a directory: {path}; nothing of it was {what}", next_step="add --recursive"
+        )
+    return found
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
@@ -212,6 +241,25 @@ def _local_size(local: str) -> int:
         return Path(local).stat().st_size
     except FileNotFoundError as error:
         raise FileTrouble(f"no such local file: {local}; nothing was written") from error
+
+
+def _is_output(place: Path) -> bool:
+    """Is it our own standard output: /dev/stdout, whatever that is?"""
+    try:
+        return samestat(place.stat(), fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        # Not there, or nothing that the system has opened.
+        return False
+
+
+def _replace(place: Path, source: Any) -> None:
+    part = place.with_name(f".pnyx-{token_hex(8)}.part")
+    try:
+        with part.open("xb") as target:
+            _pump(source, target, source.size)
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _pump(source: Any, target: Any, size: int) -> None:

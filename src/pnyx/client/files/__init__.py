@@ -6,6 +6,6 @@ known to a node.
 
 Reading order: `errors`, `names` (paths and keys), `formats` (manifest and chunk as bytes),
 `chunks` (reading, writing and letting them go), `directory` (one directory's entries), `quota`,
-`store` (what can be done to a path), `stream` (an open file), `filesystem` (fsspec's face),
-`orphans` and `fsck` (what a crash may leave).
+`store` (what can be done to a path), `stream` (an open file), `layers` (text and compression),
+`filesystem` (fsspec's face), `orphans` and `fsck` (what a crash may leave).
 """

@@ -19,7 +19,13 @@ from pnyx.client.command import Command
 from pnyx.client.errors import WatchError
 from pnyx.client.files.chunks import Chunks
 from pnyx.client.files.directory import Directories
-from pnyx.client.files.errors import CommitTooLate, FormatNewer, Overtaken
+from pnyx.client.files.errors import (
+    ChunkDamaged,
+    CommitTooLate,
+    FormatNewer,
+    Overtaken,
+    QuotaExceeded,
+)
 from pnyx.client.files.formats import (
     ID_BYTES,
     Kind,
@@ -42,6 +48,17 @@ from pnyx.errors import PnyxError
 
 WRITE_MS_MAX: Final = 1_800_000
 """How long a writer may take from its first byte to its commit."""
+REFUSALS: Final = (
+    ChunkDamaged,
+    CommitTooLate,
+    FileExistsError,
+    FormatNewer,
+    IsADirectoryError,
+    NotADirectoryError,
+    Overtaken,
+    QuotaExceeded,
+)
+"""What a commit raises by its own rules. Any other error may come after it was done."""
 _T = TypeVar("_T")
 
 
@@ -312,5 +329,4 @@ class Store:
 
 def _is_refusal(error: Exception) -> bool:
     """Is it sure that a commit which raised this was not done, and never will be?"""
-    is_ours = isinstance(error, OSError | FormatNewer)
-    return is_ours or getattr(error, "outcome", "unknown") == "not_applied"
+    return isinstance(error, REFUSALS) or getattr(error, "outcome", "unknown") == "not_applied"
