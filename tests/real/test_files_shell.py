@@ -58,6 +58,9 @@ def test_a_hyphen_is_standard_input_and_output(files: PnyxFileSystem, place: str
     assert typed(files, "put", "-", f"{place}/file", given=b"hi\n") == (0, b"", "")
     assert typed(files, "get", f"{place}/file", "-") == (0, b"hi\n", "")
     assert typed(files, "get", f"{place}/file", "/dev/stdout") == (0, b"hi\n", "")
+    for line in (["get", f"{place}/file", "--forse"], ["put", "--forse", f"{place}/file"]):
+        status, _, told = typed(files, *line)
+        assert (status, "nknown option" in told) == (2, True), told
 
 
 def test_what_is_not_there_is_status_5_and_nothing_to_remove_is_2(

@@ -24,7 +24,14 @@ from pnyx.errors import SettingsWrong
 OK = 0
 STANDARD = "-"
 """Standard input or output in place of a local path."""
-Local: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
+
+
+def _no_option(_kind: object, value: str) -> None:
+    if value.startswith("-") and value != STANDARD:
+        raise ValueError(f"unknown option {value}; a local file of that name is ./{value}")
+
+
+Local: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_no_option)]
 
 
 def ls(
