@@ -207,6 +207,6 @@ def _ends_a_failed_block(file: object) -> bool:
         if frame.f_code is OpenFile.__exit__.__code__:
             told = frame.f_locals
             if any(each is file for each in told["self"].fobjects):
-                return any(each is not None for each in told["args"])
+                return any(isinstance(each, BaseException) for each in told.get("args", ()))
         frame = frame.f_back
     return False
