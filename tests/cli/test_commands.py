@@ -55,6 +55,43 @@ def test_init_refuses_nodes_that_are_not_name_and_host(nodes: str, tmp_path: Pat
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("../x=127.0.0.1", "'../x' cannot be a node's name"),
+        ("a b=127.0.0.1", "'a b' cannot be a node's name"),
+        ("n1=127.0.0.1,N2=127.0.0.2", "'N2' cannot be a node's name"),
+        ("n1\nfaults=127.0.0.1", "cannot be a node's name"),
+        ("n1=127.0.0.1:7000", "without a port"),
+        ("n1=999.1.1.1", "neither an address"),
+        ("n1=127.0.0.1,n2=127.0.0.1", "127.0.0.1 stands twice"),
+        (",".join(f"n{i}=127.0.0.{i}" for i in range(1, 13)), "12 nodes"),
+        ("n1=127.0.0.1 --groups 0", "groups = 0"),
+        ("n1=127.0.0.1 --shards 0", "shards = 0"),
+        ("n1=127.0.0.1 --shards 20000", "shards = 20000"),
+    ],
+)
+def test_init_refuses_what_a_node_would_refuse_and_writes_nothing(
+    words: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes, *options = words.split(" --")
+    more = [word for option in options for word in f"--{option}".split()]
+    assert run(["init", "--nodes", nodes, *more, "--dir", str(tmp_path / "c" / "d")]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert "nothing was written" in said
+    assert not list(tmp_path.rglob("*.toml"))
+
+
+def test_blanks_around_the_commas_of_init_are_no_part_of_names(tmp_path: Path) -> None:
+    words = ["init", "--nodes", "n1=127.0.0.1, n2=[::1] ,n3=localhost", "--dir", str(tmp_path)]
+    assert run(words) == 0
+    for label in ("n1", "n2", "n3"):
+        settings = load(tmp_path / f"{label}.toml", environ={})
+        hosts = [settings.nodes[name].host for name in ("n1", "n2", "n3")]
+        assert hosts == ["127.0.0.1", "::1", "localhost"]
+
+
 def test_init_writes_with_how_many_groups_and_shards_a_cluster_begins(tmp_path: Path) -> None:
     words = ["init", "--nodes", "n1=127.0.0.1", "--dir", str(tmp_path)]
     assert run([*words, "--groups", "4", "--shards", "64"]) == 0

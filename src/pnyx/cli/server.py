@@ -65,12 +65,14 @@ def init(
 def _hosts(nodes: str) -> dict[str, str]:
     hosts: dict[str, str] = {}
     for pair in nodes.split(","):
-        label, equals, host = pair.partition("=")
-        if not (equals and label and host) or label in hosts:
+        label, equals, host = pair.strip().partition("=")
+        twice = label if label in hosts else host if host in hosts.values() else ""
+        if not (equals and label and host) or twice:
+            # All listen on the same ports, so that a host has room for one.
             raise SettingsWrong(
                 f"--nodes {nodes} cannot be used; nothing was written",
-                cause=f"{label} stands twice" if label in hosts else f"{pair!r} is not NAME=HOST",
+                cause=f"{twice} stands twice" if twice else f"{pair!r} is not NAME=HOST",
                 next_step="write --nodes n1=10.77.0.1,n2=10.77.0.2,n3=10.77.0.3",
             )
-        hosts[label] = host
+        hosts[label] = host.removeprefix("[").removesuffix("]")
     return hosts
