@@ -68,7 +68,8 @@ def test_looking_without_a_leader_is_status_4(words: list[str], nobody: str) -> 
 
 
 @pytest.mark.parametrize(
-    "word", ["", "N4=h", "n4=", "n4=h:1,2,3", "n4=h:1,2,3,70000", "n4=h,n5=h", "n" * 33 + "=h"]
+    "word",
+    ["", "N4=h", "n4=", "n4=h:1,2,3", "n4=h:1,2,3,70000", "n4=h,n5=h", "n4=h:80", "n" * 33 + "=h"],
 )
 def test_what_names_no_node_is_refused(word: str) -> None:
     with pytest.raises(SettingsWrong, match="nothing was changed"):
@@ -107,6 +108,30 @@ def test_the_file_of_another_cluster_is_not_taken_for_the_new_nodes(tmp_path: Pa
     with pytest.raises(SettingsWrong, match="exists; nothing was changed"):
         write_file(newcomer, tmp_path, STATUS | {"cluster_id": "cd" * 16}, None, None)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("n1=10.77.0.9", "n1 is a member at 10.77.0.1:6379,7001,7101,8301"),
+        ("n1=10.77.0.1:1,2,3,4", "n1 is a member at 10.77.0.1:6379,7001,7101,8301"),
+        ("n4=10.77.0.2", "n2 is a member at 10.77.0.2:6379,7001,7101,8301"),
+    ],
+)
+def test_a_members_name_or_address_is_not_given_to_a_new_node(
+    word: str, why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsWrong, match="nothing was changed") as refused:
+        write_file(Newcomer.parsed(word), tmp_path / "new", STATUS, None, "s3cret")
+    assert refused.value.cause == why
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_holds_another_address_is_not_the_new_nodes(tmp_path: Path) -> None:
+    write_file(Newcomer.parsed("n4=127.0.0.4"), tmp_path, STATUS, None, None)
+    with pytest.raises(SettingsWrong, match="exists; nothing was changed") as refused:
+        write_file(Newcomer.parsed("n4=127.0.0.5"), tmp_path, STATUS, None, None)
+    assert "n4 is at 127.0.0.4:6379" in refused.value.cause
 
 
 def test_recovering_what_is_no_data_directory_makes_none(

@@ -13,7 +13,7 @@ from pnyx.admin.health import Asked, Health, ask_members, judge
 from pnyx.admin.members import ChangeRefused, change
 from pnyx.cli.asking import go_on
 from pnyx.cli.node.listing import leading
-from pnyx.cli.node.newcomer import Newcomer, write_file
+from pnyx.cli.node.newcomer import Newcomer, placed, write_file
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.places import cluster_of, pages, password as password_of
 
@@ -56,6 +56,7 @@ def add(
             f"could not add {newcomer.label}; nothing was changed", reason="no_quorum"
         )
     secret = password_of(config, http, password)
+    placed(newcomer, status)
     if dry_run:
         where_to = f"write {directory / newcomer.label}.toml, " if newcomer.address else ""
         print(f"would {where_to}wait for {newcomer.label} and make it a learner, then a voter")

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pnyx.errors import SettingsWrong
-from pnyx.node.example import FILE_MODE, settings_file
+from pnyx.node.example import FILE_MODE, is_host, settings_file
 from pnyx.node.settings import PORT_KINDS, NodeAddress, Settings
 from pnyx.node.sources import load
 
@@ -38,12 +38,15 @@ class Newcomer:
         found = _PORTS.fullmatch(rest)
         host = found[1] if found else rest
         ports = dict(zip(PORT_KINDS, map(int, found.groups()[1:]), strict=True)) if found else {}
-        if not _LABEL.fullmatch(label) or (equals and (not host or "," in host)):
+        if not _LABEL.fullmatch(label):
             raise _wrong(word, "a label has letters a-z, digits, hyphens, at most 32 of them")
         if not equals:
             return cls(label, None)
+        host = host.removeprefix("[").removesuffix("]")
+        if not is_host(host):
+            raise _wrong(word, f"{host!r} is neither an address nor the name of a host")
         try:
-            return cls(label, NodeAddress(host=host.strip("[]"), **ports))
+            return cls(label, NodeAddress(host=host, **ports))
         except ValidationError as error:
             raise _wrong(word, error.errors()[0]["msg"]) from error
 
@@ -61,18 +64,15 @@ def write_file(
     `config`, a running node's file; without one, the defaults.
 
     Raises:
-        SettingsWrong: a file of that name is another node's, or cannot be written.
+        SettingsWrong: a member has its label or one of its ports, or a file of that name is another
+            node's or of another address, or cannot be written.
     """
     assert newcomer.address is not None, "it is where this says"
     path = directory / f"{newcomer.label}.toml"
+    nodes = placed(newcomer, status)
     if path.exists():
-        _check(path, newcomer.label, status["cluster_id"])
+        _check(path, newcomer, status["cluster_id"])
         return path
-    nodes = {newcomer.label: newcomer.address}
-    for member in status["members"]:
-        if member["host"] and member["label"] not in {"", newcomer.label}:
-            ports = {kind: member[kind] for kind in PORT_KINDS}
-            nodes[member["label"]] = NodeAddress(host=member["host"], **ports)
     extra = {} if config is None else _chosen(load(config), config)
     if password:
         extra["requirepass"] = password
@@ -90,14 +90,60 @@ def write_file(
     return path
 
 
-def _check(path: Path, label: str, cluster_id: str) -> None:
+def placed(newcomer: Newcomer, status: Mapping[str, Any]) -> dict[str, NodeAddress]:
+    """Return where all members that the leader's `status` names are, and the newcomer.
+
+    Raises:
+        SettingsWrong: a member has its label and is elsewhere, or is where it is to be.
+    """
+    nodes: dict[str, NodeAddress] = {}
+    for member in status["members"]:
+        if member["host"] and member["label"]:
+            ports = {kind: member[kind] for kind in PORT_KINDS}
+            nodes[member["label"]] = NodeAddress(host=member["host"], **ports)
+    own = newcomer.address
+    if own is None:
+        return nodes
+    for label, other in sorted(nodes.items()):
+        if label == newcomer.label and other != own:
+            step = f"choose another name; or, if {label} is meant, say `pnyx node add {label}`"
+        elif label != newcomer.label and _overlap(own, other):
+            step = "give the new node a host of its own, or ports that no other node has"
+        else:
+            continue
+        raise SettingsWrong(
+            f"{newcomer.label} cannot be added at {_shown(own)}; nothing was changed",
+            cause=f"{label} is a member at {_shown(other)}",
+            next_step=step,
+        )
+    return {**nodes, newcomer.label: own}
+
+
+def _overlap(one: NodeAddress, other: NodeAddress) -> bool:
+    return one.host == other.host and not set(one.ports).isdisjoint(other.ports)
+
+
+def _shown(address: NodeAddress) -> str:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{host}:{','.join(map(str, address.ports))}"
+
+
+def _check(path: Path, newcomer: Newcomer, cluster_id: str) -> None:
     settings = load(path, environ=os.environ)
-    if (settings.name, settings.cluster_id) != (label, cluster_id):
+    if (settings.name, settings.cluster_id) != (newcomer.label, cluster_id):
         raise SettingsWrong(
             f"{path} exists; nothing was changed",
             cause=f"it is of node {settings.name} of cluster {settings.cluster_id}, "
-            f"not of {label} of cluster {cluster_id}",
+            f"not of {newcomer.label} of cluster {cluster_id}",
             next_step="choose another directory with --dir, or another name for the node",
+        )
+    assert newcomer.address is not None, "it is where this says"
+    if settings.me != newcomer.address:
+        raise SettingsWrong(
+            f"{path} exists; nothing was changed",
+            cause=f"it says that {newcomer.label} is at {_shown(settings.me)}, "
+            f"not at {_shown(newcomer.address)}",
+            next_step=f"say `pnyx node add {newcomer.label}` to use it as it is, or remove it",
         )
 
 
