@@ -1,5 +1,7 @@
 """What commands refuse before they do anything, and what init writes."""
 
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -137,6 +139,23 @@ def test_a_dead_demo_is_not_found(home: Path, tmp_path: Path) -> None:
     assert running.find() is None
     with pytest.raises(control.NoDemo):
         control.ask(running.find(), "status", None)
+
+
+def test_a_demo_is_found_again_after_a_later_one_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        demos = [
+            running.Running(pid=pid, directory=str(tmp_path / name), control="", nodes=())
+            for name, pid in (("first", os.getpid()), ("second", other.pid))
+        ]
+        for one in demos:
+            Path(one.directory).mkdir()
+            running.announce(one)
+        assert running.find() == demos[1]
+        other.kill()
+    assert running.find() == demos[0]
+    running.withdraw(demos[0])
+    assert running.find() is None
+    assert running.find(Path(demos[1].directory)) is None
 
 
 def test_config_shows_where_values_come_from_and_no_password(

@@ -163,6 +163,15 @@ def test_two_demos_do_not_share_a_directory(tmp_path: Path) -> None:
         assert "HEALTHY" in pnyx("health")
 
 
+def test_a_demo_is_still_there_for_others_after_a_later_one_ended(tmp_path: Path) -> None:
+    with demo("--data", str(tmp_path / "first"), "--nodes", "1"):
+        with demo("--ephemeral", "--nodes", "1"):
+            pnyx("put", "where", "second")
+        pnyx("put", "where", "first")
+        assert "HEALTHY" in pnyx("health")
+        assert len(node_pids()) == 1
+
+
 def test_a_password_is_asked_of_clients(tmp_path: Path) -> None:
     with demo("--ephemeral", "--password", "s3cret") as (_, said):
         port = int(re.search(r"redis-cli -p (\d+)", said).group(1))  # type: ignore[union-attr]

@@ -1,4 +1,8 @@
-"""How other terminals find the running demo: a file that it writes while it runs."""
+"""How other terminals find the running demos: files that each of them writes while it runs.
+
+One is in its directory and says where its nodes are; the other, in the user's own directory, is
+named for its process and says which directory that is.
+"""
 
 import contextlib
 import os
@@ -9,7 +13,7 @@ from typing import Final
 import msgspec
 
 STATE_NAME: Final = "demo.json"
-POINTER_NAME: Final = "running-demo"
+POINTERS_NAME: Final = "running-demos"
 
 
 class RunningNode(msgspec.Struct, frozen=True):
@@ -23,7 +27,7 @@ class RunningNode(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The demo that was started last and has not ended."""
+    """A demo that has started and not ended."""
 
     pid: int
     directory: str
@@ -46,28 +50,45 @@ def home() -> Path:
 
 
 def announce(running: Running) -> None:
-    """Let other terminals find this demo; the one announced last is the one they find."""
+    """Let other terminals find this demo; of several that run they find the one announced last."""
     _replace(Path(running.directory) / STATE_NAME, msgspec.json.encode(running))
-    _replace(home() / POINTER_NAME, running.directory.encode())
+    pointer = _pointer(running.pid)
+    pointer.parent.mkdir(exist_ok=True)
+    _replace(pointer, running.directory.encode())
 
 
 def withdraw(running: Running) -> None:
-    """Take the announcement back; a later demo's stays."""
+    """Take the announcement back; other demos' stay."""
     (Path(running.directory) / STATE_NAME).unlink(missing_ok=True)
-    pointer = home() / POINTER_NAME
-    with contextlib.suppress(FileNotFoundError):
-        if pointer.read_bytes() == running.directory.encode():
-            pointer.unlink()
+    _pointer(running.pid).unlink(missing_ok=True)
 
 
 def find(directory: Path | None = None) -> Running | None:
-    """Return the demo that runs on `directory`, or the one started last; None if there is none."""
+    """Return the demo that runs on `directory`, or of all the one started last; None: none runs."""
+    if directory is not None:
+        return _alive_in(directory)
+    known = []
+    for path in (home() / POINTERS_NAME).glob("*[0-9]"):
+        # A demo may end, or another terminal clean up, meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            if not _is_alive(int(path.name)):
+                path.unlink()
+                continue
+            known.append((path.stat().st_mtime_ns, path.read_text(encoding="utf-8")))
+    found = (_alive_in(Path(said)) for _, said in sorted(known, reverse=True))
+    return next((running for running in found if running is not None), None)
+
+
+def _alive_in(directory: Path) -> Running | None:
     try:
-        where = directory or Path((home() / POINTER_NAME).read_text(encoding="utf-8"))
-        running = msgspec.json.decode((where / STATE_NAME).read_bytes(), type=Running)
+        running = msgspec.json.decode((directory / STATE_NAME).read_bytes(), type=Running)
     except (OSError, msgspec.DecodeError):
         return None
     return running if _is_alive(running.pid) else None
+
+
+def _pointer(pid: int) -> Path:
+    return home() / POINTERS_NAME / str(pid)
 
 
 def _is_alive(pid: int) -> bool:
