@@ -178,6 +178,18 @@ def test_an_address_without_host_or_port_is_refused(wrong: str) -> None:
         parsed(wrong)
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["scan --limit -1", "bench --rounds 0", "bench --rounds -1", "bench --seconds -1",
+     "bench --seconds 0", "bench --markdown /proc/none/x"],
+)  # fmt: skip
+def test_what_no_number_or_file_can_be_is_a_usage_error(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words.split()) == 2
+    assert "bug in pnyx" not in capsys.readouterr().err
+
+
 def test_an_override_without_a_value_is_refused() -> None:
     assert overrides(["raft.heartbeat_ms=10", "a=b=c"]) == {"raft.heartbeat_ms": "10", "a": "b=c"}
     with pytest.raises(SettingsWrong, match="heartbeat"):

@@ -80,6 +80,16 @@ def test_json_is_one_object_for_programs(
     assert [one["line"] for one in found["part"]] == [2, 4]
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_the_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file_of(tmp_path, META + WRITE + WRITTEN)
+    assert run(["lab", "check", path, "--report", str(tmp_path / "none" / "a.html")]) == 2
+    told = capsys.readouterr()
+    assert "nothing was run" in told.err
+    assert not told.out
+
+
 def test_a_report_is_written_beside_the_verdict(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     path = file_of(tmp_path, META + WRITE + WRITTEN + READ + told("1"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pnyx.cli.app import run
+from pnyx.cli.writing import refuse_unwritable
 from pnyx.errors import Unlisted
 from pnyx.harness.campaign import chosen_scenarios
 from pnyx.harness.codehash import code_hash
@@ -79,6 +80,42 @@ def test_a_view_that_a_scenario_does_not_have_is_refused(
 ) -> None:
     assert run(["lab", "run", *arguments]) == 2
     assert "nothing was run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("2 --trace /proc/none/x", "cannot write /proc/none/x"),
+        ("2 --report /proc/none/x", "cannot write /proc/none/x"),
+        ("2 --history /proc", "cannot write /proc"),
+        ("R-B1 --trace /proc/none/x", "cannot write /proc/none/x"),
+        ("2 --real", "2 does not run on real processes"),
+        ("raft --real", "raft does not run on real processes"),
+        ("18446744073709551616", "is no seed"),
+        ("9" * 5_000, "is no seed"),
+        ("R-B1 --seed -1", "Must be >= 0"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_runs(
+    words: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    for name in ("run_plan", "play_and_trace"):
+        monkeypatch.setattr(f"pnyx.cli.lab.run.{name}", None)
+    assert run(["lab", "run", *words.split()]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_file_that_is_only_tested_is_left_as_it_was(tmp_path: Path) -> None:
+    there, absent = tmp_path / "there", tmp_path / "absent"
+    there.write_text("before")
+    refuse_unwritable(there, absent, Path("/dev/null"), None)
+    assert there.read_text() == "before"
+    assert not absent.exists()
+
+
+def test_a_full_disk_is_said_to_be_one(capsys: Captured) -> None:
+    assert run(["lab", "run", "R-B1", "--trace", "/dev/full"]) == 74
+    assert "PX0301" in capsys.readouterr().err
 
 
 def test_a_broken_lesson_says_what_broke_and_how_to_see_it_again(capsys: Captured) -> None:

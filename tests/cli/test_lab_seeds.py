@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnyx.cli.app import run
 from pnyx.cli.lab.campaign import seeds_of, text_of
 from pnyx.errors import SettingsWrong
 
@@ -32,3 +33,15 @@ def test_the_seeds_of_a_campaign_are_told_as_they_are_asked_for(seeds: list[int]
 def test_seeds_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(SettingsWrong, match="nothing was run"):
         seeds_of(text)
+
+
+@pytest.mark.parametrize(
+    "words", ["--seconds -3", "--workers -1", "--results /proc/none/x", "--results /proc"]
+)
+def test_a_campaign_that_cannot_be_runs_nothing(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["lab", "campaign", "R-B3", "--seeds", "1", *words.split()]) == 2
+    told = capsys.readouterr()
+    assert "bug in pnyx" not in told.err
+    assert "runs of seeds" not in told.err

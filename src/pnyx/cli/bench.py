@@ -5,10 +5,14 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from pnyx import __version__
 from pnyx.cli.options import Flag
+from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.errors import PnyxError
 from pnyx.harness.bench import engines, faults, groups, library, moves, sessions, table, usage
 from pnyx.harness.bench.subjects import Etcd, Pnyx, Redis, Subject, missing
@@ -27,8 +31,8 @@ def bench(
     *,
     quick: Flag = False,
     only: tuple[Part, ...] = (),
-    rounds: int | None = None,
-    seconds: float | None = None,
+    rounds: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    seconds: Annotated[float | None, Parameter(validator=Number(gt=0, lte=3_600))] = None,
     markdown: Path | None = None,
 ) -> int:
     """Measure this checkout beside redis-server and etcd, in turns, in about ten minutes.
@@ -43,6 +47,7 @@ def bench(
         seconds: how long one figure is measured; 4 (2 for client), or 1 with --quick.
         markdown: a file to write the tables to, besides standard output.
     """
+    refuse_unwritable(markdown)
     parts = only or PARTS
     lines = [_where()]
     if "table" in parts:
@@ -67,9 +72,11 @@ def bench(
         lines += ["", *engines.summary(engines.engines(turns, span_s, _say))]
     if "groups" in parts:
         lines += ["", *groups.summary(_grouped(rounds or (1 if quick else 3), quick=quick))]
-    print("\n".join(lines))
+    text = "\n".join(lines)
+    print(text)
     if markdown is not None:
-        markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with written(markdown) as file:
+            file.write(f"{text}\n".encode())
     return 0
 
 

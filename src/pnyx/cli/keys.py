@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import Parameter
 
 from pnyx.cli import running
-from pnyx.cli.options import Address, Password
+from pnyx.cli.options import Address, Count, Password
 from pnyx.cli.output import Form, show, show_bytes, text_fields
 from pnyx.errors import SettingsWrong
 from pnyx.harness.resp import Connection, Refused, Unreachable
@@ -147,7 +147,7 @@ def delete(*keys: str, addr: Address = None, password: Password = None) -> int:
 def scan(
     pattern: str = "*",
     *,
-    limit: int | None = None,
+    limit: Count | None = None,
     addr: Address = None,
     password: Password = None,
     output: Form = "plain",

@@ -4,8 +4,13 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative=())]
+
+Count: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0))]
+"""Of a limit that 0 is a meaning of its own for, or a number of things."""
+Seed: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lt=2**64))]
 
 Config: TypeAlias = Annotated[
     Path | None, Parameter(help="a node's settings file: it names nodes to ask.")

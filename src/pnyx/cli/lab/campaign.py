@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from pnyx.cli.lab.run import CLEAN, VIOLATED
+from pnyx.cli.options import Count
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.cli.writing import refuse_unwritable
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong
 from pnyx.harness.campaign import Job, Results, campaign as run_campaign, executor_for, jobs_of
@@ -29,8 +31,8 @@ def campaign(
     *,
     consensus: EngineName = EngineName.RAFT,
     seeds: str = "1..2000",
-    workers: int = 0,
-    seconds: int = 0,
+    workers: Count = 0,
+    seconds: Count = 0,
     dask: str = "",
     results: Path | None = None,
     output: Form = "table",
@@ -49,6 +51,7 @@ def campaign(
         results: a file of JSON lines, one a run; a campaign broken off goes on from it.
         output: table, json, jsonl (every run as it comes) or plain.
     """
+    refuse_unwritable(results)
     what = on_engine(what, consensus)
     every = jobs_of(what, seeds_of(seeds))
     jobs: Iterable[Job] = every

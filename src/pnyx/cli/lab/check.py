@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from pnyx.admin.moves import counted
+from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.errors import HistoryUnreadable
 from pnyx.lab.formats.reading import read
 from pnyx.lab.history import History
@@ -50,6 +51,7 @@ def check(
         output: table or json.
     """
     history = _history(file, model)
+    refuse_unwritable(report)
     began = time.monotonic()
     verdict = judge(history, Budget(stop=lambda: time.monotonic() - began > seconds))
     took = time.monotonic() - began
@@ -59,7 +61,8 @@ def check(
     else:
         _tell(history, verdict, refutation, took)
     if report is not None:
-        report.write_text(page(history, verdict, refutation, title=file.name), encoding="utf-8")
+        with written(report) as target:
+            target.write(page(history, verdict, refutation, title=file.name).encode())
         print(f"{report} shows it in a browser", file=sys.stderr)
     return STATUS[verdict.word]
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pnyx.cli.lab.run import play_and_trace, run_and_trace, show_outcome, show_result
+from pnyx.cli.writing import refuse_unwritable
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.replay import parse, plan_of
@@ -17,6 +18,7 @@ def replay(line: str, *, trace: Path | None = None) -> int:
         trace: write every event into this file, a JSON object a line; not of lessons.
     """
     parsed = parse(line, code_hash())
+    refuse_unwritable(trace)
     if not is_swarm(parsed.what):
         return show_result(play_and_trace(scenario_named(parsed.what), parsed.seed, trace))
     plan = plan_of(parsed)

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from pnyx.cli.options import Flag, Seed
+from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, Unlisted
 from pnyx.harness import realstage
@@ -34,20 +36,21 @@ LINES_MAX: Final = 100
 """Of a run that is watched, the last of what happened."""
 CLEAN: Final = 0
 VIOLATED: Final = 6
+SEED_DIGITS_MAX: Final = len(str(2**64))
 
 
 def run(
     what: str,
     *,
-    seed: int = 1,
+    seed: Seed = 1,
     consensus: EngineName = EngineName.RAFT,
-    watch: Annotated[bool, Parameter(negative="")] = False,
+    watch: Flag = False,
     bug: Annotated[str, Parameter(name="--break")] = "",
-    real: Annotated[bool, Parameter(negative="")] = False,
+    real: Flag = False,
     trace: Path | None = None,
     report: Path | None = None,
     history: Path | None = None,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Flag = False,
 ) -> int:
     """Run a protocol, one seed of the swarm, or one scenario; exit status 6 if anything broke.
 
@@ -65,10 +68,17 @@ def run(
         quiet: print only what broke.
     """
     engine = engine_named(what)
+    refuse_unwritable(trace, report, history)
     with planted(bug_named(bug) if bug else None):
-        if what.isdigit() or engine is not None:
-            number = seed if engine is not None else int(what)
-            plan = draw(number % 2**64, consensus=engine or consensus)
+        if what.isdecimal() or engine is not None:
+            if real:
+                raise SettingsWrong(
+                    f"{what} does not run on real processes; nothing was run",
+                    cause="only scenarios do: a seed's faults are those of a simulated world",
+                    next_step="leave --real out, or see which do with `pnyx lab scenarios`",
+                )
+            number = seed if engine is not None else seed_of(what)
+            plan = draw(number, consensus=engine or consensus)
             if not quiet:
                 print(plan)
             outcome = run_and_trace(plan, trace, watch=watch)
@@ -83,6 +93,22 @@ def run(
             return _run_on_processes(scenario, seed)
         result = play_and_trace(scenario, seed, trace, watch=watch)
         return show_result(result, quiet=quiet, bug=bug)
+
+
+def seed_of(word: str) -> int:
+    """Return the seed that `word`, all digits, is.
+
+    Raises:
+        SettingsWrong: it is too large to be one.
+    """
+    # Python itself refuses to read a number of thousands of digits.
+    if len(word) > SEED_DIGITS_MAX or int(word) >= 2**64:
+        raise SettingsWrong(
+            f"{word} is no seed; nothing was run",
+            cause="seeds are below 2**64",
+            next_step="write a smaller one",
+        )
+    return int(word)
 
 
 def play_and_trace(
@@ -157,7 +183,7 @@ def run_and_trace(plan: Plan, trace: Path | None, *, watch: bool = False) -> Out
 
 
 def _write_trace(trace: Path, what: str, seed: int, recorder: traces.Recorder) -> None:
-    with trace.open("wb") as file:
+    with written(trace) as file:
         file.writelines(traces.write(traces.Header(what, seed, code_hash()), recorder.rows))
 
 
@@ -167,8 +193,8 @@ def write_views(outcome: Outcome, report: Path | None, history: Path | None) -> 
         return
     seen = history_of(outcome.clients.tickets)
     if history is not None:
-        with history.open("w", encoding="utf-8") as file:
-            file.writelines(seen.lines())
+        with written(history) as file:
+            file.writelines(line.encode() for line in seen.lines())
     if report is not None:
         verdict = judge(seen)
         refutation = refute(seen, verdict) if verdict.word == "not linearizable" else None
@@ -177,9 +203,8 @@ def write_views(outcome: Outcome, report: Path | None, history: Path | None) -> 
             for fault in outcome.plan.faults
         ]
         title = f"seed {outcome.plan.seed}"
-        report.write_text(
-            page(seen, verdict, refutation, bands=bands, title=title), encoding="utf-8"
-        )
+        with written(report) as file:
+            file.write(page(seen, verdict, refutation, bands=bands, title=title).encode())
         print(f"{report} shows it in a browser", file=sys.stderr)
 
 

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
-from pnyx.cli.lab.run import CLEAN, run_and_trace, show_outcome
+from pnyx.cli.lab.run import CLEAN, run_and_trace, seed_of, show_outcome
+from pnyx.cli.options import Count
 from pnyx.cli.progress import Progress
+from pnyx.cli.writing import refuse_unwritable
 from pnyx.consensus.engines import EngineName
 from pnyx.harness.codehash import code_hash
 from pnyx.lab.judge import watched
@@ -18,7 +20,7 @@ def shrink(
     what: str,
     *,
     consensus: EngineName = EngineName.RAFT,
-    runs: int = RUNS_MAX,
+    runs: Count = RUNS_MAX,
     trace: Path | None = None,
 ) -> int:
     """Find the smallest run that breaks what this one breaks; exit status 6 if it breaks any.
@@ -29,6 +31,7 @@ def shrink(
         runs: try at most so many runs.
         trace: write every event of the smallest run into this file, a JSON object a line.
     """
+    refuse_unwritable(trace)
     outcome = watched(plan_from(what, consensus))
     if outcome.violation is None:
         print(f"seed {outcome.plan.seed} breaks nothing: there is nothing to shrink")
@@ -52,7 +55,7 @@ def shrink(
 
 def plan_from(what: str, consensus: EngineName) -> Plan:
     """Return the run that a seed, on that engine, or a replay line means."""
-    if what.isdigit():
-        return draw(int(what) % 2**64, consensus=consensus)
+    if what.isdecimal():
+        return draw(seed_of(what), consensus=consensus)
     line = parse(what, code_hash())
     return plan_of(line) if is_swarm(line.what) else draw(line.seed)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from pnyx.cli.lab.run import CLEAN, VIOLATED
+from pnyx.cli.options import Seed
 from pnyx.cli.output import Form, show
 from pnyx.consensus.engines import EngineName
 from pnyx.lab.catalogue import scenario_named
@@ -14,7 +15,7 @@ PARTIAL: Final = ("X-C1", "X-C2", "X-C3")
 """Partial connectivity: quorum loss, constrained election, chained."""
 
 
-def versus(*names: str, seed: int = 1, output: Form = "table") -> int:
+def versus(*names: str, seed: Seed = 1, output: Form = "table") -> int:
     """Play scenarios on every engine at the same seed; exit status 6 if one fails on any.
 
     Each row is something that was measured, with what is allowed; engines of which a scenario asks

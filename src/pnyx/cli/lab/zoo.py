@@ -11,6 +11,7 @@ from pnyx.cli.lab.campaign import seeds_of
 from pnyx.cli.lab.run import VIOLATED
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.lab.run import Outcome
 from pnyx.lab.shrink import shrink
 from pnyx.lab.swarm import Plan
@@ -73,7 +74,9 @@ def hunt(
         pins: the file to write with --all; left out, the one of this checkout.
     """
     if every:
-        return _hunt_all(seeds_of(seeds or "0..1999"), pins or Path(pinned.__file__))
+        path = pins or Path(pinned.__file__)
+        refuse_unwritable(path)
+        return _hunt_all(seeds_of(seeds or "0..1999"), path)
     mutant = named(name)
     print(f"{mutant.name}\n  {mutant.story}\n  seen in {mutant.seen}")
     found = hunt_one(mutant, seeds_of(seeds) if seeds else count())
@@ -91,14 +94,16 @@ def measure(*, sizes: Path | None = None) -> int:
     Args:
         sizes: the file to write; left out, the one of this checkout.
     """
+    path = sizes or Path(sizes_of_zoo.__file__)
+    refuse_unwritable(path)
     progress = Progress(sum(not mutant.scenario for mutant in MUTANTS), "bugs")
     measured = {}
     for mutant, size in measure_all(pinned.PINNED, MUTANTS):
         progress.step(mutant.name)
         measured[mutant.name] = size
     progress.end()
-    path = sizes or Path(sizes_of_zoo.__file__)
-    path.write_text(sizes_source(measured), encoding="utf-8")
+    with written(path) as file:
+        file.write(sizes_source(measured).encode())
     print(f"{len(measured)} measured; {path.name} is written", file=sys.stderr)
     return CAUGHT
 
@@ -149,7 +154,8 @@ def _hunt_all(seeds: list[int], pins: Path) -> int:
         rows.append({"name": hunted.mutant.name, "caught by": invariant, "runs": found.runs})
     progress.end()
     show(rows, ("name", "caught by", "runs"), "table")
-    pins.write_text(pinned_source(caught), encoding="utf-8")
+    with written(pins) as file:
+        file.write(pinned_source(caught).encode())
     print(f"{len(caught)} of {len(MUTANTS)} caught; {pins.name} is written", file=sys.stderr)
     if missed:
         print(f"not caught: {', '.join(missed)}", file=sys.stderr)
