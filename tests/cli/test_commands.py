@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from pnyx.cli.demo.command import start
 from pnyx.cli.keys import parsed
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, WrongDirectory
+from pnyx.harness.process import StartFailed
 from pnyx.harness.serve import overrides
+from pnyx.node.catalogue import row_of
 from pnyx.node.sources import load
 
 THREE = "n1=10.77.0.1,n2=10.77.0.2,n3=10.77.0.3"
@@ -127,6 +130,43 @@ def test_a_demo_does_not_change_the_engine_of_its_data(tmp_path: Path) -> None:
         start(nodes="1", data=tmp_path, consensus=EngineName.MULTIPAXOS)
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--gateway-port 0", "--gateway-port 0 cannot be used"),
+        ("--gateway-port 65534", "choose one from 1 to 65533"),
+        ("--peer-port 99999 --ephemeral", "--peer-port 99999 cannot be used"),
+        ("--data /dev/null", "/dev/null cannot hold"),
+        ("--data /proc/none --groups 2", "/proc/none cannot hold"),
+        ("--groups 0 --ephemeral", "groups = 0"),
+        ("--groups 9999", "groups = 9999"),
+        ("--shards 0", "shards = 0"),
+    ],
+)
+def test_a_demo_that_cannot_be_starts_nothing(
+    words: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pnyx.cli.demo.command.Cluster", None)
+    assert run(["demo", *words.split()]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_an_ephemeral_demo_that_did_not_start_leaves_the_logs_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for error, left in ((StartFailed("n1 did not start"), 1), (KeyboardInterrupt(), 1)):
+
+        def fail(directory: Path, *_: object, error: BaseException = error, **__: object) -> int:
+            (directory / "n1.log").touch()
+            raise error
+
+        monkeypatch.setattr("pnyx.cli.demo.command._play", fail)
+        with pytest.raises(type(error)):
+            start(ephemeral=True)
+        assert len(list(tmp_path.glob("pnyx-*/n1.log"))) == left
+
+
 def test_asking_without_a_demo_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demo", "kill"]) == 1
     assert "no demo is running" in capsys.readouterr().err
@@ -192,5 +232,8 @@ def test_what_no_number_or_file_can_be_is_a_usage_error(
 
 def test_an_override_without_a_value_is_refused() -> None:
     assert overrides(["raft.heartbeat_ms=10", "a=b=c"]) == {"raft.heartbeat_ms": "10", "a": "b=c"}
-    with pytest.raises(SettingsWrong, match="heartbeat"):
+    with pytest.raises(SettingsWrong, match="heartbeat") as refused:
         overrides(["heartbeat"])
+    # What the refusal recommends can be done.
+    (name,) = overrides([refused.value.next_step.rpartition(" ")[2]])
+    assert row_of(name)

@@ -69,7 +69,7 @@ def overrides(pairs: Sequence[str]) -> dict[str, str]:
             raise SettingsWrong(
                 f"--set {pair} cannot be used",
                 cause="it has no equals sign",
-                next_step="write --set KEY=VALUE, for example --set segment_bytes=4194304",
+                next_step="write --set KEY=VALUE, for example --set raft.heartbeat_ms=100",
             )
         chosen[key] = value
     return chosen

@@ -1,12 +1,17 @@
 """What can be typed: `pnyx demo`, and the faults for its nodes from a second terminal."""
 
+import shutil
 import socket
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, Literal
 
 from cyclopts import App
 
+from pnyx.admin.moves import counted
 from pnyx.cli import running
 from pnyx.cli.demo import control
 from pnyx.cli.demo.stage import Stage, data_label
@@ -14,10 +19,13 @@ from pnyx.cli.demo.terminal import Terminal
 from pnyx.cli.options import Flag
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, WrongDirectory
-from pnyx.harness.cluster import Cluster
+from pnyx.harness.cluster import HOST, Cluster, NotInTime
 from pnyx.harness.files import kept
-from pnyx.harness.ports import Bases, Moved, plan
+from pnyx.harness.ports import PORT_MAX, Bases, Moved, plan
+from pnyx.harness.process import StartFailed
 from pnyx.machine.shards import SHARDS_DEFAULT
+from pnyx.node.example import refuse_unusable
+from pnyx.node.settings import NodeAddress
 
 demo = App(
     name="demo",
@@ -28,7 +36,12 @@ demo = App(
 
 GROUPS_DEFAULT: Final = 3
 """So that there is something to see: each node leads one."""
-OPTION_OF: Final = {"gateway": "--gateway-port", "cluster": "--cluster-port", "http": "--http-port"}
+OPTION_OF: Final = {
+    "gateway": "--gateway-port",
+    "cluster": "--cluster-port",
+    "peers": "--peer-port",
+    "http": "--http-port",
+}
 
 
 @demo.default
@@ -64,34 +77,81 @@ def start(
     """
     _refuse_contradictions(data, ephemeral=ephemeral)
     count = int(nodes)
-    directory = (data or running.home() / "demo").expanduser().absolute()
-    _refuse_second(directory, ephemeral=ephemeral)
+    bases = Bases(gateway_port, cluster_port, peer_port, http_port)
+    _refuse_ports(bases, count)
     engine = None if consensus is None else consensus.value
     founded = {"groups": groups, "shards": shards, "consensus": engine}
     said: dict[str, str | int] = {
         name: value for name, value in founded.items() if value is not None
     }
-    if not ephemeral:
-        _refuse_other_count(directory, count)
-        _refuse_other_founding(directory, said)
     chosen: dict[str, object] = {
         "groups": GROUPS_DEFAULT,
         **said,
         **({"requirepass": password} if password else {}),
     }
-    bases = Bases(gateway_port, cluster_port, peer_port, http_port)
+    refuse_unusable({"n1": NodeAddress(host=HOST)}, chosen)
+    if ephemeral:
+        with _temporary() as directory:
+            return _play(directory, count, bases, chosen, ephemeral=True)
+    directory = (data or running.home() / "demo").expanduser().absolute()
+    _refuse_second(directory)
+    _make(directory)
+    _refuse_other_count(directory, count)
+    _refuse_other_founding(directory, said)
+    return _play(directory, count, bases, chosen, ephemeral=False)
+
+
+def _play(
+    directory: Path, count: int, bases: Bases, chosen: Mapping[str, object], *, ephemeral: bool
+) -> int:
     ports, moved = plan(count, bases)
-    cluster = Cluster(
-        None if ephemeral else directory,
-        ports=ports,
-        settings=chosen,
-    )
+    cluster = Cluster(directory, ports=ports, settings=chosen)
     terminal = Terminal()
     terminal.say(data_label(cluster.directory, ephemeral=ephemeral))
     for one in moved:
         terminal.say(_moved_words(one))
     with Stage(cluster, terminal) as stage, terminal:
         return stage.play() if stage.open() else 0
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """Yield a directory that goes at the end; after a start that failed the logs stay."""
+    directory = Path(tempfile.mkdtemp(prefix="pnyx-"))
+    try:
+        yield directory
+    except (StartFailed, NotInTime):
+        # The error names them.
+        raise
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise SettingsWrong(
+            f"{directory} cannot hold a demo's data; nothing was started",
+            cause=error.strerror or str(error),
+            next_step="choose a directory that this user may write, with --data, or --ephemeral",
+        ) from error
+
+
+def _refuse_ports(bases: Bases, count: int) -> None:
+    last_max = PORT_MAX + 1 - count
+    for kind, base in asdict(bases).items():
+        if not 1 <= base <= last_max:
+            option = OPTION_OF[kind]
+            raise SettingsWrong(
+                f"{option} {base} cannot be used; nothing was started",
+                cause=f"it is the first of {counted(count, 'port', 'ports')} in a row, and ports "
+                f"are 1 to {PORT_MAX}",
+                next_step=f"choose one from 1 to {last_max}, or leave {option} out",
+            )
 
 
 def _refuse_contradictions(data: Path | None, *, ephemeral: bool) -> None:
@@ -125,8 +185,8 @@ _register("heal", "Join all links again and let paused nodes go on.")
 _register("status", "Print what the demo knows of its nodes.")
 
 
-def _refuse_second(directory: Path, *, ephemeral: bool) -> None:
-    if ephemeral or running.find(directory) is None:
+def _refuse_second(directory: Path) -> None:
+    if running.find(directory) is None:
         return
     with socket.socket(socket.AF_UNIX) as caller:
         found = running.find(directory)
@@ -163,5 +223,5 @@ def _refuse_other_founding(directory: Path, said: Mapping[str, str | int]) -> No
 
 
 def _moved_words(moved: Moved) -> str:
-    option = OPTION_OF.get(moved.kind, "--peer-port")
+    option = OPTION_OF[moved.kind]
     return f"    port {moved.wanted} is taken; {moved.kind} uses {moved.used} ({option} chooses)"
