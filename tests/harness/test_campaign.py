@@ -1,5 +1,6 @@
 """Are the seeds of a campaign all run, once, wherever that happens?"""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pnyx.harness.campaign import (
     read_results,
 )
 from pnyx.harness.codehash import code_hash
+from pnyx.harness.dask import CONNECT_S
 from pnyx.lab.record import Record
 
 JOBS = jobs_of("R-B1", range(1, 6))
@@ -90,9 +92,12 @@ def test_a_dask_cluster_runs_a_campaign_with_the_same_hashes() -> None:
     assert there == here
 
 
-def test_a_scheduler_that_is_not_there_is_said() -> None:
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "tcp://127.0.0.1", "x:"])
+def test_a_scheduler_that_is_not_there_is_said_at_once(address: str) -> None:
+    began_s = time.monotonic()
     with (
         pytest.raises(SettingsWrong, match="cannot be reached"),
-        executor_for(0, "tcp://127.0.0.1:9"),
+        executor_for(0, address),
     ):
         pass
+    assert time.monotonic() - began_s < CONNECT_S

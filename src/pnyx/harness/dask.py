@@ -1,15 +1,19 @@
 """A campaign on the workers of a Dask scheduler (the extra `pnyx[lab]`)."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from typing import Final
 
 from distributed import Client
+from distributed.comm.addressing import get_address_host_port
 
 from pnyx.errors import SettingsWrong
 from pnyx.harness.codehash import code_hash
 
-CONNECT_S = 10
+CONNECT_S: Final = 10
+"""For each of two steps: the connection, and what the scheduler says first."""
 
 
 @contextmanager
@@ -20,6 +24,10 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
         SettingsWrong: it cannot be reached, has no workers, or they run other code.
     """
     try:
+        # Asked first: a port that refuses is tried again and again by Dask, for its whole timeout
+        # and, on a busy machine, far longer.
+        place = get_address_host_port(address)
+        socket.create_connection(place, timeout=CONNECT_S).close()
         client = Client(address, timeout=CONNECT_S)
     except (OSError, ValueError) as error:
         raise SettingsWrong(
