@@ -212,7 +212,7 @@ def test_config_shows_where_values_come_from_and_no_password(
     assert run(["config", "validate", str(tmp_path / "n2.toml")]) == 0
 
 
-@pytest.mark.parametrize("wrong", ["nohost", "host:", ":1", "host:port"])
+@pytest.mark.parametrize("wrong", ["nohost", "host:", ":1", "host:port", "h:0", "h:99999", "h:²"])
 def test_an_address_without_host_or_port_is_refused(wrong: str) -> None:
     with pytest.raises(SettingsWrong):
         parsed(wrong)
@@ -228,6 +228,15 @@ def test_what_no_number_or_file_can_be_is_a_usage_error(
 ) -> None:
     assert run(words.split()) == 2
     assert "bug in pnyx" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["verify", "dump"])
+def test_the_log_of_a_file_is_a_usage_error_and_no_broken_disk(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "n1.toml").touch()
+    assert run(["log", verb, str(tmp_path / "n1.toml")]) == 2
+    assert "is no data directory" in capsys.readouterr().err
 
 
 def test_an_override_without_a_value_is_refused() -> None:

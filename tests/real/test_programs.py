@@ -65,6 +65,20 @@ def pnyx(*words: str, status: int = 0) -> str:
     return done.stdout
 
 
+def refused(*words: str, stdin: Path = Path("/dev/null")) -> str:
+    """Everything that a command which is refused says; it has a cause and a next step."""
+    with stdin.open("rb") as given:
+        done = subprocess.run(
+            [*PNYX, *words], stdin=given, stderr=subprocess.PIPE, timeout=START_S_MAX, check=False
+        )
+    said = done.stderr.decode()
+    assert done.returncode == 1, said
+    assert "PX0001" not in said
+    assert "  cause " in said
+    assert "  next " in said
+    return said
+
+
 def seen() -> Health:
     found = running.find()
     assert found is not None
@@ -170,6 +184,31 @@ def test_a_demo_is_still_there_for_others_after_a_later_one_ended(tmp_path: Path
         pnyx("put", "where", "first")
         assert "HEALTHY" in pnyx("health")
         assert len(node_pids()) == 1
+
+
+def test_what_the_shell_is_refused_says_why_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * 5_000_000)
+    with demo("--data", str(tmp_path / "data"), "--nodes", "1", "--password", "s3cret"):
+        found = running.find()
+        assert found is not None
+        gateway = f"127.0.0.1:{found.nodes[0].gateway_port}"
+        assert "set the variable PNYX_PASSWORD" in refused("put", "a", "1", "--addr", gateway)
+        assert "`requirepass`" in refused("put", "a", "1", "--password", "wrong")
+        monkeypatch.setenv("PNYX_PASSWORD", "s3cret")
+        pnyx("put", "a", "word", "--addr", gateway)
+        assert "`pnyx get KEY`" in refused("incr", "a")
+        for verb in (["put", "b"], ["cas", "b", "0"], ["append", "a"]):
+            said = refused(*verb, "-", stdin=large)
+            assert "PX0201" in said
+            assert "limits.value_bytes_max" in said
+        large.write_bytes(b"x" * 4_194_302)
+        assert "PX0201" in refused("append", "a", "-", stdin=large)
+        assert "PX0402" not in refused(
+            "get", "a", "--addr", f"127.0.0.1:{found.nodes[0].http_port}"
+        )
 
 
 def test_a_password_is_asked_of_clients(tmp_path: Path) -> None:

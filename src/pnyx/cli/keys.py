@@ -1,21 +1,53 @@
 """get, put, append, incr, cas, del, scan: the store from a shell, by any node's gateway port."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from cyclopts import Parameter
 
 from pnyx.cli import running
 from pnyx.cli.options import Address, Count, Password
 from pnyx.cli.output import Form, show, show_bytes, text_fields
-from pnyx.errors import SettingsWrong
+from pnyx.errors import LimitExceeded, PnyxError, SettingsWrong
+from pnyx.harness.ports import PORT_MAX
 from pnyx.harness.resp import Connection, Refused, Unreachable
 
 FOUND = 0
 NO_QUORUM = 4
 NOT_FOUND = 5
+
+TOO_LARGE: Final = (
+    "ERR Protocol error: invalid bulk length",
+    "ERR string exceeds maximum allowed size",
+)
+"""How a node refuses a value over the limit, and one that would grow over it."""
+_READ_IT: Final = "`pnyx get KEY` shows what it is"
+EXPLAINED: Final = (
+    (
+        "NOAUTH",
+        "the nodes want a password, and none was given",
+        "say --password PASSWORD, or set the variable PNYX_PASSWORD",
+    ),
+    (
+        "WRONGPASS",
+        "the password that was given is not what the nodes' `requirepass` says",
+        "give that one with --password or the variable PNYX_PASSWORD",
+    ),
+    (
+        "ERR AUTH <password> called without any password",
+        "a password was given, and the nodes have none",
+        "leave out --password, and unset the variable PNYX_PASSWORD",
+    ),
+    (
+        "ERR value is not an integer",
+        "an integer has 64 bits and nothing around it, as -12; the value or the word given is none",
+        _READ_IT,
+    ),
+    ("ERR increment or decrement would overflow", "an integer has 64 bits", _READ_IT),
+)
+"""How a refusal begins, its cause, and the next step."""
 
 Value: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
@@ -170,19 +202,18 @@ def connect(addr: str | None, password: str | None) -> Connection:
 
     Raises:
         Unreachable: none answers.
+        Refused: the password is wrong, or there is none to be right.
         SettingsWrong: `addr` is no address.
     """
     if addr is not None:
-        return Connection(*parsed(addr), password=password)
+        return _connection(*parsed(addr), password)
     found = running.find()
     if found is None:
-        return Connection("127.0.0.1", 6379, password=password)
+        return _connection("127.0.0.1", 6379, password)
     refusal: Unreachable | None = None
     for node in found.nodes:
         try:
-            return Connection(
-                node.host, node.gateway_port, password=password or found.password or None
-            )
+            return _connection(node.host, node.gateway_port, password or found.password or None)
         except Unreachable as error:
             refusal = error
     assert refusal is not None, "a demo has nodes"
@@ -190,7 +221,12 @@ def connect(addr: str | None, password: str | None) -> Connection:
 
 
 def call(connection: Connection, *words: bytes | str | int) -> Any:
-    """Return the reply to one command; without a quorum the program ends with status 4."""
+    """Return the reply to one command; without a quorum the program ends with status 4.
+
+    Raises:
+        Refused, LimitExceeded: the node refused it; nothing was done.
+        Unreachable: no reply came.
+    """
     try:
         return connection.call(*words)
     except Refused as error:
@@ -200,21 +236,47 @@ def call(connection: Connection, *words: bytes | str | int) -> Any:
                 file=sys.stderr,
             )
             sys.exit(NO_QUORUM)
-        raise
+        raise _explained(error, words) from error
 
 
 def parsed(addr: str) -> tuple[str, int]:
     """Return host and port of HOST:PORT.
 
     Raises:
-        SettingsWrong: it is not of that form.
+        SettingsWrong: it is not of that form, or no port has that number.
     """
     host, _, port = addr.rpartition(":")
-    if not host or not port.isdigit():
+    is_number = port.isdecimal() and len(port) <= len(str(PORT_MAX))
+    if not host or not is_number or not 1 <= int(port) <= PORT_MAX:
         raise SettingsWrong(
-            f"{addr} is no address", next_step="write HOST:PORT, for example 127.0.0.1:6379"
+            f"{addr} is no address",
+            cause=f"ports are 1 to {PORT_MAX}" if host and port.isdecimal() else "",
+            next_step="write HOST:PORT, for example 127.0.0.1:6379",
         )
     return host.strip("[]"), int(port)
+
+
+def _connection(host: str, port: int, password: str | None) -> Connection:
+    try:
+        return Connection(host, port, password=password)
+    except Refused as error:
+        raise _explained(error, ()) from error
+
+
+def _explained(error: Refused, words: Sequence[bytes | str | int]) -> PnyxError:
+    """Return what a node refused these words with, and what to do about it."""
+    if error.effect.startswith(TOO_LARGE):
+        given = max(len(word) for word in words if isinstance(word, bytes | str))
+        return LimitExceeded(
+            f"the value is too large with the {given:,} bytes given; nothing was done",
+            cause="the nodes' limits.value_bytes_max is less (4,194,304 if it is not set)",
+            next_step="write less, keep it as a file with `pnyx fs put`, or raise the limit in the "
+            "file of every node",
+        )
+    for beginning, cause, next_step in EXPLAINED:
+        if error.effect.startswith(beginning):
+            return Refused(error.effect, cause=cause, next_step=next_step)
+    return error
 
 
 def _given(value: str) -> bytes:

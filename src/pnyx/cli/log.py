@@ -7,6 +7,7 @@ from typing import Final
 from cyclopts import App
 
 from pnyx.cli.output import Form, show
+from pnyx.errors import SettingsWrong
 from pnyx.storage import inspection
 from pnyx.storage.inspection import Verification
 from pnyx.storage.recovery import Verdict
@@ -26,6 +27,7 @@ def verify(data: Path, *, output: Form = "table") -> int:
         data: the node's data directory, as `data` in its settings file.
         output: table shows batches that are not valid and the groups; the others show every batch.
     """
+    _refuse_file(data)
     found = inspection.verify(data)
     batches = [
         {**decision._asdict(), "verdict": decision.verdict.value}
@@ -49,10 +51,20 @@ def dump(data: Path, *, output: Form = "table") -> int:
         data: the node's data directory, as `data` in its settings file.
         output: table, json, jsonl or plain; jsonl and plain print each record as it is read.
     """
+    _refuse_file(data)
     columns = ("segment", "batch", "offset", "verdict", "what", "group", "index", "term", "detail")
     rows = ({column: getattr(row, column) for column in columns} for row in inspection.dump(data))
     show(rows, columns, output)
     return SOUND
+
+
+def _refuse_file(data: Path) -> None:
+    if data.exists() and not data.is_dir():
+        raise SettingsWrong(
+            f"{data} is no data directory; nothing was read",
+            cause="it is a file",
+            next_step="name the directory that `data` in a node's settings file says",
+        )
 
 
 def _summarise(found: Verification) -> None:
