@@ -206,9 +206,10 @@ def test_what_the_shell_is_refused_says_why_and_what_to_do(
             assert "limits.value_bytes_max" in said
         large.write_bytes(b"x" * 4_194_302)
         assert "PX0201" in refused("append", "a", "-", stdin=large)
-        assert "PX0402" not in refused(
-            "get", "a", "--addr", f"127.0.0.1:{found.nodes[0].http_port}"
-        )
+        page = f"127.0.0.1:{found.nodes[0].http_port}"
+        assert "no node's gateway port" in refused("get", "a", "--addr", page)
+        monkeypatch.delenv("PNYX_PASSWORD")
+        assert "no node's gateway port" in refused("get", "a", "--addr", page)
 
 
 def test_a_password_is_asked_of_clients(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Annotated, Any, Final, TypeAlias
 
 from cyclopts import Parameter
+from hiredis import ProtocolError
 
 from pnyx.cli import running
 from pnyx.cli.options import Address, Count, Password
@@ -225,7 +226,7 @@ def call(connection: Connection, *words: bytes | str | int) -> Any:
 
     Raises:
         Refused, LimitExceeded: the node refused it; nothing was done.
-        Unreachable: no reply came.
+        Unreachable: no reply came, or none that a node gives.
     """
     try:
         return connection.call(*words)
@@ -237,6 +238,8 @@ def call(connection: Connection, *words: bytes | str | int) -> Any:
             )
             sys.exit(NO_QUORUM)
         raise _explained(error, words) from error
+    except ProtocolError as error:
+        raise _no_gateway(connection.address, error) from error
 
 
 def parsed(addr: str) -> tuple[str, int]:
@@ -261,6 +264,16 @@ def _connection(host: str, port: int, password: str | None) -> Connection:
         return Connection(host, port, password=password)
     except Refused as error:
         raise _explained(error, ()) from error
+    except ProtocolError as error:
+        raise _no_gateway(f"{host}:{port}", error) from error
+
+
+def _no_gateway(address: str, error: ProtocolError) -> Unreachable:
+    return Unreachable(
+        f"what answers at {address} is no node's gateway port; nothing was done",
+        cause=str(error),
+        next_step="name one with --addr HOST:PORT, for example 127.0.0.1:6379",
+    )
 
 
 def _explained(error: Refused, words: Sequence[bytes | str | int]) -> PnyxError:

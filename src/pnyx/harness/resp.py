@@ -76,13 +76,6 @@ class Connection(Closing):
         except OSError as error:
             self.close()
             raise self._unreachable(error) from error
-        except hiredis.ProtocolError as error:
-            self.close()
-            raise Unreachable(
-                f"what answers at {self.address} is no node's client port; nothing was done",
-                cause=str(error),
-                next_step="name a gateway port with `--addr HOST:PORT`, as 127.0.0.1:6379",
-            ) from error
         return replies
 
     def _reply(self) -> Any:
