@@ -68,7 +68,8 @@ def start(
         shards: how many parts of the keyspace can move between groups; 256 if not said.
         consensus: the engine, raft or multipaxos; raft if not said.
         data: directory of logs and state, kept when the demo ends.
-        ephemeral: use a temporary directory and drop it at the end.
+        ephemeral: use a temporary directory and drop it at the end; of a start that failed it
+            stays, with the logs.
         gateway_port: first node's port for any Redis client; the next nodes get the next ports.
         cluster_port: first node's port for Redis Cluster clients.
         peer_port: first node's port for the other nodes.
@@ -172,7 +173,7 @@ def _register(verb: str, text: str) -> None:
 
     Args:
         node: the node's name, for example n2.
-        data: directory of the demo meant; without it the one started last.
+        data: directory of the demo meant; without it, of those that run, the one started last.
     """
     demo.command(ask, name=verb)
 
