@@ -10,5 +10,5 @@ run over the small `Files` interface and are handed every random number, so the 
 ones on a simulated disk. Whoever calls `Wal.append` owns the thread it blocks.
 
 Read in this order: files, simulated, record, segment, groups, replay, recovery, wal, identity,
-memory, rocks, inspection. The format, byte by byte: docs/reference/on-disk-format.md.
+memory, rocks, readonly, inspection. The format, byte by byte: docs/reference/on-disk-format.md.
 """

@@ -1,25 +1,38 @@
 """What a write-ahead log holds, offline: rows for `pnyx log dump` and `pnyx log verify`.
 
-Runs the very recovery that a start runs, and changes nothing. A node that runs meanwhile goes on
-writing, so its last batch may look torn; `is_running` says so.
+Runs the very recovery that a start runs, with what the space durably holds, and changes nothing. A
+node that runs meanwhile goes on writing, so its last batch may look torn; `is_running` says so.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from pnyx.consensus.ready import EntryKind
 from pnyx.errors import DiskFailed, LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, Term
+from pnyx.machine.group import Group, groups_in
 from pnyx.storage import record as records, segment as segments
+from pnyx.storage.agreement import agreed
 from pnyx.storage.files import DiskFiles
-from pnyx.storage.identity import LOCK_NAME, WAL_NAME, read_identity
+from pnyx.storage.identity import LOCK_NAME, SPACE_NAME, WAL_NAME, read_identity
 from pnyx.storage.owner import Identity
+from pnyx.storage.readonly import ReadOnlySpace
 from pnyx.storage.record import Record, RecordType
-from pnyx.storage.recovery import Decision, Recovery, Verdict, recover
+from pnyx.storage.recovery import Decision, Recovered, Recovery, Verdict, recover
+from pnyx.storage.simulated import MemoryFiles
+from pnyx.storage.wal import Wal, WalSettings
+
+CONTROLLER: Final = GroupId(0)
+"""The group that every node has, with or without a row."""
+ATTEMPTS: Final = 3
+"""So often a running node's directory is read before it is called lost: a file that was compacted
+away between two looks is nothing that a start would meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +85,24 @@ class Verification:
         return {verdict: verdicts.count(verdict) for verdict in Verdict}
 
 
-def verify(data: Path, applied: Mapping[GroupId, Index] | None = None) -> Verification:
-    """Run recovery on the data directory `data`.
+class _Found(NamedTuple):
+    """What a start would work with."""
 
-    `applied` is each group's durable applied index in the space; without it, only damage to
-    compacted entries is excused.
+    recovery: Recovery
+    lost: LostDisk | None
+    """Of the log, the space, or because the two do not fit together."""
+
+
+def verify(data: Path) -> Verification:
+    """Do what a start does on the data directory `data`, but write nothing.
 
     Raises:
         WrongDirectory: `data` is no data directory, or its log is another node's.
+        LostDisk: its identity cannot be read.
         DiskFailed: a file cannot be read.
     """
     identity = read_identity(data)
-    recovery = _recovery(data, identity, applied)
+    recovery, lost = _start(data, identity)
     groups = [
         GroupRow(
             group,
@@ -96,8 +115,7 @@ def verify(data: Path, applied: Mapping[GroupId, Index] | None = None) -> Verifi
         )
         for group, found in recovery.recovered.groups.items()
     ]
-    decisions = recovery.recovered.decisions
-    return Verification(identity, decisions, groups, recovery.lost, _is_running(data))
+    return Verification(identity, recovery.recovered.decisions, groups, lost, _is_running(data))
 
 
 def dump(data: Path) -> Iterator[DumpRow]:
@@ -107,7 +125,7 @@ def dump(data: Path) -> Iterator[DumpRow]:
         WrongDirectory: `data` is no data directory, or its log is another node's.
         DiskFailed: a file cannot be read.
     """
-    decisions = _recovery(data, read_identity(data), None).recovered.decisions
+    decisions = _start(data, read_identity(data)).recovery.recovered.decisions
     files = DiskFiles(data / WAL_NAME)
     sequence, content = 0, b""
     for decision in decisions:
@@ -158,7 +176,7 @@ def _detail(record: Record) -> str:
             return ""
 
 
-def _recovery(data: Path, identity: Identity, applied: Mapping[GroupId, Index] | None) -> Recovery:
+def _start(data: Path, identity: Identity) -> _Found:
     path = data / WAL_NAME
     if not path.is_dir():
         raise WrongDirectory(
@@ -167,13 +185,55 @@ def _recovery(data: Path, identity: Identity, applied: Mapping[GroupId, Index] |
             next_step="name the `data` directory of a node that has run",
         )
     try:
-        return recover(DiskFiles(path), identity.cluster, identity.node, applied)
+        found = _attempt(data, identity)
+        for _again in range(ATTEMPTS - 1):
+            if found.lost is None or not _is_running(data):
+                break
+            found = _attempt(data, identity)
     except OSError as error:
         raise DiskFailed(
             f"the write-ahead log in {path} cannot be read",
             cause=str(error),
             next_step="check the disk and the directory's permissions",
         ) from error
+    return found
+
+
+def _attempt(data: Path, identity: Identity) -> _Found:
+    """Go the way of node/disk.py: the space, the log, and whether they agree."""
+    files = DiskFiles(data / WAL_NAME)
+    try:
+        with ReadOnlySpace(data / SPACE_NAME) as space:
+            states = {group: Group(space, group) for group in {CONTROLLER, *groups_in(space)}}
+    except LostDisk as error:
+        # What the log alone says is worth printing all the same.
+        return _Found(recover(files, identity.cluster, identity.node, None), error)
+    applied = {group: state.applied.index for group, state in states.items()}
+    recovery = recover(files, identity.cluster, identity.node, applied)
+    lost = recovery.lost
+    if lost is None and recovery.sequence == 0 and identity.started:
+        lost = LostDisk(
+            "the write-ahead log is gone",
+            cause=f"this node has run before and its `{WAL_NAME}` directory holds no segment",
+            next_step="restore the directory, or move all of the node's data away: "
+            "it joins again under a new identity",
+        )
+    return _Found(recovery, lost or _disagreement(recovery.recovered, states, identity))
+
+
+def _disagreement(
+    recovered: Recovered, states: dict[GroupId, Group], identity: Identity
+) -> LostDisk | None:
+    # What a start would write goes into a log in memory.
+    fresh = msgspec.structs.replace(identity, started=False)
+    wal, _ = Wal.open(MemoryFiles(), fresh, WalSettings(), {}, lambda: 0)
+    try:
+        for group, state in sorted(states.items()):
+            if group not in recovered.destroyed:
+                agreed(recovered, state, wal, group)
+    except LostDisk as error:
+        return error
+    return None
 
 
 def _is_running(data: Path) -> bool:
