@@ -78,6 +78,31 @@ def test_an_old_leader_that_was_cut_off_does_not_count() -> None:
     assert [label for label, _ in seen.down] == ["n1"]
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        [silent("n2"), silent("n3")],
+        [asked("n2", leader=None), silent("n3")],
+        [asked("n2"), asked("n3")],
+    ],
+)
+def test_a_leader_that_has_not_noticed_yet_that_a_majority_is_gone_serves_nothing(
+    others: list[Asked],
+) -> None:
+    """n2 was paused and n3 killed a moment ago: its word was believed, and health was PARTIAL."""
+    links = LABELS if others[0].report is None else ("n1",)
+    seen = judge([asked("n1", hears=links), *others])
+    assert (seen.word, seen.slots_served, seen.leader, seen.leaders) == (Word.DOWN, 0, None, ())
+
+
+def test_a_change_under_way_stops_with_a_majority_of_those_it_leaves_behind() -> None:
+    report = report_of("n1", 1, (N1, N2, N3))
+    joint = structs.replace(report.groups[0], voters=(1,), outgoing=(1, 2, 3))
+    told = structs.replace(report, groups=(joint,))
+    seen = judge([Asked("n1", "127.0.0.1:1", told), silent("n2"), silent("n3")])
+    assert seen.word is Word.DOWN
+
+
 @pytest.mark.parametrize("answers", [[asked(label, leader=None) for label in LABELS], []])
 def test_without_a_leader_nothing_is_served(answers: list[Asked]) -> None:
     seen = judge(answers or [silent(label) for label in LABELS])

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pnyx.admin import members
+from pnyx.admin import health, members
+from pnyx.admin.health import Asked
+from pnyx.cli import running, status
 from pnyx.cli.app import run
 from pnyx.cli.node.newcomer import Newcomer, write_file
 from pnyx.errors import SettingsWrong
@@ -65,6 +67,33 @@ def test_without_a_leader_nothing_is_changed_and_the_next_step_is_said(
 @pytest.mark.parametrize("words", [["node", "list"], ["group", "members"]])
 def test_looking_without_a_leader_is_status_4(words: list[str], nobody: str) -> None:
     assert run([*words, "--http", nobody]) == 4
+
+
+@pytest.mark.parametrize(
+    ("is_demo", "step"),
+    [
+        (True, "pnyx demo heal (for n2), then pnyx demo restart n3, then pnyx demo restart n4"),
+        (
+            False,
+            "let n2 go on, or start it and its machine again, "
+            "then pnyx server --config n3.toml, then pnyx server --config n4.toml",
+        ),
+    ],
+)
+def test_the_next_step_names_every_lost_node_and_how_it_comes_back(
+    is_demo: bool, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reasons = {"n2": "timed out", "n3": "connection refused", "n4": "connection refused"}
+    lost = [Asked(label, "127.0.0.1:1", None, reason) for label, reason in reasons.items()]
+    up = Asked(
+        "n1", "127.0.0.1:1", health.Report("n1", 1, 1, quorum=False, leader=None, members=())
+    )
+    demo = running.Running(1, "d", "d/demo.sock", ()) if is_demo else None
+    monkeypatch.setattr(running, "find", lambda: demo)
+    monkeypatch.setattr(status, "pages", lambda *_: {})
+    monkeypatch.setattr(status, "ask_members", lambda _: [up, *lost])
+    assert run(["health"]) == 4
+    assert capsys.readouterr().out.endswith(f"  next    {step}\n")
 
 
 @pytest.mark.parametrize(

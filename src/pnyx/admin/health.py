@@ -211,7 +211,14 @@ def ask_members(pages: Mapping[str, tuple[str, int]]) -> list[Asked]:
 def ruling(asked: Sequence[Asked]) -> Report | None:
     """Return what the leader says; None if nobody leads a majority."""
     # An old leader that was cut off may not know it yet: the highest term is what counts.
-    reports = [one.report for one in asked if one.report is not None and one.report.leads()]
+    silent = _silent(asked)
+    reports = [
+        one.report
+        for one in asked
+        if one.report is not None
+        and one.report.leads()
+        and all(_may_decide(one.report, first, silent) for first in one.report.groups[:1])
+    ]
     return max(reports, key=lambda report: report.term, default=None)
 
 
@@ -270,12 +277,35 @@ _Led: TypeAlias = tuple[Report, ReportedGroup]
 def _led(asked: Sequence[Asked]) -> dict[int, _Led]:
     """Return by group who leads it, and what that node says of it."""
     found: dict[int, _Led] = {}
+    silent = _silent(asked)
     for report in (one.report for one in asked if one.report is not None):
         for group in report.led():
+            if not _may_decide(report, group, silent):
+                continue
             # An old leader that was cut off may not know it yet: the highest term is what counts.
             if group.group not in found or found[group.group][1].term < group.term:
                 found[group.group] = (report, group)
     return found
+
+
+def _silent(asked: Sequence[Asked]) -> set[str]:
+    return {one.label for one in asked if one.report is None}
+
+
+def _may_decide(report: Report, group: ReportedGroup, silent: Collection[str]) -> bool:
+    """Return whether enough voters are left to whom leads a group, as far as anybody knows.
+
+    A leader notices that a majority is gone only after an election timeout.
+    """
+    lost = {
+        member.node
+        for member in report.members
+        if member.node != report.me and (not member.reachable or member.label in silent)
+    }
+    return all(
+        2 * len(set(voters) - lost) > len(voters)
+        for voters in (group.voters, group.outgoing or group.voters)
+    )
 
 
 def _slots_served(asked: Sequence[Asked], led: Mapping[int, _Led]) -> int:

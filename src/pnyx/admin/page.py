@@ -9,6 +9,8 @@ from pnyx.errors import PnyxError
 ASK_S_MAX: Final = 1.0
 """How long one node may take to answer."""
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
+TIMED_OUT: Final = "timed out"
+"""The cause when a node took a connection, or would not refuse one, and said nothing."""
 
 
 class NoAnswer(PnyxError):
@@ -71,7 +73,7 @@ def ask(
 
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "timed out"
+        return TIMED_OUT
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return str(error) or type(error).__name__

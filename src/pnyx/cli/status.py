@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from pnyx.admin.health import Asked, Health, Word, ask_members, judge
+from pnyx.admin.page import TIMED_OUT
 from pnyx.cli import running
 from pnyx.cli.options import Flag, Http
 from pnyx.cli.output import Form, show
@@ -131,31 +132,41 @@ def _document(asked: Asked) -> Mapping[str, Any]:
 
 def _advice(seen: Health) -> str:
     sentence = seen.sentence()
-    if seen.word is Word.HEALTHY:
-        return sentence
+    return sentence if seen.word is Word.HEALTHY else f"{sentence}\n  next    {_step(seen)}"
+
+
+def _step(seen: Health) -> str:
     if not seen.answering and all(":" in label for label, _ in seen.down):
-        step = (
+        return (
             "start a cluster with `pnyx demo`, or name one with --config FILE or --http HOST:PORT"
         )
-        return f"{sentence}\n  next    {step}"
-    is_demo = running.find() is not None
     waiting = [label for label, reason in seen.down if "waits to replace" in reason]
     if len(waiting) == len(seen.down) > 0:
-        step = "pnyx status --watch: it takes its place once the old one was silent for long enough"
-        return f"{sentence}\n  next    {step}"
+        return "pnyx status --watch: it takes its place once the old one was silent for long enough"
     strangers = [label for label, reason in seen.down if "is no member" in reason]
     if len(strangers) == len(seen.down) > 0:
-        return f"{sentence}\n  next    pnyx node add {strangers[0]}, or stop it"
+        return f"pnyx node add {strangers[0]}, or stop it"
     cut = [label for label, reason in seen.down if "cut off" in reason]
-    silent = [label for label, _ in seen.down if label not in {*cut, *waiting, *strangers}]
-    if silent:
-        step = (
-            f"pnyx demo restart {silent[0]}"
-            if is_demo
-            else f"pnyx server --config {silent[0]}.toml"
-        )
-    elif cut:
-        step = "pnyx demo heal" if is_demo else f"mend the network between {cut[0]} and the others"
-    else:
-        step = "pnyx status --watch: a leader is being elected"
-    return f"{sentence}\n  next    {step}"
+    hung = [label for label, reason in seen.down if reason == TIMED_OUT]
+    known = {*waiting, *strangers, *cut, *hung}
+    ended = [label for label, _ in seen.down if label not in known]
+    steps = (
+        _demo_steps(cut, hung, ended)
+        if running.find() is not None
+        else _server_steps(cut, hung, ended)
+    )
+    return ", then ".join(steps) or "pnyx status --watch: a leader is being elected"
+
+
+def _demo_steps(cut: Sequence[str], hung: Sequence[str], ended: Sequence[str]) -> list[str]:
+    healed = f"pnyx demo heal (for {' '.join([*cut, *hung])})"
+    return [healed] * bool(cut or hung) + [f"pnyx demo restart {label}" for label in ended]
+
+
+def _server_steps(cut: Sequence[str], hung: Sequence[str], ended: Sequence[str]) -> list[str]:
+    # A process that is stopped and a machine that is gone look the same from here.
+    return [
+        *(f"let {label} go on, or start it and its machine again" for label in hung),
+        *(f"pnyx server --config {label}.toml" for label in ended),
+        *(f"mend the network between {label} and the others" for label in cut),
+    ]
