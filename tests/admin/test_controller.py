@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from admin.pages import Pages
-from pnyx.admin import controller, page
+from pnyx.admin import controller, moves, page
 from pnyx.admin.controller import (
     ControllerRefused,
     ControllerSilent,
@@ -19,11 +19,14 @@ from pnyx.admin.controller import (
 )
 from pnyx.admin.members import ChangeUnknown
 from pnyx.admin.placing import placements
+from pnyx.errors import SettingsWrong
 from pnyx.ids import NodeId
 from pnyx.machine.shards import shard_of_slot
 from pnyx.replica.requests import Reason
 
 THREE = ("n1", "n2", "n3")
+NOBODY = controller.Cluster({"n1": ("127.0.0.1", 1)})
+"""Whoever asks there gets no answer."""
 
 
 @pytest.fixture
@@ -179,6 +182,42 @@ def test_without_the_password_nothing_is_told_or_changed() -> None:
             controller.change(guess, joining({2: THREE}))
         assert said.value.status == 401
         assert pages.told == told
+
+
+@pytest.mark.parametrize(
+    ("password", "cause"),
+    [(None, "no password was given"), ("guess", "the password is wrong")],
+)
+def test_who_is_asked_for_the_password_is_told_how_to_give_it(
+    password: str | None, cause: str
+) -> None:
+    with Pages(password="s3cret") as pages:
+        with pytest.raises(page.NoAnswer) as said:
+            controller.maps(controller.Cluster(pages.where.pages, password))
+        assert said.value.cause == cause
+        assert "PNYX_PASSWORD" in said.value.next_step
+
+
+@pytest.mark.parametrize(("shard", "group"), [(True, 2), (2**14, 2), (-1, 2), (3, 2**31)])
+def test_what_is_no_shard_by_its_kind_is_not_even_sent(shard: int, group: int) -> None:
+    with pytest.raises(SettingsWrong, match="nothing was changed"):
+        moves.move(NOBODY, shard, group)
+
+
+@pytest.mark.parametrize("group", [2**31, True])
+def test_what_is_no_group_by_its_kind_is_not_even_sent(group: int) -> None:
+    with pytest.raises(SettingsWrong, match="nothing was changed"):
+        controller.change(NOBODY, joining({group: THREE}))
+    with pytest.raises(SettingsWrong, match="nothing was changed"):
+        controller.change(NOBODY, leaving([group]))
+
+
+@pytest.mark.parametrize(
+    "name", ["g2147483648", "g" + "9" * 5_000, True], ids=["large", "long", "bool"]
+)
+def test_a_name_of_more_than_any_group_is_none(name: str) -> None:
+    with pytest.raises(SettingsWrong, match="nothing was changed"):
+        moves.number_of(name)
 
 
 def test_what_is_not_where_it_should_be_is_to_move(pages: Pages) -> None:

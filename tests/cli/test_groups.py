@@ -304,6 +304,19 @@ def test_a_group_that_is_named_twice_is_told_which(pages: Pages, capsys: Said) -
     assert controller.configuration(pages.where).number == 1
 
 
+def test_who_leads_a_group_that_there_is_not_is_refused_with_those_there_are(
+    pages: Pages, capsys: Said
+) -> None:
+    # It looked for a leader for ten seconds, and said that there was none with a quorum.
+    assert typed(pages, "group transfer-leader n2 --group 9") == 1
+    assert capsys.readouterr().err == (
+        "error[PX0411] could not lead n2 in group g9; nothing was changed\n"
+        "  cause   there is no group g9; there are g1\n"
+        "  next    `pnyx group list` shows those there are\n"
+    )
+    assert pages.wishes == []
+
+
 def test_a_refusal_says_once_that_nothing_was_changed(pages: Pages, capsys: Said) -> None:
     assert typed(pages, "shards move 12 g1") == 1
     assert capsys.readouterr().err == (

@@ -13,13 +13,16 @@ import msgspec
 
 from pnyx.admin import page
 from pnyx.admin.members import ChangeUnknown
-from pnyx.errors import PnyxError
+from pnyx.errors import PnyxError, SettingsWrong
+from pnyx.ids import SLOT_COUNT
 from pnyx.machine.shards import first_slot
 
 ANSWER_S_MAX: Final = 10.0
 """A node parks and forwards for a few seconds, and then says something."""
 NOBODY: Final = 0
 """The group of a shard that nobody has."""
+GROUP_MAX: Final = 2**31 - 1
+"""The highest number of a group."""
 
 Change: TypeAlias = Mapping[str, Any]
 """As /v1/controller takes it; see the functions that make them."""
@@ -144,7 +147,7 @@ _decode_told: Final = msgspec.json.Decoder(_Told).decode
 _decode_configuration: Final = msgspec.json.Decoder(Configuration).decode
 _decode_directory: Final = msgspec.json.Decoder(Directory).decode
 
-# What may be asked for.
+# What may be asked for. Each raises SettingsWrong for what is no group or shard by its kind.
 
 
 def joining(
@@ -155,24 +158,41 @@ def joining(
     With `apart`, nodes that have another group already are refused. The `engine` keeps their logs,
     raft or multipaxos; without one, what the node that is asked has in its settings.
     """
-    named = {str(group): list(nodes) for group, nodes in groups.items()}
+    named = {str(_group(group)): list(nodes) for group, nodes in groups.items()}
     chosen = {} if engine is None else {"consensus": engine}
     return {"join": named} | ({} if apart else {"shared": True}) | chosen
 
 
 def leaving(groups: Sequence[int]) -> Change:
     """Give the shards of these groups to the others."""
-    return {"leave": list(groups)}
+    return {"leave": [_group(group) for group in groups]}
 
 
 def moving(shard: int, group: int) -> Change:
     """Let one shard go to a group, where it stays until the next group joins or leaves."""
-    return {"move": shard, "to": group}
+    if type(shard) is not int or not 0 <= shard < SLOT_COUNT:
+        raise SettingsWrong(
+            f"{shard!r} is no shard; nothing was changed",
+            cause="shards are numbered from 0",
+            next_step="`pnyx shards show` lists them",
+        )
+    return {"move": shard, "to": _group(group)}
 
 
 def retiring(group: int) -> Change:
     """Let a group that left never come back: its replicas are destroyed."""
-    return {"retire": group}
+    return {"retire": _group(group)}
+
+
+def _group(number: int) -> int:
+    # A bool would be sent as 1, and what is larger does not fit where nodes keep it.
+    if type(number) is not int or not 0 <= number <= GROUP_MAX:
+        raise SettingsWrong(
+            f"{number!r} is no group's number; nothing was changed",
+            cause=f"groups are numbered from 1 to {GROUP_MAX}",
+            next_step="`pnyx group list` shows them",
+        )
+    return number
 
 
 # Asking.

@@ -22,7 +22,7 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = {
         "it is too slow, or silent; it is a learner now, which receives and is not counted",
         "look at its log; ask again when it is well, or remove it",
     ),
-    "no_group": ("there is no such group", "`pnyx status --output json` lists the groups"),
+    "no_group": ("there is no such group", "`pnyx group list` shows those there are"),
     "not_member": ("it is no member", "`pnyx node list` shows the members"),
     "taken": (
         "that label or node is a member under another name",
@@ -53,9 +53,9 @@ class ChangeRefused(PnyxError):
 
     code = "PX0411"
 
-    def __init__(self, effect: str, *, reason: str) -> None:
-        cause, next_step = _WHY.get(reason, (reason, "`pnyx node list` shows the members"))
-        super().__init__(effect, cause=cause, next_step=next_step)
+    def __init__(self, effect: str, *, reason: str, cause: str = "") -> None:
+        why, next_step = _WHY.get(reason, (reason, "`pnyx node list` shows the members"))
+        super().__init__(effect, cause=cause or why, next_step=next_step)
         self.reason = reason
 
 
@@ -97,6 +97,7 @@ def change(
         NoAnswer: no node answers, or the password is wrong.
     """
     if group is not None:
+        _require(pages, group, _what(group, verb, label))
         _change_in(pages, group, verb, label, password)
         return
     known = groups_of(ask_all(pages))
@@ -117,10 +118,26 @@ def groups_of(asked: Sequence[Asked]) -> list[int]:
     return [*sorted(each.group for each in groups), CONTROLLER]
 
 
+def _require(pages: Mapping[str, tuple[str, int]], group: int, what: str) -> None:
+    """Refuse a group that no node that answers knows; if none answers, that is not known."""
+    reports = [one.report for one in ask_all(pages) if one.report is not None]
+    known = sorted({each.group for report in reports for each in report.groups} - {CONTROLLER})
+    if reports and group not in {*known, CONTROLLER}:
+        there = f"there are {' '.join(f'g{each}' for each in known)}" if known else "there is none"
+        cause = f"there is no group g{group}; {there}"
+        raise ChangeRefused(
+            f"could not {what}; nothing was changed", reason="no_group", cause=cause
+        )
+
+
+def _what(group: int, verb: str, label: str) -> str:
+    return f"{verb} {label}".strip() + (f" in group g{group}" if group != CONTROLLER else "")
+
+
 def _change_in(
     pages: Mapping[str, tuple[str, int]], group: int, verb: str, label: str, password: str | None
 ) -> None:
-    what = f"{verb} {label}".strip() + (f" in group g{group}" if group != CONTROLLER else "")
+    what = _what(group, verb, label)
     deadline = time.monotonic() + LEADER_S_MAX
     place = _leader(pages, group)
     while True:

@@ -12,6 +12,7 @@ from typing import Final
 
 from pnyx.admin import controller
 from pnyx.admin.controller import (
+    GROUP_MAX,
     Cluster,
     Configuration,
     ControllerRefused,
@@ -106,7 +107,8 @@ def number_of(name: str | int) -> int:
         SettingsWrong: it is none of these.
     """
     digits = str(name).removeprefix("g")
-    if not digits.isdecimal() or not 0 < int(digits) < 2**31:
+    is_number = digits.isdecimal() and len(digits) <= len(str(GROUP_MAX))
+    if not is_number or not 0 < int(digits) <= GROUP_MAX:
         raise SettingsWrong(
             f"{name!r} is no group; nothing was changed",
             cause="groups are called g1, g2 and so on",

@@ -2,6 +2,7 @@
 
 import http.client
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Final
 
 from pnyx.errors import PnyxError
@@ -13,6 +14,13 @@ TIMED_OUT: Final = "timed out"
 """The cause when a node took a connection, or would not refuse one, and said nothing."""
 
 
+_STEPS: Final[Mapping[int, str]] = {
+    0: "`pnyx status` shows which nodes answer",
+    http.client.UNAUTHORIZED: "give the nodes' `requirepass`: PNYX_PASSWORD in the environment, "
+    "--password, or --config with a node's file; a client, in its URL",
+}
+
+
 class NoAnswer(PnyxError):
     """The node's http page did not answer as it should."""
 
@@ -21,7 +29,7 @@ class NoAnswer(PnyxError):
     def __init__(
         self, effect: str, *, cause: str = "", has_left: bool = False, status: int = 0
     ) -> None:
-        super().__init__(effect, cause=cause)
+        super().__init__(effect, cause=cause, next_step=_STEPS.get(status, ""))
         self.has_left = has_left
         """Was the question sent, and is nothing known of what became of it?"""
         self.status = status
@@ -66,6 +74,8 @@ def ask(
         connection.close()
     if answer.status != http.client.OK:
         said = content.decode(errors="replace").strip()[:200]
+        if answer.status == http.client.UNAUTHORIZED:
+            said = "the password is wrong" if password else "no password was given"
         what = f"{host}:{port}{path} answered {answer.status}"
         raise NoAnswer(what, cause=said, status=answer.status)
     return content
