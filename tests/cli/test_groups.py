@@ -254,13 +254,26 @@ def test_without_a_controller_nothing_changes_and_groups_are_still_shown(
     pages: Pages, capsys: Said
 ) -> None:
     pages.reason = Reason.NO_QUORUM
-    for words in ("group add g2", "group remove g1 --yes", "shards move 0 g1", "shards show"):
-        assert typed(pages, words) == 1
+    asked = ("shards show", "shards plan", "shards history")
+    for words in ("group add g2", "group remove g1 --yes", "shards move 0 g1", *asked):
+        assert typed(pages, words) == 4
         said = capsys.readouterr().err
         assert "PX0414" in said
         assert "shards go on being served" in said
     assert typed(pages, "group list -o plain") == 0
     assert capsys.readouterr().out == "g1\tn1\tok\tn1 n2 n3\t12\t16384\t100.0 %\traft\n"
+
+
+def test_moves_say_whom_they_could_not_ask(pages: Pages, capsys: Said) -> None:
+    # Two of three nodes were silent, and the empty table with status 0 said that nothing moves.
+    assert typed(pages, "shards moves") == 0
+    assert capsys.readouterr().err == ""
+    pages.stop("n3")
+    assert typed(pages, "shards moves") == 3
+    assert "without n3, no answer" in capsys.readouterr().err
+    pages.stop("n2")
+    assert typed(pages, "shards moves") == 4
+    assert "without n2 n3, no answer" in capsys.readouterr().err
 
 
 def test_shards_are_shown_in_runs_or_one_by_one(pages: Pages, capsys: Said) -> None:

@@ -35,6 +35,8 @@ class Moves(msgspec.Struct, frozen=True):
     under_way: tuple[MoveProgress, ...] = ()
     ended: tuple[MoveProgress, ...] = ()
     """The last ones since that node's start, oldest first."""
+    silent: tuple[str, ...] = ()
+    """The labels of nodes that did not answer: what they know is missing."""
 
 
 # Made once, before any thread; see health.py.
@@ -44,16 +46,18 @@ _decode: Final = msgspec.json.Decoder(Moves).decode
 def ask_moves(pages: Mapping[str, tuple[str, int]]) -> Moves:
     """Return what all nodes that answer say of moves; those under way by shard."""
     with ThreadPoolExecutor(max_workers=min(THREADS_MAX, max(1, len(pages)))) as pool:
-        said = list(pool.map(_ask, pages.values()))
+        answers = dict(zip(pages, pool.map(_ask, pages.values()), strict=True))
+    said = [moves for moves in answers.values() if moves is not None]
     under_way = [one for moves in said for one in moves.under_way]
     return Moves(
         tuple(sorted(under_way, key=lambda one: one.shard)),
         tuple(one for moves in said for one in moves.ended),
+        tuple(label for label, moves in answers.items() if moves is None),
     )
 
 
-def _ask(place: tuple[str, int]) -> Moves:
+def _ask(place: tuple[str, int]) -> Moves | None:
     try:
         return _decode(page.ask(*place, "/v1/moves"))
     except page.NoAnswer:
-        return Moves()
+        return None

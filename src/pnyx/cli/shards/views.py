@@ -17,6 +17,7 @@ from pnyx.cli.places import cluster_of, pages
 from pnyx.ids import SLOT_COUNT
 
 OK: Final = 0
+DEGRADED: Final = 3
 NO_QUORUM: Final = 4
 NOT_FOUND: Final = 5
 GROUPS: Final = ("group", "leader", "state", "nodes", "shards", "slots", "share", "consensus")
@@ -131,12 +132,14 @@ def plan(
 def movement(*, config: Config = None, http: Http = None, output: Form = "table") -> int:
     """Show the moves under way, and the last that ended: how far, how much, how long frozen.
 
-    `freeze_ms` is how long nobody served the shard.
+    `freeze_ms` is how long nobody served the shard. What a node that does not answer knows is
+    missing: exit status 3, or 4 if those that answer are no majority.
 
     Args:
         output: table, json, jsonl or plain.
     """
-    seen = ask_moves(pages(config, http))
+    where = pages(config, http)
+    seen = ask_moves(where)
     rows = (
         {
             "shard": one.shard,
@@ -152,7 +155,14 @@ def movement(*, config: Config = None, http: Http = None, output: Form = "table"
         for one in (*seen.ended, *seen.under_way)
     )
     show(rows, MOVEMENT, output)
-    return OK
+    if not seen.silent:
+        return OK
+    print(
+        f"without {' '.join(seen.silent)}, no answer: moves to groups led there are not shown\n"
+        "  next    `pnyx health` shows how to bring them back",
+        file=sys.stderr,
+    )
+    return DEGRADED if 2 * len(seen.silent) < len(where) else NO_QUORUM
 
 
 def say_plan(what: str, maps: Maps, after: Configuration, output: Form) -> None:
