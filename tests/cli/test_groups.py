@@ -255,7 +255,9 @@ def test_without_a_controller_nothing_changes_and_groups_are_still_shown(
 ) -> None:
     pages.reason = Reason.NO_QUORUM
     asked = ("shards show", "shards plan", "shards history")
-    for words in ("group add g2", "group remove g1 --yes", "shards move 0 g1", *asked):
+    changes = ("group add g2", "group remove g1 --yes", "shards move 0 g1")
+    # `shards watch` said "0 shards are not where they should be yet".
+    for words in (*changes, *asked, "shards watch --wait 1"):
         assert typed(pages, words) == 4
         said = capsys.readouterr().err
         assert "PX0414" in said

@@ -65,7 +65,16 @@ def test_without_a_leader_nothing_is_changed_and_the_next_step_is_said(
     assert not list(tmp_path.glob("*.toml"))
 
 
-@pytest.mark.parametrize("words", [["node", "list"], ["group", "members"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["node", "list"],
+        ["node", "show", "n1"],
+        ["group", "list"],
+        ["group", "show", "g1"],
+        ["group", "members"],
+    ],
+)
 def test_looking_without_a_leader_is_status_4(words: list[str], nobody: str) -> None:
     assert run([*words, "--http", nobody]) == 4
 

@@ -284,21 +284,24 @@ def follow(cluster: Cluster, goal: Goal, wait_s: float = WAIT_S) -> Iterator[Pro
     Raises:
         ControllerRefused: somebody asked for the opposite meanwhile.
         MovesPending: it took longer than `wait_s`.
+        ControllerSilent, NoAnswer: so it did, and nobody ever said what is left.
     """
     ends_s = time.monotonic() + wait_s
     left: tuple[Move, ...] = ()
     is_known = False
     while True:
+        silence: ControllerSilent | NoAnswer | None = None
         try:
-            left, why = tuple(goal.left(controller.maps(cluster))), ""
+            left = tuple(goal.left(controller.maps(cluster)))
             is_known = True
         except (ControllerSilent, NoAnswer) as error:
-            why = error.cause or error.effect
+            silence = error
+        why = "" if silence is None else silence.cause or silence.effect
         yield Progress(left, why)
-        if is_known and not why and not left:
+        if silence is None and not left:
             return
         if time.monotonic() > ends_s:
-            raise _pending(cluster, left, why)
+            raise silence if silence and not is_known else _pending(cluster, left, why)
         time.sleep(POLL_S)
 
 

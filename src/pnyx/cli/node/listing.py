@@ -35,9 +35,11 @@ def show(label: str, *, config: Config = None, http: Http = None, output: Form =
         label: its name, or its NodeId in hexadecimal.
         output: table prints a line a field; json, jsonl or plain one row.
     """
-    found = [
-        row for row in rows(ask_members(pages(config, http))) if label in {row["node"], row["id"]}
-    ]
+    asked = ask_members(pages(config, http))
+    if all(one.report is None for one in asked):
+        say_silent()
+        return NO_QUORUM
+    found = [row for row in rows(asked) if label in {row["node"], row["id"]}]
     if not found:
         say_absent(f"node {label}", "pnyx node list")
         return NOT_FOUND
@@ -94,6 +96,15 @@ def members(
     return OK
 
 
+def say_silent() -> None:
+    """Say on standard error that no node answers, so that nothing is known."""
+    print(
+        "error: no node answers, so it is not known what there is\n"
+        "  next    `pnyx health` shows whom it asked",
+        file=sys.stderr,
+    )
+
+
 def leading(asked: Sequence[Asked]) -> Mapping[str, Any] | None:
     """Return the whole status of the node that leads; None if none does."""
     report = ruling(asked)
@@ -104,6 +115,7 @@ def leading(asked: Sequence[Asked]) -> Mapping[str, Any] | None:
 def rows(asked: Sequence[Asked]) -> list[dict[str, object]]:
     """Return a row a member as the leader sees it; without one, as whoever answers does."""
     document = leading(asked)
+    is_led = document is not None
     if document is None:
         answer = next((one for one in asked if one.report is not None), None)
         document = {"members": []} if answer is None else msgspec.json.decode(answer.document)
@@ -118,7 +130,7 @@ def rows(asked: Sequence[Asked]) -> list[dict[str, object]]:
         found.append(
             {
                 "node": member["label"] or "-",
-                "role": "leader" if member["node"] == document["leader"] else role,
+                "role": "leader" if is_led and member["node"] == document["leader"] else role,
                 "state": state,
                 "id": f"{member['node']:x}",
                 "host": member["host"],

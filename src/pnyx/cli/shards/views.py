@@ -11,6 +11,7 @@ from pnyx.admin.groups import GroupView, groups as known_groups, newest
 from pnyx.admin.health import Asked, ask_members
 from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Move, name_of, number_of
+from pnyx.cli.node.listing import say_silent
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form, say_absent, show
 from pnyx.cli.places import cluster_of, pages
@@ -52,8 +53,10 @@ def group(name: str, *, config: Config = None, http: Http = None, output: Form =
     number = number_of(name)
     found = [row for row in _rows(asked) if row["group"] == name_of(number)]
     report = newest(asked)
-    owners = () if report is None else report.owners
-    held = [run["slots"] for run in target_runs(owners) if run["group"] == name_of(number)]
+    if report is None:
+        say_silent()
+        return NO_QUORUM
+    held = [run["slots"] for run in target_runs(report.owners) if run["group"] == name_of(number)]
     if not found:
         say_absent(f"group {name_of(number)}", "pnyx group list")
         return NOT_FOUND

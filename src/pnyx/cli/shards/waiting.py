@@ -27,6 +27,7 @@ def wait_for(cluster: Cluster, goal: Goal, wait_s: float, again: str) -> int:
     Raises:
         MovesPending: it took longer than `wait_s`.
         ControllerRefused: somebody asked for the opposite meanwhile.
+        ControllerSilent, NoAnswer: as `moves.follow`.
         KeyboardInterrupt: after it was said that the shards go on moving.
     """
     if wait_s == 0:
