@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from pnyx.consensus.ready import Mark
-from pnyx.errors import LostDisk, WrongDirectory
+from pnyx.errors import DiskFailed, LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group
 from pnyx.machine.rows import KIND_META, Meta, encode_row, group_prefix
@@ -200,3 +200,23 @@ def test_a_running_nodes_space_is_read_as_far_as_it_is_durable(tmp_path: Path) -
     assert contents(tmp_path) == before
     assert Group(disk.space, GROUP).applied.index == 4
     disk.close()
+
+
+def test_a_segment_that_a_running_node_removes_meanwhile_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = written(tmp_path)
+    sizes, calls = DiskFiles.size, []
+
+    def size(files: DiskFiles, name: str) -> int:
+        calls.append(name)
+        if len(calls) == 1:
+            raise FileNotFoundError(name)
+        return sizes(files, name)
+
+    monkeypatch.setattr(DiskFiles, "size", size)
+    assert verify(tmp_path).lost is None
+    directory.close()
+    calls.clear()
+    with pytest.raises(DiskFailed):
+        verify(tmp_path)

@@ -185,18 +185,27 @@ def _start(data: Path, identity: Identity) -> _Found:
             next_step="name the `data` directory of a node that has run",
         )
     try:
-        found = _attempt(data, identity)
-        for _again in range(ATTEMPTS - 1):
-            if found.lost is None or not _is_running(data):
-                break
-            found = _attempt(data, identity)
+        return _settled(data, identity)
     except OSError as error:
         raise DiskFailed(
             f"the write-ahead log in {path} cannot be read",
             cause=str(error),
             next_step="check the disk and the directory's permissions",
         ) from error
-    return found
+
+
+def _settled(data: Path, identity: Identity) -> _Found:
+    left = ATTEMPTS if _is_running(data) else 1
+    while True:
+        left -= 1
+        try:
+            found = _attempt(data, identity)
+        except FileNotFoundError:
+            if not left:
+                raise
+        else:
+            if found.lost is None or not left:
+                return found
 
 
 def _attempt(data: Path, identity: Identity) -> _Found:
