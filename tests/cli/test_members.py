@@ -66,20 +66,6 @@ def test_without_a_leader_nothing_is_changed_and_the_next_step_is_said(
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["node", "list"],
-        ["node", "show", "n1"],
-        ["group", "list"],
-        ["group", "show", "g1"],
-        ["group", "members"],
-    ],
-)
-def test_looking_without_a_leader_is_status_4(words: list[str], nobody: str) -> None:
-    assert run([*words, "--http", nobody]) == 4
-
-
-@pytest.mark.parametrize(
     ("is_demo", "step"),
     [
         (True, "pnyx demo heal (for n2), then pnyx demo restart n3, then pnyx demo restart n4"),
@@ -104,6 +90,20 @@ def test_the_next_step_names_every_lost_node_and_how_it_comes_back(
     monkeypatch.setattr(status, "ask_members", lambda _: [up, *lost])
     assert run(["health"]) == 4
     assert capsys.readouterr().out.endswith(f"  next    {step}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["node", "list"],
+        ["node", "show", "n1"],
+        ["group", "list"],
+        ["group", "show", "g1"],
+        ["group", "members"],
+    ],
+)
+def test_looking_without_a_leader_is_status_4(words: list[str], nobody: str) -> None:
+    assert run([*words, "--http", nobody]) == 4
 
 
 @pytest.mark.parametrize(
