@@ -20,6 +20,8 @@ class PnyxError(Exception):
     """Base of every error pnyx raises on purpose: a code, the effect, the cause, the next step."""
 
     code = "PX0001"
+    lacks_quorum = False
+    """Were too few nodes there to decide? They may be later."""
 
     def __init__(self, effect: str, *, cause: str = "", next_step: str = "") -> None:
         super().__init__(effect)

@@ -50,6 +50,7 @@ class ControllerSilent(PnyxError):
     """The controller has no quorum. Nothing was changed; shards go on being served."""
 
     code = "PX0414"
+    lacks_quorum = True
 
 
 class Seated(msgspec.Struct, frozen=True):

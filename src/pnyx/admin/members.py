@@ -57,6 +57,7 @@ class ChangeRefused(PnyxError):
         why, next_step = _WHY.get(reason, (reason, "`pnyx node list` shows the members"))
         super().__init__(effect, cause=cause or why, next_step=next_step)
         self.reason = reason
+        self.lacks_quorum = reason == "no_quorum"
 
 
 class ChangeUnknown(PnyxError):

@@ -170,6 +170,8 @@ def _status_of(error: PnyxError) -> int:
             return USAGE
         case DiskFailed():
             return DISK_FAILED
+        case PnyxError(lacks_quorum=True):
+            return NO_QUORUM
         case _:
             return FAILED
 

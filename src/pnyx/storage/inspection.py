@@ -107,7 +107,7 @@ def verify(data: Path) -> Verification:
         GroupRow(
             group,
             found.hard_state.term,
-            "-" if found.hard_state.voted_for is None else f"{found.hard_state.voted_for:016x}",
+            "-" if found.hard_state.voted_for is None else f"{found.hard_state.voted_for:x}",
             found.compacted.index,
             found.entries[-1].index if found.entries else found.compacted.index,
             len(found.entries),
@@ -161,10 +161,10 @@ def _detail(record: Record) -> str:
         case RecordType.ENTRY:
             return f"{EntryKind(record.kind).name.lower()}, {len(record.payload)} bytes"
         case RecordType.HARD_STATE | RecordType.DESTROYED:
-            return f"vote {record.node:016x}" if record.kind else "no vote"
+            return f"vote {record.node:x}" if record.kind else "no vote"
         case RecordType.FORMATION:
             formed = records.formed_of(record)
-            nodes = ", ".join(f"{label} = {node:016x}" for label, node in formed.nodes)
+            nodes = ", ".join(f"{label} = {node:x}" for label, node in formed.nodes)
             return nodes + (", complete" if formed.complete else "")
         case RecordType.GROUP:
             state = records.checkpoint_of(record)
