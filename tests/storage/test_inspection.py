@@ -191,6 +191,23 @@ def test_verify_refuses_what_a_start_refuses_and_nothing_else(tmp_path: Path, da
     assert contents(data) == before
 
 
+def test_a_space_that_is_gone_is_a_lost_disk_also_under_a_whole_log(tmp_path: Path) -> None:
+    # The node took its groups for new and voted again, with empty logs: writes were lost.
+    data = tmp_path / "n1"
+    directory = DataDirectory.open(data, "athens", "n1", "raft")
+    log, _ = Wal.open(DiskFiles(data / WAL_NAME), directory.identity, SETTINGS, {}, nonces(1))
+    directory.record_start()
+    log.append([write(1, entry(1), vote=(3, 9))])
+    log.close()
+    directory.close()
+
+    found = verify(data)
+
+    assert found.lost is not None
+    assert "the state of group g1 is gone" in found.lost.effect
+    assert not starts(data)
+
+
 def test_a_running_nodes_space_is_read_as_far_as_it_is_durable(tmp_path: Path) -> None:
     written(tmp_path).close()
     disk = open_data(tmp_path, "athens", "n1", SETTINGS, "raft")

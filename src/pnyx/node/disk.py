@@ -22,7 +22,7 @@ from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.space import Space
 from pnyx.node.settings import Settings
 from pnyx.replica.roster import CONTROL, Missing
-from pnyx.storage.agreement import agreed
+from pnyx.storage.agreement import agreed, check_founded
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
 from pnyx.storage.rocks import RocksSpace
@@ -134,6 +134,7 @@ def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
         {group: state.applied.index for group, state in states.items()},
         lambda: secrets.randbits(64),
     )
+    check_founded(recovered, states)
     directory.record_start()
     for group in recovered.destroyed:
         # A crash came between the end of the log and that of the rows.

@@ -5,12 +5,33 @@ is usually behind, which replaying the log mends; it must never be behind the lo
 it may be ahead of the log's end only right after a snapshot was installed.
 """
 
+from collections.abc import Collection
+
 from pnyx.consensus.ready import Acceptance, RecoveredLog, Write
 from pnyx.errors import LostDisk
 from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group
 from pnyx.storage.recovery import Recovered
 from pnyx.storage.wal import GroupWrite, Wal
+
+
+def check_founded(recovered: Recovered, held: Collection[GroupId]) -> None:
+    """Check that each group with a log is among those `held` in the space.
+
+    What founds a group is durable in the space before the group's first write to the log: who would
+    take one without for new would vote again under an old name, with an empty log.
+
+    Raises:
+        LostDisk: one is not; nothing was written.
+    """
+    gone = sorted(recovered.groups.keys() - held)
+    if gone:
+        raise LostDisk(
+            f"the state of {', '.join(f'group g{group}' for group in gone)} is gone",
+            cause="the log has entries of it, and the space does not know it",
+            next_step="restore the node's `space` directory, or move all of its data away: "
+            "it joins again under a new identity",
+        )
 
 
 def agreed(recovered: Recovered, state: Group, wal: Wal, group: GroupId) -> RecoveredLog:

@@ -18,7 +18,7 @@ from pnyx.errors import DiskFailed, LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group, groups_in
 from pnyx.storage import record as records, segment as segments
-from pnyx.storage.agreement import agreed
+from pnyx.storage.agreement import agreed, check_founded
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.identity import LOCK_NAME, SPACE_NAME, WAL_NAME, read_identity
 from pnyx.storage.owner import Identity
@@ -237,6 +237,7 @@ def _disagreement(
     fresh = msgspec.structs.replace(identity, started=False)
     wal, _ = Wal.open(MemoryFiles(), fresh, WalSettings(), {}, lambda: 0)
     try:
+        check_founded(recovered, states)
         for group, state in sorted(states.items()):
             if group not in recovered.destroyed:
                 agreed(recovered, state, wal, group)
