@@ -51,6 +51,13 @@ def test_a_move_is_told_as_redis_py_reads_it() -> None:
     assert notices.look(topology((1, 2, 2, 2), g1=1, g2=2)) == []
 
 
+def test_a_move_before_the_first_look_is_told_to_who_asked_before_it() -> None:
+    notices = Notices()
+    notices.begin(topology((1, 1, 2, 2), g1=1, g2=2))
+    notices.begin(topology((1, 2, 2, 2), g1=1, g2=2))
+    assert len(notices.look(topology((1, 2, 2, 2), g1=1, g2=2))) == 1
+
+
 def test_a_move_between_groups_of_one_process_and_a_new_leader_are_no_news() -> None:
     notices = Notices()
     notices.look(topology((1, 1, 2, 2), g1=1, g2=1))

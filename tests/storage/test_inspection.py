@@ -204,7 +204,7 @@ def test_a_space_that_is_gone_is_a_lost_disk_also_under_a_whole_log(tmp_path: Pa
     found = verify(data)
 
     assert found.lost is not None
-    assert "the state of group g1 is gone" in found.lost.effect
+    assert "the state of g1 is gone" in found.lost.effect
     assert not starts(data)
 
 

@@ -221,7 +221,7 @@ _NO_NOTICES: Final = Refusal(
 )
 
 
-def _maint_notifications(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
+def _maint_notifications(lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
     wanted = _on_off(words[2])
     if wanted is None or len(words) not in {3, 5}:
         return SYNTAX
@@ -232,6 +232,7 @@ def _maint_notifications(_lobby: Lobby, client: Client, words: list[bytes]) -> L
     if wanted and not (client.speaks_cluster and client.protocol == 3):
         return _NO_NOTICES
     client.wants_notices = wanted
+    lobby.notices.begin(lobby.store.topology())
     return OK
 
 

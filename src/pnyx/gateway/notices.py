@@ -21,6 +21,11 @@ class Notices:
         self._owners: tuple[GroupId, ...] = ()
         self._moving: frozenset[int] = frozenset()
 
+    def begin(self, topology: Topology) -> None:
+        """Somebody wants to be told: of a node that has just started what changes from now on."""
+        if len(self._owners) != len(topology.owners):
+            self._owners = topology.owners
+
     def look(self, topology: Topology) -> list[bytes]:
         """Return what there is to tell since the last look, ready to be sent."""
         before, self._owners = self._owners, topology.owners

@@ -27,7 +27,7 @@ def check_founded(recovered: Recovered, held: Collection[GroupId]) -> None:
     gone = sorted(recovered.groups.keys() - held)
     if gone:
         raise LostDisk(
-            f"the state of {', '.join(f'group g{group}' for group in gone)} is gone",
+            f"the state of {', '.join(f'g{group}' for group in gone)} is gone",
             cause="the log has entries of it, and the space does not know it",
             next_step="restore the node's `space` directory, or move all of its data away: "
             "it joins again under a new identity",
