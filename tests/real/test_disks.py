@@ -125,6 +125,35 @@ def test_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself(small: P
         assert all(node.is_running() for node in cluster.nodes.values())
 
 
+@pytest.mark.timeout(120)
+def test_a_disk_that_fills_at_once_ends_no_node_and_writes_come_back(small: Path) -> None:
+    ballast = small / "ballast"
+    settings = {
+        "storage.segment_bytes": 4 * MIB,
+        "storage.low_space_bytes": 12 * MIB,
+        "limits.entry_bytes_max": 2 * MIB,
+        "limits.value_bytes_max": MIB,
+    }
+    with Cluster(small / "nodes", settings=settings) as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        with cluster.connect(cluster.wait_for_leader()) as connection:
+            for number in range(50):
+                assert connection.call("SET", f"key {number}", "z" * 2_000) == b"OK"
+            with ballast.open("wb", 0) as file, contextlib.suppress(OSError):
+                while file.write(b"x" * 65_536):
+                    pass
+            # Low space asks each node for a flush within a second, and again after one.
+            time.sleep(4)
+            assert "MISCONF" in refusal(connection, time.monotonic() + 20)
+            assert connection.call("GET", "key 1") == b"z" * 2_000
+            ballast.unlink()
+            deadline = time.monotonic() + 20
+            while refusal(connection, time.monotonic() + 0.1) != "nothing was refused":
+                assert time.monotonic() < deadline, "writes did not come back"
+        assert all(node.is_running() for node in cluster.nodes.values())
+
+
 def test_a_node_started_on_another_nodes_data_refuses_and_changes_nothing() -> None:
     with Cluster() as cluster:
         cluster.start()

@@ -1,18 +1,20 @@
 """What RocksDB must do for a node beyond what every space does (properties/test_spaces.py)."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pnyx.errors import LostDisk
+from pnyx.harness.disks import FaultImpossible, small_disk
 from pnyx.storage import rocks
-from pnyx.storage.rocks import BLOB_BYTES, RocksSpace
+from pnyx.storage.rocks import BLOB_BYTES, NoRoom, RocksSpace
 
 ROWS = {b"key %06d" % i: b"value %06d " % i * 10 for i in range(20_000)}
 
@@ -227,6 +229,42 @@ assert sum(1 for _ in space.scan(b"group", b"grouq")) == 1_000_000
 space.close()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """The ballast that will fill a file system of 40 MiB, in which a space may lie."""
+    try:
+        with small_disk(tmp_path, 40):
+            yield tmp_path / "ballast"
+    except FaultImpossible as error:
+        pytest.skip(error.explain())
+
+
+def fill(ballast: Path) -> None:
+    with ballast.open("ab", 0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 65_536):
+            pass
+
+
+def test_a_flush_without_room_changes_nothing_and_succeeds_when_there_is_some(full: Path) -> None:
+    space = RocksSpace(full.parent / "space")
+    space.write({b"early": b"1"})
+    fill(full)
+    with pytest.raises(NoRoom):
+        space.flush()
+    space.write({b"late": b"2"})
+    assert dict(space.scan(b"", b"z")) == {b"early": b"1", b"late": b"2"}
+    full.unlink()
+    space.flush()
+    space.close()
+
+
+def test_a_space_closes_on_a_full_disk(full: Path) -> None:
+    space = RocksSpace(full.parent / "space")
+    space.write({b"key": b"1"})
+    fill(full)
+    space.close()
 
 
 @pytest.mark.slow

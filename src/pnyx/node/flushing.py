@@ -1,12 +1,23 @@
 """Flushes of the space, one at a time: whoever asks during one gets the next, with all others.
 
 All groups of a node share one space, so one flush makes durable what any of them has applied.
+Nothing durable hangs on a flush but the release of the log, so one that finds no room is put off,
+and whoever waits for it waits on.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
+
+import structlog
 
 from pnyx.machine.space import Space
+from pnyx.storage.rocks import NoRoom
+
+RETRY_S: Final = 1.0
+"""Between two tries of a flush for which the disk has no room."""
+
+_log = structlog.get_logger("pnyx.flush")
 
 
 class Flusher:
@@ -23,6 +34,7 @@ class Flusher:
         self._failed = failed
         self._asked: list[Callable[[], None]] = []
         self._under_way: list[Callable[[], None]] = []
+        self._lacks_room = False
 
     def flush(self, then: Callable[[], None]) -> None:
         """Call `then`, on the loop, once all that was written before this call is durable."""
@@ -31,16 +43,23 @@ class Flusher:
             self._start()
 
     def _start(self) -> None:
-        self._under_way, self._asked = self._asked, []
+        self._under_way += self._asked
+        self._asked = []
         self._loop.run_in_executor(None, self._space.flush).add_done_callback(self._ended)
 
     def _ended(self, done: asyncio.Future[None]) -> None:
         try:
             done.result()
+            self._lacks_room = False
             ended, self._under_way = self._under_way, []
             for then in ended:
                 then()
             if self._asked and not self._under_way:
                 self._start()
+        except NoRoom as error:
+            if not self._lacks_room:
+                _log.warning("no room to flush", why=error.cause)
+            self._lacks_room = True
+            self._loop.call_later(RETRY_S, self._start)
         except BaseException as error:
             self._failed(error)

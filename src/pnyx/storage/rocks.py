@@ -6,6 +6,7 @@ bounded by the named sizes below. RocksDB never blocks a write: its stalls are o
 whoever writes asks `is_behind` and waits where waiting is harmless.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,8 @@ GARBAGE_AGE_SHARE: Final = 0.25
 """So many of the files are old: not all, for their room comes back when all they hold has moved."""
 COMPACTION_DEBT_BYTES: Final = 1024 * 1024 * 1024
 """With more than this waiting for compaction, writes should wait too."""
+FLUSH_SLACK_BYTES: Final = 1024 * 1024
+"""A flush needs room for what is not flushed, and this for the tables' indexes and the manifest."""
 
 _OUT_OF_REACH: Final = 1 << 30
 _LEVEL_BYTES: Final = 64 * 1024 * 1024
@@ -58,6 +61,15 @@ _BLOB_PROPERTY: Final = "rocksdb.live-blob-file-size"
 _GARBAGE_PROPERTY: Final = "rocksdb.live-blob-file-garbage-size"
 _COLLECTS: Final = "enable_blob_garbage_collection"
 _DEBT_PROPERTY: Final = "rocksdb.estimate-pending-compaction-bytes"
+_UNFLUSHED_PROPERTY: Final = "rocksdb.cur-size-all-mem-tables"
+
+
+class NoRoom(DiskFailed):
+    """The disk is full. Nothing is lost, for the log has it all: try again when there is room.
+
+    RocksDB refuses writes after a flush that failed, and resumes by itself: it looks every 5 s for
+    as much room as a table of unflushed writes takes.
+    """
 
 
 class RocksSpace:
@@ -134,12 +146,26 @@ class RocksSpace:
         return _RocksView(self._path, self._database.iter())
 
     def flush(self) -> None:
-        """Return when everything written before this call is durable. Safe in a worker thread."""
+        """Return when everything written before this call is durable. Safe in a worker thread.
+
+        Raises:
+            NoRoom: it is not durable, and is as readable as before; to be tried again.
+            DiskFailed: the disk failed otherwise.
+        """
         try:
+            self._require_room()
             self._database.flush(wait=True)
             self._tend_garbage()
         except Exception as error:
             raise _storage_error(self._path, error) from error
+
+    def _require_room(self) -> None:
+        # A flush that is not tried leaves the database writable; one that fails does not.
+        unflushed = self._database.property_int_value(_UNFLUSHED_PROPERTY) or 0
+        disk = os.statvfs(self._path)
+        free = disk.f_bavail * disk.f_frsize
+        if free < unflushed + FLUSH_SLACK_BYTES:
+            raise _no_room(self._path, f"{free} bytes are free, {unflushed} are to be flushed")
 
     def _tend_garbage(self) -> None:
         # RocksDB's own rule goes by age: each compaction writes a share of all blobs anew, garbage
@@ -158,11 +184,14 @@ class RocksSpace:
         return (debt or 0) > COMPACTION_DEBT_BYTES
 
     def close(self) -> None:
-        """Flush and close. No view or scan may be in use."""
+        """Flush, if there is room, and close. No view or scan may be in use."""
         try:
             self._database.close()
         except Exception as error:
-            raise _storage_error(self._path, error) from error
+            failure = _storage_error(self._path, error)
+            # What was not flushed is applied again from the log.
+            if not isinstance(failure, NoRoom):
+                raise failure from error
 
 
 class _RocksView:
@@ -274,9 +303,20 @@ def _storage_error(path: Path, error: Exception) -> Exception:
             next_step="move the node's data directory away and start it with an empty one: "
             "it joins again under a new identity",
         )
+    if "No space left on device" in text:
+        return _no_room(path, text)
     return DiskFailed(
         f"the database in {path} cannot be used",
         cause=text,
         next_step="check the disk and its free space, then start the node again; "
+        "nothing that was acknowledged is lost",
+    )
+
+
+def _no_room(path: Path, cause: str) -> NoRoom:
+    return NoRoom(
+        f"the disk of the database in {path} is full",
+        cause=cause,
+        next_step="make room on the disk, then start the node again if it has ended; "
         "nothing that was acknowledged is lost",
     )
