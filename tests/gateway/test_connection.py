@@ -356,3 +356,44 @@ def test_stopping_answers_what_is_under_way_and_accepts_nobody() -> None:
         one.on_loop(one.store.release)
         assert connection.rest() == b"+OK\r\n"
         stopped.result(10)
+
+
+STOPPING = b"-CLUSTERDOWN PX0108 this node is shutting down; nothing was done, ask another node\r\n"
+
+
+def test_a_command_that_comes_to_an_idle_client_during_a_stop_is_refused_not_dropped() -> None:
+    with running() as one:
+        connection = one.connect()
+        assert connection.ask(b"PING") == b"+PONG\r\n"
+        stopped = one.begin_stop()
+        one.wait_for(lambda: one.gateway.lobby.is_stopping)
+        connection.send(b"PNYX.SEQ", b"1", b"1")
+        connection.send(b"SET", b"k", b"v")
+        assert connection.rest() == STOPPING
+        connection.close()
+        stopped.result(10)
+
+
+def test_what_follows_the_request_under_way_is_refused_during_a_stop() -> None:
+    with running() as one:
+        connection = one.connect()
+        connection.ask(b"PING")
+        one.on_loop(lambda: setattr(one.store, "is_held", True))
+        connection.send(b"SET", b"k", b"v")
+        one.wait_for(lambda: bool(one.store.waiting))
+        connection.send(b"INCR", b"n")
+        connection.send(b"INCR", b"n")
+        stopped = one.begin_stop()
+        one.wait_for(lambda: one.gateway.lobby.is_stopping)
+        one.on_loop(one.store.release)
+        assert connection.rest() == b"+OK\r\n" + STOPPING * 2
+        connection.close()
+        stopped.result(10)
+
+
+def test_a_client_that_stays_silent_holds_no_stop_up() -> None:
+    with running() as one:
+        connection = one.connect()
+        connection.ask(b"PING")
+        one.begin_stop().result(2)
+        assert connection.rest() == b""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final, cast
 
-from pnyx.gateway.client import Client
+from pnyx.gateway.client import Client, Mute
 from pnyx.gateway.delivery import Delivery, Outcome
-from pnyx.gateway.dialogue import Dialogue
+from pnyx.gateway.dialogue import ANY_AGE, SEQUENCE, Dialogue
 from pnyx.gateway.framing import Framing
 from pnyx.gateway.limits import (
     LINGER_SECONDS,
@@ -19,12 +19,21 @@ from pnyx.gateway.limits import (
     WRITE_STALL_SECONDS,
 )
 from pnyx.gateway.lobby import Lobby
+from pnyx.gateway.outcomes import NOT_DONE
 from pnyx.gateway.rows import Pause
 from pnyx.gateway.run import Run
+from pnyx.gateway.table import TABLE
+from pnyx.replica.requests import Reason
 from pnyx.transport.resp import BEFORE_AUTH, encode_error, encode_reply
 
 SETTLE_BYTES: Final = 4096
 """Bytes a client may hold before they are counted into the node's budget."""
+
+PREFIXES: Final = (SEQUENCE, ANY_AGE)
+
+FAREWELL_SECONDS: Final = 0.5
+"""How long a stop waits for a client's next command, to refuse it: to hang up while it is on its
+way would leave its sender to wonder whether it was done."""
 
 FULL: Final = b"-ERR max number of clients reached\r\n"
 
@@ -53,6 +62,8 @@ class Connection(asyncio.Protocol):
         self._unsettled = 0
         self._is_over = False
         """No more bytes of this client count: hung up, or about to."""
+        self._leaves_at: float | None = None
+        """In a stop, when to hang up on the monotonic clock; whatever comes before is refused."""
         self._has_ended = False
         """The client has sent its last byte (half-closed)."""
 
@@ -189,6 +200,9 @@ class Connection(asyncio.Protocol):
         while self._run is None and self._stalled_at is None and not self._is_over:
             if not self._pending and not self._find_more():
                 return
+            if self._leaves_at is not None:
+                self._refuse()
+                return
             if done and (done >= RUN_COMMANDS_MAX or monotonic() > until):
                 # Commands that this node answers itself must not keep the loop from others.
                 self._run = Run()
@@ -220,7 +234,7 @@ class Connection(asyncio.Protocol):
             framing.set_limits(self._lobby.limits.requests() if is_known else BEFORE_AUTH)
         if self._is_reading and not self._has_ended and framing.is_idle:
             self._pending_bytes = 0
-            self._is_quiet = is_known
+            self._is_quiet = is_known and self._leaves_at is None
             return False
         if framing.fault is not None:
             pass
@@ -347,8 +361,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Is a request under way?"""
-        return self._run is not None and not self._is_over
+        """Is a request under way, or, in a stop, perhaps on its way?"""
+        return not self._is_over and (self._run is not None or self._leaves_at is not None)
 
     def _hang_up(self, last: bytes) -> None:
         self._is_over = True
@@ -366,10 +380,35 @@ class Connection(asyncio.Protocol):
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
 
     def finish(self) -> None:
-        """Take no more commands; hang up now, or when the request under way is answered."""
-        self._pending.clear()
-        if self._run is None and not self._is_over:
+        """Refuse what comes from now on; hang up on it, or when nothing has come for a while.
+
+        To be called again and again until the client is gone.
+        """
+        if self._is_over:
+            return
+        now = monotonic()
+        if self._leaves_at is None or self._run is not None:
+            self._is_quiet = False
+            self._leaves_at = now + FAREWELL_SECONDS
+        elif now >= self._leaves_at:
             self._hang_up(b"")
+
+    def _refuse(self) -> None:
+        """Tell each command that it was not done, and hang up."""
+        lobby, count = self._lobby, 0
+        while self._pending:
+            # A prefix has no reply: its command, which may be on its way, has.
+            count += sum(TABLE.get(words[0].upper()) not in PREFIXES for words in self._pending)
+            self._pending.clear()
+            if self._client.is_authenticated:
+                self._pending.extend(self._framing.feed(b""))
+        if not count:
+            return
+        why = NOT_DONE[Reason.STOPPING].text
+        for _ in range(count):
+            lobby.count_error(why)
+        lobby.counters.commands += count
+        self._hang_up(encode_error(why) * count if self._client.mute is Mute.SPEAKING else b"")
 
     def abort(self) -> None:
         """Hang up at once; what is under way gets no reply."""

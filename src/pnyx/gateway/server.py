@@ -45,7 +45,10 @@ class Gateway:
         self._watch = asyncio.create_task(self._look_after_clients())
 
     async def stop(self) -> None:
-        """Accept nobody, answer what is under way for at most STOP_SECONDS, hang up."""
+        """Accept nobody, answer what is under way and refuse what follows, hang up.
+
+        Within STOP_SECONDS and CLOSE_SECONDS together, whatever clients do.
+        """
         self.lobby.is_stopping = True
         await self._close_listeners()
         await self._wait_until(STOP_SECONDS, self._nobody_is_busy)
