@@ -265,6 +265,17 @@ def test_new_groups_go_where_least_is_and_leaders_are_spread() -> None:
     assert set(found[5]) >= {"n3", "n4", "n5", "n6"}
 
 
+def test_a_group_is_as_wide_as_the_members_allow_though_one_is_down() -> None:
+    there = [placed(1, *THREE)]
+    assert placements([2], there, ("n1", "n2"), ("n3",)) == {2: ("n2", "n1", "n3")}
+    assert placements([2], there, ("n1", "n2", "n4"), ("n3",)) == {2: ("n2", "n4", "n1")}
+
+
+def test_a_group_does_not_begin_without_a_majority() -> None:
+    with pytest.raises(ControllerRefused, match="only n1 answer"):
+        placements([2], [placed(1, *THREE)], ("n1",), ("n2", "n3"))
+
+
 @pytest.mark.parametrize(("count", "replicas"), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 5), (9, 5)])
 def test_a_group_has_as_many_replicas_as_make_it_safer(count: int, replicas: int) -> None:
     nodes = [f"n{number}" for number in range(count)]

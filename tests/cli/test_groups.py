@@ -69,6 +69,16 @@ def test_groups_join_in_one_configuration_and_their_shards_are_waited_for(
     assert maps.to_move() == []
 
 
+def test_a_group_that_is_added_while_a_node_is_down_has_it_for_a_member(
+    pages: Pages, capsys: Said
+) -> None:
+    """It was founded with two voters, silently and for ever."""
+    pages.stop("n3")
+    assert typed(pages, "group add g2 --wait 0") == 0
+    assert "g2 on n2 n1 n3 (when it answers again: n3)\n" in capsys.readouterr().out
+    assert controller.configuration(pages.where).placements[1].nodes == ("n2", "n1", "n3")
+
+
 def test_a_group_without_a_name_gets_the_next_number(pages: Pages, capsys: Said) -> None:
     assert typed(pages, "group add --wait 0 --nodes n3,n1") == 0
     assert capsys.readouterr().out == (

@@ -7,6 +7,7 @@ from pnyx.admin import controller, moves
 from pnyx.admin.controller import Cluster
 from pnyx.admin.health import ask_members
 from pnyx.admin.moves import counted, name_of, numbers_of
+from pnyx.admin.placing import placements
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form
 from pnyx.cli.places import cluster_of
@@ -38,7 +39,7 @@ def add(
     Args:
         names: g4, or g4 g5 for several at once; the next free number if there is none.
         nodes: labels, the one that is to lead first, for example n1,n2,n3; those that have least
-            if not said.
+            if not said, as many as make the group safer, one that is down among them if it must be.
         apart: refuse nodes that have another group already.
         consensus: what keeps the groups' logs, for ever; what the nodes' settings say if not said.
         wait: seconds to wait for the shards; 0 returns once it is decided.
@@ -49,15 +50,19 @@ def add(
     maps = controller.maps(cluster)
     numbers = numbers_of(names) or [moves.next_number(maps)]
     labels = [label for label in nodes.split(",") if label]
-    wanted = dict.fromkeys(numbers, labels)
-    reached = _reached(cluster)
+    wanted: dict[int, Sequence[str]] = dict.fromkeys(numbers, labels)
+    reached, down = _members(cluster)
+    if reached and not labels:
+        there = maps.configuration.placements
+        coming = [group for group in numbers if maps.configuration.placed(group) is None]
+        wanted |= placements(coming, there, reached, down)
     fresh = moves.wanted_placements(maps, wanted, reached, consensus)
     if dry_run:
         after = maps.configuration
         if fresh:
             wish = controller.joining(fresh, apart=apart, engine=consensus)
             after = controller.plan(cluster, wish)
-        what = [_placed(group, each) for group, each in fresh.items()]
+        what = [_placed(group, each, down) for group, each in fresh.items()]
         say_plan(f"join: {', '.join(what) or 'nothing'}", maps, after, output)
         return OK
     goal = moves.join(cluster, wanted, nodes=reached, apart=apart, engine=consensus)
@@ -65,7 +70,7 @@ def add(
     for placed in joined.placements:
         if placed.group in wanted:
             again = "" if placed.group in fresh else " already, going on"
-            print(f"{_placed(placed.group, placed.nodes)}{again}")
+            print(f"{_placed(placed.group, placed.nodes, down)}{again}")
     return wait_for(cluster, goal, wait, f"pnyx group add {' '.join(map(name_of, numbers))}")
 
 
@@ -116,11 +121,23 @@ def remove(
     return status
 
 
-def _reached(cluster: Cluster) -> list[str]:
-    """Return the labels of the nodes that answer and may have groups, sorted."""
+def _members(cluster: Cluster) -> tuple[list[str], list[str]]:
+    """Return the labels of the nodes that answer, and of voters that do not, sorted."""
     asked = ask_members(cluster.pages)
-    return sorted(one.report.label for one in asked if one.report is not None)
+    reports = [one.report for one in asked if one.report is not None]
+    up = {report.label for report in reports}
+    # Whose address nobody knows cannot be founded with.
+    voters = {
+        member.label
+        for report in reports
+        for member in report.members
+        if member.label and member.host and member.voter
+    }
+    silent = {one.label for one in asked if one.report is None}
+    return sorted(up), sorted((voters & silent) - up)
 
 
-def _placed(group: int, labels: Sequence[str]) -> str:
-    return f"{name_of(group)} on {' '.join(labels)}"
+def _placed(group: int, labels: Sequence[str], down: Sequence[str]) -> str:
+    absent = [label for label in labels if label in down]
+    later = f" (when it answers again: {' '.join(absent)})" if absent else ""
+    return f"{name_of(group)} on {' '.join(labels)}{later}"
