@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -125,6 +126,33 @@ def other(label: str, node: int) -> Asked:
 
 
 N1, N2, N3 = (ReportedMember(f"n{n}", n, reachable=True) for n in (1, 2, 3))
+
+
+def test_nodes_without_disk_space_are_not_healthy_and_the_groups_that_refuse_are_named() -> None:
+    def low(one: Asked) -> Asked:
+        assert one.report is not None
+        return replace(one, report=structs.replace(one.report, low_space=True))
+
+    seen = judge([asked("n1"), low(asked("n2")), low(asked("n3"))])
+    assert (seen.word, seen.exit_code, seen.full) == (Word.DEGRADED, 3, (0, 1))
+    assert seen.sentence() == (
+        "DEGRADED  16384/16384 slots served; n2, n3 short of disk space, so the controller, g1 "
+        "refuse writes; may lose 1 more node"
+    )
+    one = judge([asked("n1"), low(asked("n2")), asked("n3")])
+    assert (one.word, one.low, one.full) == (Word.DEGRADED, ("n2",), ())
+
+
+def test_a_group_too_narrow_to_lose_a_node_is_named_and_healthy() -> None:
+    answers = [asked(label) for label in LABELS]
+    report = answers[0].report
+    assert report is not None
+    narrow = ReportedGroup(2, 1, 1, quorum=True, voters=(1, 2))
+    both = structs.replace(report, groups=(*report.groups, narrow))
+    seen = judge([replace(answers[0], report=both), *answers[1:]])
+    assert seen.sentence() == (
+        "HEALTHY  16384/16384 slots served; g2 is on 2 nodes only; may lose 0 more nodes"
+    )
 
 
 def test_a_learner_is_shown_and_never_counted() -> None:

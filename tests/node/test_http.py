@@ -31,7 +31,7 @@ from pnyx.machine.directives import (
     Retire,
     Whereabouts,
 )
-from pnyx.node import control
+from pnyx.node import control, http
 from pnyx.node.directing import Told as Directed
 from pnyx.node.http import Page
 from pnyx.node.members import Told, Verb, Wish
@@ -175,6 +175,21 @@ def test_status_tells_leader_members_and_indexes() -> None:
             assert told["controller"]["membership"] == told["membership"]
             (group,) = told["groups"]
             assert (group["group"], group["leader"], group["membership"]) == (1, 1, None)
+
+    run(story)
+
+
+def test_status_and_metrics_tell_that_the_disk_has_too_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        async with Asking() as asking:
+            for free, low in ((asking.node.settings.storage.low_space_bytes, 0), (1_000, 1)):
+                monkeypatch.setattr(http, "free_bytes", lambda _data, free=free: free)
+                told = json.loads((await asking.ask("/v1/status"))[1])
+                assert (told["low_space"], told["disk_free_bytes"]) == (low == 1, free)
+                metrics = (await asking.ask("/metrics"))[1].splitlines()
+                assert f"pnyx_low_space {low}.0" in metrics
 
     run(story)
 

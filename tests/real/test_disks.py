@@ -146,6 +146,7 @@ def test_a_disk_that_fills_at_once_ends_no_node_and_writes_come_back(small: Path
             # Low space asks each node for a flush within a second, and again after one.
             time.sleep(4)
             assert "MISCONF" in refusal(connection, time.monotonic() + 20)
+            assert "n1, n2, n3 short of disk space" in cluster.health().sentence()
             assert connection.call("GET", "key 1") == b"z" * 2_000
             ballast.unlink()
             deadline = time.monotonic() + 20

@@ -19,6 +19,8 @@ from pnyx.machine.shards import first_slot
 THREADS_MAX: Final = 16
 SHOWN_MAX: Final = 4
 """Runs of slots that are refused, and voters that are missed, in one line."""
+WIDTH_SAFE: Final = 3
+"""Voters of which one may be lost."""
 CONTROLLER: Final = 0
 """The group that says where the others are."""
 
@@ -29,7 +31,7 @@ class Word(Enum):
     HEALTHY = "HEALTHY"
     """Every node is up, every slot is served."""
     DEGRADED = "DEGRADED"
-    """A node is down, every slot is served."""
+    """A node is down or short of disk space, every slot is served."""
     PARTIAL = "PARTIAL"
     """Some slots are not served."""
     DOWN = "DOWN"
@@ -80,6 +82,7 @@ class Report(msgspec.Struct, frozen=True):
     owners: tuple[int, ...] = ()
     """By shard, the group that serves it; 0: nobody does."""
     configuration: int = 0
+    low_space: bool = False
 
     def leads(self) -> bool:
         """Return whether the node believes to lead a majority of the first group."""
@@ -154,6 +157,13 @@ class Health:
     """The slots of groups that are not led, in order."""
     lacking: tuple[tuple[int, str], ...] = ()
     """(group, label) of each voter, not `down`, that its group's leader does not reach."""
+    low: tuple[str, ...] = ()
+    """Those of `up` whose disks have too little room for writes."""
+    full: tuple[int, ...] = ()
+    """Groups that refuse writes for that."""
+    thin: tuple[tuple[int, int], ...] = ()
+    """(group, voters) of each that is whole and too narrow to lose a node, though the cluster has
+    nodes enough."""
 
     @property
     def exit_code(self) -> int:
@@ -174,6 +184,15 @@ class Health:
             words += " refuse reads and writes: no quorum"
         for group, label in self.lacking[:SHOWN_MAX]:
             words += f"; {_called(group)} lacks {label}"
+        if self.low:
+            words += f"; {', '.join(self.low)} short of disk space"
+        if self.full:
+            words += f", so {', '.join(map(_called, self.full[:SHOWN_MAX]))}"
+            more = len(self.full) - SHOWN_MAX
+            words += f" and {more} more" if more > 0 else ""
+            words += " refuse writes" if len(self.full) > 1 else " refuses writes"
+        for group, voters in self.thin[:SHOWN_MAX]:
+            words += f"; {_called(group)} is on {voters} node{'s' if voters > 1 else ''} only"
         if CONTROLLER not in dict(self.leaders):
             words += "; the controller has no leader, so nothing can be moved"
         plural = "" if self.may_lose == 1 else "s"
@@ -255,9 +274,11 @@ def judge(asked: Sequence[Asked]) -> Health:
         for number, (report, group) in sorted(led.items())
         for voter in sorted({*group.voters, *group.outgoing} - reached[number])
     ]
+    low = [one.report.label for one in asked if one.report is not None and one.report.low_space]
+    low = [label for label in low if label in up]
     spare = [_spare(group, reached[number]) for number, (_, group) in led.items()]
     return Health(
-        word=_word(slots, is_whole=not (down or lacking) and CONTROLLER in led),
+        word=_word(slots, is_whole=not (down or lacking or low) and CONTROLLER in led),
         leader=None if leader is None else leader.label,
         up=tuple(up),
         down=tuple(down),
@@ -268,6 +289,9 @@ def judge(asked: Sequence[Asked]) -> Health:
         leaders=tuple((group, report.label) for group, (report, _) in sorted(led.items())),
         refusing=_refusing(asked, led),
         lacking=tuple([each for each in lacking if each[1] not in dict(down)]),
+        low=tuple(low),
+        full=tuple([number for number, each in sorted(led.items()) if _is_full(*each, low)]),
+        thin=_thin(led, reached),
     )
 
 
@@ -305,6 +329,27 @@ def _may_decide(report: Report, group: ReportedGroup, silent: Collection[str]) -
     return all(
         2 * len(set(voters) - lost) > len(voters)
         for voters in (group.voters, group.outgoing or group.voters)
+    )
+
+
+def _is_full(report: Report, group: ReportedGroup, low: Collection[str]) -> bool:
+    """Return whether a group refuses writes: its leader is low, or no quorum has room."""
+    short = sum(_label(report, voter) in low for voter in group.voters)
+    return report.label in low or short > (len(group.voters) - 1) // 2
+
+
+def _thin(
+    led: Mapping[int, _Led], reached: Mapping[int, Collection[int]]
+) -> tuple[tuple[int, int], ...]:
+    """Return each group that is whole and may lose nobody, in a cluster of three nodes or more."""
+    return tuple(
+        [
+            (number, len(group.voters))
+            for number, (report, group) in sorted(led.items())
+            if not group.outgoing
+            and len(group.voters) < WIDTH_SAFE <= sum(member.voter for member in report.members)
+            and not set(group.voters).difference(reached[number])
+        ]
     )
 
 

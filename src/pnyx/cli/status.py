@@ -88,6 +88,7 @@ def health(
         if output != "plain"
         else ",".join(f"{run.first}-{run.last}" for run in seen.refusing),
         "lacking": lacking if output != "plain" else ",".join(lacking),
+        "low_space": list(seen.low) if output != "plain" else ",".join(seen.low),
         "may_lose": seen.may_lose,
         "up": list(seen.up) if output != "plain" else ",".join(seen.up),
         "learners": list(seen.learners) if output != "plain" else ",".join(seen.learners),
@@ -155,6 +156,9 @@ def _step(seen: Health) -> str:
         if running.find() is not None
         else _server_steps(cut, hung, ended)
     )
+    if seen.low:
+        room = f"make room on the disks of {' '.join(seen.low)}: writes come back by themselves"
+        steps = [room, *steps]
     return ", then ".join(steps) or "pnyx status --watch: a leader is being elected"
 
 

@@ -35,7 +35,7 @@ from pnyx.node.directing import Told as Directed
 from pnyx.node.members import Told, Wish
 from pnyx.node.metrics import Metrics
 from pnyx.node.settings import Settings, is_loopback
-from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
+from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology, free_bytes
 from pnyx.replica.arrival import Progress
 from pnyx.transport.handshake import PROTOCOL
 
@@ -198,11 +198,19 @@ def document(node: Observed) -> dict[str, Any]:
         "applied_index": position.applied,
         "followers_at_commit": position.followers_at_commit,
         "disk_bytes": node.disk_bytes(),
+        "disk_free_bytes": free_bytes(settings.data),
+        "low_space": _low_space(settings),
         "configuration": topology.number,
         "owners": topology.owners,
         "controller": None if controller is None else _group(node, controller),
         "groups": [_group(node, one) for one in topology.groups],
     }
+
+
+def _low_space(settings: Settings) -> bool:
+    """Is so little of the disk free that this node takes no writes?"""
+    free = free_bytes(settings.data)
+    return free is not None and free < settings.storage.low_space_bytes
 
 
 def _group(node: Observed, status: GroupStatus) -> dict[str, Any]:
@@ -273,8 +281,12 @@ def _own_gauges(node: Observed) -> Iterator[Metric]:
         ("voters", "Nodes that count in a quorum.", len(group.voters)),
         ("nodes_reachable", "Nodes with both links up, this one included.", reachable),
         ("disk_bytes", "Bytes in the data directory.", node.disk_bytes()),
+        ("low_space", "1 if less of the disk is free than writes need.", _low_space(node.settings)),
     ):
         yield GaugeMetricFamily(f"pnyx_{name}", text, value=float(value))
+    free = free_bytes(node.settings.data)
+    if free is not None:
+        yield GaugeMetricFamily("pnyx_disk_free_bytes", "Bytes free on its disk.", value=free)
 
 
 def _wanted_cut(body: bytes, settings: Settings) -> list[str]:

@@ -1,6 +1,8 @@
 """What a node knows of its cluster, as data for the gateway, the http page and the command line."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pnyx.ids import GroupId, Index, NodeId, Term
@@ -105,6 +107,15 @@ class LogPosition:
     shards: int = 0
     """How many shards the group serves, as applied here; on the leader with those that are frozen
     so shortly that clients only wait."""
+
+
+def free_bytes(directory: Path) -> int | None:
+    """Return how much more may be stored there; None if that cannot be said."""
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize
 
 
 NOWHERE: Final = LogPosition(0, Index(0), Index(0), 0)
