@@ -260,6 +260,23 @@ def test_a_flush_without_room_changes_nothing_and_succeeds_when_there_is_some(fu
     space.close()
 
 
+def test_a_full_disk_takes_more_writes_than_one_table_without_a_flush(full: Path) -> None:
+    space = RocksSpace(full.parent / "space")
+    space.write({b"early": b"1"})
+    fill(full)
+    with pytest.raises(NoRoom):
+        space.flush()
+    rows = {b"key %03d" % number: os.urandom(100_000) for number in range(180)}
+    assert sum(map(len, rows.values())) > rocks.MEMTABLE_BYTES
+    for key, row in rows.items():
+        space.write({key: row})
+    assert dict(space.scan(b"key", b"z")) == rows
+    full.unlink()
+    space.flush()
+    assert dict(space.scan(b"key", b"z")) == rows
+    space.close()
+
+
 def test_a_space_closes_on_a_full_disk(full: Path) -> None:
     space = RocksSpace(full.parent / "space")
     space.write({b"key": b"1"})

@@ -50,6 +50,8 @@ GARBAGE_AGE_SHARE: Final = 0.25
 """So many of the files are old: not all, for their room comes back when all they hold has moved."""
 COMPACTION_DEBT_BYTES: Final = 1024 * 1024 * 1024
 """With more than this waiting for compaction, writes should wait too."""
+HELD_TABLE_BYTES: Final = 64 * 1024 * 1024
+"""So large a table may grow while the disk has no room to flush it; the log's room ends before."""
 FLUSH_SLACK_BYTES: Final = 1024 * 1024
 """A flush needs room for what is not flushed, and this for the tables' indexes and the manifest."""
 
@@ -94,6 +96,8 @@ class RocksSpace:
         self._written = written
         self._collects = False
         """Do compactions write blobs anew?"""
+        self._holds = False
+        """May the table of unflushed writes be larger, for there is no room to flush it?"""
         self._get = self._database.get
         self._recent = RecentRows()
 
@@ -164,8 +168,21 @@ class RocksSpace:
         unflushed = self._database.property_int_value(_UNFLUSHED_PROPERTY) or 0
         disk = os.statvfs(self._path)
         free = disk.f_bavail * disk.f_frsize
-        if free < unflushed + FLUSH_SLACK_BYTES:
+        holds = free < unflushed + FLUSH_SLACK_BYTES
+        if holds != self._holds:
+            self._holds = holds
+            self._set_table_bytes(HELD_TABLE_BYTES if holds else MEMTABLE_BYTES)
+        if holds:
             raise _no_room(self._path, f"{free} bytes are free, {unflushed} are to be flushed")
+
+    def _set_table_bytes(self, size: int) -> None:
+        # Else RocksDB flushes a full table by itself, and refuses writes when that fails.
+        try:
+            self._database.set_options({"write_buffer_size": str(size)})
+        except Exception as error:
+            # It holds from now on; that it is not written down for the next start is welcome.
+            if not isinstance(_storage_error(self._path, error), NoRoom):
+                raise
 
     def _tend_garbage(self) -> None:
         # RocksDB's own rule goes by age: each compaction writes a share of all blobs anew, garbage
