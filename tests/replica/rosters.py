@@ -210,7 +210,8 @@ class Nodes:
 
     def _send(self, number: int, group: GroupId, outbounds: Sequence[Any]) -> None:
         for outbound in outbounds:
-            if frozenset((number, int(outbound.to))) not in self.cut:
+            is_cut = frozenset((number, int(outbound.to))) in self.cut
+            if outbound.to in self.nodes and not is_cut:
                 receiver = self.roster(outbound.to)
                 receiver.heard(NodeId(number), self.now.wall_ms)
                 receiver.step(group, NodeId(number), outbound.message, self.now)

@@ -10,6 +10,7 @@ from pnyx.consensus.raft.messages import AppendEntries
 from pnyx.ids import Index, NodeId
 from pnyx.machine.commands import Get, Set
 from pnyx.replica.changes import Add, AddLearner, Promote, Remove, next_step, swapped
+from pnyx.replica.messages import Retired
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
 from replica.cluster import Cluster
 from replica.growing import DONE, SMALL, grown, membership, nodes, of
@@ -93,6 +94,17 @@ def test_a_voter_is_removed_and_its_node_learns_why() -> None:
     assert membership(cluster).retired == nodes(3)
     assert of(cluster, 3).retired == "this node, 3 (n3), was removed from its group"
     assert [of(cluster, number).retired for number in (1, 2)] == ["", ""]
+
+
+@pytest.mark.parametrize(("sender", "names"), [(9, (("n3", NodeId(9)),)), (2, ())])
+def test_nobody_retires_a_node_but_a_member_that_says_who_is_left(
+    sender: int, names: tuple[tuple[str, NodeId], ...]
+) -> None:
+    cluster = Cluster(3)
+    cluster.elect(1)
+    of(cluster, 3).step(NodeId(sender), Retired(names), cluster.now(3))
+    cluster.advance(50)
+    assert of(cluster, 3).retired == ""
 
 
 def test_the_leader_is_removed_after_it_has_handed_over() -> None:

@@ -21,9 +21,11 @@ from replica.rosters import Nodes, member
 ONE, TWO = GroupId(1), GroupId(2)
 
 
-def founded(count: int = 3, controllers: int = 0, groups: int = 2) -> Nodes:
+def founded(
+    count: int = 3, controllers: int = 0, groups: int = 2, engine: EngineName = EngineName.RAFT
+) -> Nodes:
     """A cluster whose data groups have leaders; each shard is served by its group."""
-    nodes = Nodes(count, controllers, groups)
+    nodes = Nodes(count, controllers, groups, engine=engine)
     nodes.elect(1)
     nodes.advance(1_000)
     for group in range(1, groups + 1):

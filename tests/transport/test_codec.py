@@ -1,5 +1,6 @@
 """What travels in frames comes back as it was; anything else is refused whole."""
 
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
@@ -111,6 +112,8 @@ def test_a_pulse_is_no_parcel() -> None:
         ["parcel", 1, 2, 3, [[1, ["heartbeat", 1, 2, 3, "x"]]]],
         ["parcel", 1, 2, 3, [["1", ["formation_ask"]]]],
         ["hello", 1, 0, []],
+        ["parcel", 1, 2, 3, [[1 << 32, ["formation_ask"]]]],
+        ["parcel", 1 << 63, 2, 3, []],
         {"parcel": 1},
         None,
     ],
@@ -118,6 +121,28 @@ def test_a_pulse_is_no_parcel() -> None:
 def test_what_is_no_message_of_ours_is_refused(built: object) -> None:
     with pytest.raises(BadParcel):
         decode_body(msgspec.msgpack.encode(built))
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize(
+    "message",
+    [
+        lambda number: ["heartbeat", number, 0, 0, 0],
+        lambda number: ["heartbeat", 0, 0, number, 0],
+        lambda number: ["prepare", number, 0, 0, 0, 0],
+        lambda number: ["append_entries", 1, 0, 0, [[number, 1, 0, b""]], 0],
+        lambda number: ["snapshot_reply", 1, [1, number], 0, False, False],
+        lambda number: ["formation_propose", [["n1", number]]],
+    ],
+    ids=["term", "index", "round", "entry", "mark", "node"],
+)
+def test_no_term_index_or_id_that_the_log_could_not_write_is_taken_in(
+    message: Callable[[int], list[object]], number: int
+) -> None:
+    good = decode_body(msgspec.msgpack.encode(["parcel", 1, 2, 3, [[1, message(1)]]]))
+    assert isinstance(good, Parcel)
+    with pytest.raises(BadParcel, match="Expected `int`"):
+        decode_body(msgspec.msgpack.encode(["parcel", 1, 2, 3, [[1, message(number)]]]))
 
 
 @given(st.binary(max_size=300))

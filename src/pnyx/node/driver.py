@@ -96,10 +96,10 @@ class Driver:
         moment = now()
         roster, sender = self.roster, parcel.sender
         roster.heard(sender, parcel.wall_ms)
+        self.wake()
         for packet in parcel.packets:
             if packet.group != FORMATION:
                 roster.step(packet.group, sender, packet.message, moment)
-        self.wake()
 
     def change_members(self, group: GroupId, change: Change, ticket: Any) -> None:
         """Begin a change of a group's members; `ticket.answered` follows, exactly once."""

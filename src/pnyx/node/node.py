@@ -31,12 +31,13 @@ from pnyx.node.starting import Starter
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
 from pnyx.replica.arrival import Progress
 from pnyx.replica.counters import Counters
+from pnyx.replica.fitting import Unfit
 from pnyx.replica.migration import FREEZE_MS_BOUNDS, MoveCounters
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.wal import GroupWrite
-from pnyx.transport.codec import Parcel
+from pnyx.transport.codec import BadParcel, Parcel
 from pnyx.transport.handshake import Announced, Identity
 from pnyx.transport.peers import Peers
 
@@ -264,11 +265,17 @@ class Node:
     # What the transport says. A bug met there must stop the node, not just close a link.
 
     def received(self, parcel: Parcel) -> None:
-        """Take in a peer's parcel."""
+        """Take in a peer's parcel.
+
+        Raises:
+            BadParcel: what came before a message that no peer of ours sends is done, the rest not.
+        """
         try:
             if self._driver is not None:
                 self._driver.received(parcel)
             self._forming.received(parcel)
+        except Unfit as error:
+            raise BadParcel(str(error)) from error
         except BaseException as error:
             self._fail(error)
 

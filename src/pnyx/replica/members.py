@@ -149,8 +149,10 @@ class Members:
             self._joining[sender] = (message.label, now.mono_ms)
             self._tend_join(sender, message.label, now.mono_ms)
 
-    def on_retired(self, message: Retired) -> None:
-        """A member says that this node is none any more."""
+    def on_retired(self, sender: NodeId, message: Retired) -> None:
+        """A member says that this node is none any more; of anybody else it is not believed."""
+        if not (message.names and self.consensus.membership.has(sender)):
+            return
         self._told = _sentence(self.me, self._label, message.names)
         self._judge_itself()
 

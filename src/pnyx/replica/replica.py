@@ -120,7 +120,7 @@ class Replica:
             case Join():
                 self._members.on_join(sender, message, now)
             case Retired():
-                self._members.on_retired(message)
+                self._members.on_retired(sender, message)
             case _:
                 self.consensus.step(sender, message, now.mono_ms)
         self._look(now)

@@ -33,6 +33,7 @@ from pnyx.replica.chorus import TOGETHER_MIN, Chorus
 from pnyx.replica.counters import Counters
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.envoy import Envoy
+from pnyx.replica.fitting import check_fits
 from pnyx.replica.founding import Founding, membership_of
 from pnyx.replica.homing import Homing
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
@@ -156,12 +157,17 @@ class Roster:
         self._walls[sender] = wall_ms
 
     def step(self, group: GroupId, sender: NodeId, message: Any, now: Now) -> None:
-        """Take in a message of another node about `group`."""
+        """Take in a message of another node about `group`.
+
+        Raises:
+            Unfit: nothing was done; close the link that it came on.
+        """
         kind = type(message)
         if kind in _OF_NO_GROUP:
             self._step_node(sender, message, now)
             return
         replica = self.replicas.get(group)
+        check_fits(sender, message, replica)
         envoy = self._envoys.get(group)
         if kind is ForwardReply and envoy is not None and message.boot == envoy.boot:
             envoy.step(sender, message, now)
@@ -431,9 +437,8 @@ class Roster:
             self._want(self.atlas.placements[group], campaigns=False)
 
     def _tend(self, now: Now) -> None:
-        is_member = CONTROL in self.replicas and self.replicas[CONTROL].consensus.membership.has(
-            self.me
-        )
+        control = self.replicas.get(CONTROL)
+        is_member = control is not None and control.consensus.membership.has(self.me)
         self._newsroom.tend(now.mono_ms, is_member=is_member)
         for group, node in self._homing.due(self.replicas, self.atlas.placements, now.mono_ms):
             self.replicas[group].transfer_leadership(node, now)
@@ -487,12 +492,5 @@ class Roster:
         if placement.group in self.atlas.retired:
             return
         self._asked.add(placement.group)
-        self._missing.append(
-            Missing(
-                placement.group,
-                membership_of(placement.members),
-                placement.engine,
-                self.atlas.shards,
-                campaigns,
-            )
-        )
+        founded, shards = membership_of(placement.members), self.atlas.shards
+        self._missing.append(Missing(placement.group, founded, placement.engine, shards, campaigns))

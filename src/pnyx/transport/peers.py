@@ -60,7 +60,13 @@ _log = structlog.get_logger("pnyx.transport")
 class Receiver(Protocol):
     """The node, as the transport knows it. Called on the loop, never from inside `send`."""
 
-    def received(self, parcel: Parcel) -> None: ...
+    def received(self, parcel: Parcel) -> None:
+        """Take it in.
+
+        Raises:
+            BadParcel: no peer of ours sends this; the link is to be closed.
+        """
+        ...
 
     def link_up(self, label: str, node: NodeId, boot: int) -> None:
         """Both lanes to `node` are up. A `boot` not seen before: it has restarted."""
