@@ -180,12 +180,30 @@ def test_a_crowd_that_never_greets_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
     async def story() -> None:
         async with Meeting(2) as meeting:
-            await meeting.join("n2")
+            n2 = await meeting.join("n2")
             crowd = [await Stranger.dial(meeting.ports["n2"]) for _ in range(80)]
             waiting = [asyncio.create_task(one.bodies()) for one in crowd]
             await asyncio.wait(waiting, timeout=0.3)
-            assert sum(one.done() for one in waiting) == 16
+            assert [one.done() for one in waiting] == [True] * 16 + [False] * 64, "the oldest go"
+            assert n2.counts.handshakes_crowded == 16
             await asyncio.gather(*waiting)
+            assert n2.counts.handshakes_timed_out == 64
+
+    run(story())
+
+
+def test_a_crowd_that_is_renewed_for_ever_keeps_no_peer_out() -> None:
+    async def story() -> None:
+        async with Meeting(2) as meeting:
+            n2 = await meeting.join("n2")
+            crowd = [await Stranger.dial(meeting.ports["n2"]) for _ in range(64)]
+            await meeting.join("n1")
+            await until(meeting.all_up, within_s=1)
+            renewed = [await Stranger.dial(meeting.ports["n2"]) for _ in range(64)]
+            await until(lambda: n2.counts.handshakes_crowded >= 64)
+            assert meeting.all_up(), "who is up is no part of the crowd"
+            for one in crowd + renewed:
+                one.close()
 
     run(story())
 

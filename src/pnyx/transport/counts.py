@@ -22,6 +22,8 @@ class Counts:
     handshakes_refused: int = 0
     """Refused by us or by the peer."""
     handshakes_timed_out: int = 0
+    handshakes_crowded: int = 0
+    """Connections closed because too many had not introduced themselves, the oldest first."""
     links_opened: int = 0
     links_idle: int = 0
     """Closed because nothing arrived for too long."""

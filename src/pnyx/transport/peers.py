@@ -46,7 +46,8 @@ PULSE_MS: Final = 1_000
 SILENT_ROUNDS_MAX: Final = 3
 """A link that received nothing in this many rounds of PULSE_MS is closed."""
 GREETING_COUNT_MAX: Final = 64
-"""Accepted connections that have not introduced themselves."""
+"""Accepted connections that have not introduced themselves. A peer does so within milliseconds:
+of more, the oldest goes."""
 DIAL_BACK_MS: Final = 1_000
 """How long a node waits to be dialled before it dials itself."""
 PEER_COUNT_MAX: Final = 64
@@ -122,6 +123,8 @@ class Peers:
         self._prng = Prng(own.boot)
         self._links: set[Link] = set()
         """Every connection, greeting ones included."""
+        self._greeting: dict[Link, None] = {}
+        """The accepted ones that are not up, oldest first."""
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
         self._logged_s: dict[str, float] = {}
@@ -284,8 +287,10 @@ class Peers:
             return True
         if self._cut and self._labels() <= self._cut:
             return False
-        greeting = sum(1 for one in self._links if one.dialled is None and one.theirs is None)
-        return greeting <= GREETING_COUNT_MAX
+        self._greeting[link] = None
+        if len(self._greeting) > GREETING_COUNT_MAX:
+            self._crowded_out(next(iter(self._greeting)))
+        return True
 
     def greeted(self, link: Link, hello: Hello) -> None:
         """Judge a greeting; answer it, and as the dialler bring the link up."""
@@ -336,6 +341,7 @@ class Peers:
     def lost(self, link: Link) -> None:
         """Forget a connection."""
         self._links.discard(link)
+        self._greeting.pop(link, None)
         if link.theirs is None:
             return
         peer = self._peers.get(link.theirs.node)
@@ -344,6 +350,12 @@ class Peers:
             self._say_down(peer)
 
     # Inside.
+
+    def _crowded_out(self, link: Link) -> None:
+        self.counts.handshakes_crowded += 1
+        self._complain("closed a link: no handshake", link, "too many at once", label=None)
+        self._greeting.pop(link)
+        link.abort()
 
     def _accepts(self, link: Link, hello: Hello) -> bool:
         label = hello.identity.label
@@ -370,6 +382,7 @@ class Peers:
             replaced.abort()
             self._say_down(peer)
         link.come_up(theirs)
+        self._greeting.pop(link, None)
         self.counts.links_opened += 1
         peer.links[lane] = link
         if len(peer.links) == len(LANES):
