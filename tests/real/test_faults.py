@@ -1,14 +1,28 @@
 """Is anything lost, doubled or stale while real nodes are killed, paused and cut off?"""
 
+import os
 import random
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 
+from pnyx.admin import page
+from pnyx.consensus.engines import EngineName
+from pnyx.consensus.formation import Ask
+from pnyx.consensus.multipaxos.messages import Beat, Prepare
+from pnyx.consensus.raft.messages import Heartbeat
 from pnyx.harness.cluster import Cluster
 from pnyx.harness.resp import Refused, Unreachable
 from pnyx.harness.witness import Observed, Witness, judge
+from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.replica.messages import Retired
+from pnyx.transport.codec import Packet, encode_packets, encode_parcel
+from pnyx.transport.frames import frame
+from real.test_catching_up import counted
+from transport.meeting import Stranger, identity, run
 
 pytestmark = [pytest.mark.real]
 
@@ -163,3 +177,41 @@ def test_five_nodes_lose_two_and_go_on_and_merge_after_a_split() -> None:
             with cluster.connect(label) as connection:
                 applied.add(connection.call("GET", "two"))
         assert applied == {b"lost"}
+
+
+def said_by_strangers(engine: str) -> list[Any]:
+    zero, none = Index(0), Term(0)
+    beat = Heartbeat(Term(1), 1, zero, none)
+    other = Beat(Term(1), 1, happy=True, leads=True, commit_index=zero, commit_term=none)
+    return [
+        Heartbeat(Term((1 << 64) - 1), 0, zero, none),
+        Prepare(Term((1 << 64) - 1), none, zero, zero, zero),
+        other if engine == EngineName.RAFT else beat,
+        Ask(),
+    ]
+
+
+def test_no_message_of_a_stranger_stops_a_node_or_its_group(cluster: Cluster) -> None:
+    engine = os.environ.get("PNYX_CONSENSUS", EngineName.RAFT)
+    node, place = cluster.nodes["n2"], cluster.http_addresses()["n2"]
+    said = msgspec.json.decode(page.ask(*place, "/v1/status"))
+    who = identity("n9", NodeId(0x777), cluster=said["cluster_id"])
+    who = msgspec.structs.replace(who, consensus=engine)
+
+    async def says(message: Any) -> None:
+        stranger = await Stranger.dial(node.ports.peers)
+        await stranger.meet(who)
+        packets = [Packet(GroupId(1), Retired(())), Packet(GroupId(1), message)]
+        piece = encode_packets(packets)[0]
+        await stranger.write(frame(encode_parcel(who.node, said["me"], 0, piece)))
+        await stranger.bodies()
+
+    bad = counted(cluster, "n2", "pnyx_links_bad_frames_total")
+    messages = said_by_strangers(engine)
+    for message in messages:
+        run(says(message))
+    assert counted(cluster, "n2", "pnyx_links_bad_frames_total") == bad + len(messages)
+    time.sleep(1)
+    cluster.wait_healthy()
+    with cluster.connect("n2") as connection:
+        assert connection.call("SET", "still", "here") == b"OK"
