@@ -6,6 +6,7 @@ from contextlib import suppress
 from errno import EINVAL
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
@@ -110,6 +111,50 @@ def test_a_move_that_dies_at_any_step_loses_nothing_and_is_finished_by_fsck(
 
     at_each_step(files, move, look)
     assert (True, True) in left, "both names are there at some step"
+
+
+def test_a_move_whose_target_is_taken_or_replaced_at_once_is_done(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = f"{place}/in/file", f"{place}/out/file"
+    settle = files.store.settle_move
+
+    def put_directory() -> None:
+        files.rm_file(target)
+        files.makedirs(target)
+
+    for take in (
+        lambda: files.rm_file(target),
+        lambda: files.pipe_file(target, NEW),
+        put_directory,
+    ):
+        monkeypatch.setattr(
+            files.store, "settle_move", lambda *told, take=take: (take(), settle(*told))
+        )
+        files.pipe_file(source, OLD)
+        files.mv(source, target)
+        assert not files.exists(source)
+        left = files.cat_file(target) if files.isfile(target) else NEW
+        assert left == NEW, "what others left is theirs"
+
+
+def test_a_move_is_finished_by_fsck_although_both_names_are_taken_meanwhile(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = f"{place}/in/file", f"{place}/out/file"
+    files.pipe_file(source, OLD)
+    files.cp_file(source, target, moved_from=(source, files.store.file(source).id))
+    check = Check(files.runner)
+    finish = check._store.finish_move
+
+    def finish_late(*told: Any) -> None:
+        files.rm_file(source)
+        files.rm_file(target)
+        finish(*told)
+
+    monkeypatch.setattr(check._store, "finish_move", finish_late)
+    assert len(check.run(repair=True).unfinished) == 1
+    assert files.find(place) == []
 
 
 def test_who_reads_a_file_that_is_replaced_reads_the_old_one_to_its_end(

@@ -2,6 +2,7 @@
 
 import gc
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pnyx.client.errors import Timeout, Unavailable
 from pnyx.client.files.errors import Overtaken
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.files.formats import CHUNK_BYTES
+from pnyx.client.files.fsck import Check
 from pnyx.client.files.names import CHUNK_PREFIX, chunk_of
 
 pytestmark = pytest.mark.real
@@ -212,6 +214,31 @@ def test_a_commit_that_may_have_been_done_keeps_its_chunks(
         files.pipe_file(path, NEW)
     assert done
     assert files.cat_file(path) == NEW
+
+
+@pytest.mark.parametrize("fails", ["quotas._add", "chunks.let_go", "settle_move"])
+def test_what_was_done_is_told_so_although_tidying_up_after_it_fails(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    files.pipe({f"{place}/{name}": OLD for name in ("replaced", "gone", "a", "b", "c")})
+    owner, _, name = f"store.{fails}".rpartition(".")
+    really = attrgetter(f"store.{fails}")(files)
+
+    def fail(*told: Any) -> Any:
+        if fails == "quotas._add" and told[0] > 0:
+            return really(*told)
+        raise Unavailable("no node answered; nothing was done")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attrgetter(owner)(files), name, fail)
+        files.pipe_file(f"{place}/replaced", NEW)
+        files.rm_file(f"{place}/gone")
+        files.mv(f"{place}/a", f"{place}/b")
+        files.mv(f"{place}/c", f"{place}/other/c")
+    assert [path[len(place) :] for path in files.find(place)] == ["/b", "/other/c", "/replaced"]
+    assert files.cat_file(f"{place}/replaced") == NEW
+    Check(files.runner).run(repair=True)
+    assert files.store.quotas.usage().files == len(files.find("/"))
 
 
 def test_a_transaction_leaves_out_what_failed_and_waits_for_what_is_open(

@@ -7,7 +7,6 @@ directory happens at one moment as well; across directories a file is copied, th
 a crash both names may be there (`pnyx fs fsck` finishes that). Directories are made as needed.
 """
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from errno import EINVAL, ENOTEMPTY
 from glob import escape, has_magic
@@ -317,10 +316,7 @@ class PnyxFileSystem(AbstractFileSystem):
             self.store.rename(source, target)
             return
         self.cp_file(source, target, moved_from=(source, manifest.id))
-        with suppress(FileNotFoundError):
-            # Replaced meanwhile: the new file stays.
-            self.store.remove(source, file_id=manifest.id)
-        self.store.settle_move(target, source)
+        self.store.finish_move(target, (source, manifest.id))
 
     def open(
         self,

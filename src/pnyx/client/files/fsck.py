@@ -114,7 +114,7 @@ class Check:
         elif deep:
             self._read(path, manifest)
         if manifest.moved_from is not None:
-            self._finish_move(path, *manifest.moved_from, repair=repair)
+            self._look_at_move(path, manifest.moved_from, repair=repair)
 
     def _read(self, path: str, manifest: Manifest) -> None:
         try:
@@ -124,11 +124,10 @@ class Check:
             if self._store.directories.entry(path) == manifest:
                 self._found.damaged.append(str(error))
 
-    def _finish_move(self, path: str, source: str, source_id: bytes, *, repair: bool) -> None:
+    def _look_at_move(self, path: str, moved_from: tuple[str, bytes], *, repair: bool) -> None:
+        source, source_id = moved_from
         there = self._store.directories.entry(source)
         if there is not None and there.id == source_id:
             self._found.unfinished.append(f"{path}: was moved from {source}, which is still there")
-            if repair:
-                self._store.remove(source, file_id=source_id)
         if repair:
-            self._store.settle_move(path, source)
+            self._store.finish_move(path, moved_from)

@@ -1,5 +1,6 @@
 """How much all files may take, and how much they do: kept beside them, agreed like any value."""
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -8,6 +9,7 @@ from pnyx.client import commands
 from pnyx.client.files.errors import QuotaExceeded
 from pnyx.client.files.formats import Manifest
 from pnyx.client.runner import Runner
+from pnyx.errors import PnyxError
 
 TIB: Final = 1 << 40
 _SETTINGS: Final = b"{pnyx:fs}quota"
@@ -81,8 +83,13 @@ class Quotas:
             )
 
     def release(self, size: int) -> None:
-        """Give back what a file took."""
-        self._add(-size, -1)
+        """Give back what a file took.
+
+        It comes after a file was committed, removed or refused, and says nothing of that: what
+        cannot be given back now stays counted until `pnyx fs fsck --repair`.
+        """
+        with suppress(PnyxError):
+            self._add(-size, -1)
 
     @staticmethod
     def check_size(size: int, quota: Quota, path: str) -> None:

@@ -179,18 +179,29 @@ class Store:
             self._runner.one(commands.delete(permit_key(parent_of(permit.path), permit.file_id)))
             self.chunks.delete(permit.file_id, range(chunk_count_of(size)))
 
-    def settle_move(self, path: str, source: str) -> None:
-        """Forget that the file at `path` is a copy of one at `source`, which is deleted."""
+    def finish_move(self, path: str, moved_from: tuple[str, bytes]) -> None:
+        """Remove the file that the one at `path` is a copy of, and forget that it is one.
 
-        def forget(manifest: Manifest) -> Manifest:
-            moved = manifest.moved_from
-            return (
-                replace(manifest, moved_from=None)
-                if moved is not None and moved[0] == source
-                else manifest
-            )
+        Either name may be somebody else's meanwhile, or nobody's: then nothing is left to do there.
+        That it is a copy, if that cannot be forgotten now, is left for fsck: the move was done.
+        """
+        source, file_id = moved_from
+        with suppress(FileNotFoundError, IsADirectoryError):
+            self.remove(source, file_id=file_id)
+        with suppress(PnyxError):
+            self.settle_move(path, moved_from)
 
-        self._change(path, forget)
+    def settle_move(self, path: str, moved_from: tuple[str, bytes]) -> None:
+        """Forget that the file at `path` is a copy, if it is this one and lies there still."""
+
+        def rewrite(plan: Transaction) -> None:
+            manifest = self._file_in(plan, path)
+            plan.multi()
+            if manifest.moved_from == moved_from:
+                plan.set(entry_key(path), encode_manifest(replace(manifest, moved_from=None)))
+
+        with suppress(FileNotFoundError, IsADirectoryError):
+            self._transact(rewrite, entry_key(path))
 
     # Changing what is there.
 
@@ -284,16 +295,6 @@ class Store:
 
         return self._transact(swap, entry_key(source), entry_key(target), closed_key(directory))
 
-    def _change(self, path: str, change: Callable[[Manifest], Manifest]) -> None:
-        def rewrite(plan: Transaction) -> None:
-            manifest = self._file_in(plan, path)
-            changed = change(manifest)
-            plan.multi()
-            if changed != manifest:
-                plan.set(entry_key(path), encode_manifest(changed))
-
-        self._transact(rewrite, entry_key(path))
-
     def _file_in(self, plan: Transaction, path: str) -> Manifest:
         value = plan.get(entry_key(path))
         if value is None:
@@ -323,8 +324,14 @@ class Store:
                 self.directories.ensure(parent_of(path), self.clock_ms())
 
     def _gone(self, manifest: Manifest) -> None:
+        """Let go what a file took that no manifest names any more.
+
+        The operation was done, whatever becomes of this: chunks that are not told to die now are
+        orphans (orphans.py).
+        """
         self.quotas.release(manifest.size)
-        self.chunks.let_go(manifest.id, manifest.chunk_count)
+        with suppress(PnyxError):
+            self.chunks.let_go(manifest.id, manifest.chunk_count)
 
 
 def _is_refusal(error: Exception) -> bool:
