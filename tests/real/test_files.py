@@ -2,10 +2,12 @@
 
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import EINVAL
 from itertools import count
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
@@ -13,20 +15,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pnyx.client import commands
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
 from pnyx.client.files import orphans
+from pnyx.client.files.directory import CLOSED_MS
 from pnyx.client.files.errors import CommitTooLate, FormatNewer, QuotaExceeded
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.files.formats import CHUNK_BYTES
 from pnyx.client.files.fsck import Check
-from pnyx.client.files.names import chunk_key, entry_key, permit_key
+from pnyx.client.files.names import chunk_key, closed_key, entry_key, permit_key
 from pnyx.client.files.quota import Quota, Usage
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import BLOCK_BYTES
 from pnyx.client.runner import Runner
 
 pytestmark = pytest.mark.real
+WAIT_S = 30.0
 OLD, NEW = b"old" * CHUNK_BYTES, b"new" * (CHUNK_BYTES + 7)
 
 
@@ -191,6 +196,104 @@ def test_a_file_is_found_although_its_directory_was_removed_while_it_was_written
     files.rm(f"{place}/a", recursive=True)
     file.close()
     assert files.find(place) == [f"{directory}/file"]
+
+
+class Stepping(Runner):
+    """Stands before each write until it is told to go on."""
+
+    def ready(self) -> None:
+        self.stands: Queue[bool] = Queue()
+        self.goes: Queue[None] = Queue()
+
+    def run(self, queued: Sequence[Command]) -> list[Call]:
+        if any(command.writes for command in queued):
+            self.stands.put(True)
+            self.goes.get(timeout=WAIT_S)
+        return super().run(queued)
+
+
+class Steps:
+    """Something another client does, one write after another."""
+
+    def __init__(self, files: PnyxFileSystem, act: Callable[[PnyxFileSystem], None]) -> None:
+        self._theirs = PnyxFileSystem(files.nodes, skip_instance_cache=True)
+        self._theirs.close()
+        self._runner = Stepping.of(self._theirs.runner.settings)
+        self._runner.ready()
+        self._theirs.store = Store(self._runner)
+        self._thread = ThreadPoolExecutor(1)
+        self._outcome = self._thread.submit(act, self._theirs)
+        self._outcome.add_done_callback(lambda _outcome: self._runner.stands.put(False))
+        self._stands = self._runner.stands.get(timeout=WAIT_S)
+
+    def step(self) -> None:
+        """Return when the write is done and it stands before the next, or has ended."""
+        self._runner.goes.put(None)
+        self._stands = self._runner.stands.get(timeout=WAIT_S)
+
+    def end(self) -> None:
+        """Let it go on to its end, and raise its error."""
+        while self._stands:
+            self.step()
+        self._thread.shutdown()
+        self._runner.courier.close()
+        self._outcome.result()
+
+
+def test_a_file_is_found_although_two_removed_its_directory_and_one_of_them_gave_up(
+    files: PnyxFileSystem, place: str
+) -> None:
+    directory = f"{place}/a"
+    files.makedirs(directory)
+    first = Steps(files, lambda theirs: theirs.rmdir(directory))
+    files.pipe_file(f"{directory}/old", OLD)
+    # It leaves its mark, and finds the old file.
+    first.step()
+    files.rm_file(f"{directory}/old")
+    second = Steps(files, lambda theirs: theirs.rmdir(directory))
+    # It leaves its mark, and finds nothing.
+    second.step()
+    with pytest.raises(OSError, match="not empty"):
+        first.end()
+    files.pipe_file(f"{directory}/new", NEW)
+    with pytest.raises(OSError, match="not empty"):
+        second.end()
+    assert files.find(place) == [f"{directory}/new"]
+
+
+def test_a_file_is_found_although_its_directory_was_made_and_removed_at_once(
+    files: PnyxFileSystem, place: str
+) -> None:
+    directory = f"{place}/a"
+    files.makedirs(directory)
+    files.runner.one(commands.set(closed_key(directory), b"of a removal that died"))
+    maker = Steps(files, lambda theirs: theirs.makedirs(directory, exist_ok=True))
+    # The entry is written, and the mark that was there will be taken away.
+    maker.step()
+    removal = Steps(files, lambda theirs: theirs.rmdir(directory))
+    removal.step()
+    maker.end()
+    files.pipe_file(f"{directory}/new", NEW)
+    with pytest.raises(OSError, match="not empty"):
+        removal.end()
+    assert files.find(place) == [f"{directory}/new"]
+
+
+def test_of_two_who_remove_a_directory_one_is_told_that_it_is_gone(
+    files: PnyxFileSystem, place: str
+) -> None:
+    directory = f"{place}/a"
+    files.makedirs(directory)
+    first, second = (Steps(files, lambda theirs: theirs.rmdir(directory)) for _ in range(2))
+    first.step()
+    second.step()
+    first.end()
+    with pytest.raises(FileNotFoundError):
+        second.end()
+    assert 0 < files.runner.one(commands.pttl(closed_key(directory))) <= CLOSED_MS
+    files.pipe_file(f"{directory}/new", NEW)
+    assert files.find(place) == [f"{directory}/new"]
+    assert not files.runner.one(commands.exists(closed_key(directory)))
 
 
 def test_what_nothing_names_goes_at_the_second_look_an_hour_later(

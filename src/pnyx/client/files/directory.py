@@ -1,13 +1,26 @@
 """One directory: its entries, and how it comes and goes.
 
 What a walk from the root rests on: **every committed entry lies in directories whose entries are
-there.** Removing a directory first leaves a mark in its own slot, then looks whether it is empty,
-then deletes its entry, and only as it was seen before. Making it writes the entry anew, then
-deletes the mark. A commit is done only where there is no mark at that moment. So an entry comes in
-before the mark, and is seen by the look, or it comes in after the directory was made again.
+there.** A directory's entry and what lies in it are in different slots, so no transaction spans
+both. Between them stands a mark in the directory's own slot: what is committed there is committed
+only while there is no mark. Every removal has a mark of its own, a random word:
+
+1. A removal looks at the entry, then writes its mark over whatever is there, then looks whether the
+   directory is empty, and then deletes the entry, only as it was at the first look.
+2. A mark is deleted only by who has read it, then written the entry anew, and finds it unchanged.
+3. A mark dies, an hour later, only after who wrote it has seen the entry gone.
+
+**So while a removal may still delete the entry, its mark or a later one stands:** who let go either
+has changed the entry since the removal looked at it, and the removal fails. What is committed comes
+in before the mark, and is seen by the look, or it comes in after the directory was made again. A
+removal that dies or finds something leaves its mark to the next who writes there, who makes the
+directory anew. And the hour is longer than a writer's permit lives, which is asked for before the
+directories are looked at.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
+from secrets import token_bytes
 from typing import Final
 
 from pnyx.client import commands
@@ -26,12 +39,14 @@ from pnyx.client.files.names import (
     renames_key,
 )
 from pnyx.client.runner import Runner
+from pnyx.errors import PnyxError
 from pnyx.ids import Slot
 from pnyx.machine.slots import slot_of
 
 PAGE_KEYS: Final = 500
 CLOSED_MS: Final = 3_600_000
 """How long the mark of a removed directory stays: longer than any writer may take."""
+MARK_BYTES: Final = 16
 LISTINGS_MAX: Final = 5
 _POSITION_BITS: Final = 48
 
@@ -104,7 +119,6 @@ class Directories:
             return
         while not self._try_make(path, clock_ms, exist_ok=exist_ok):
             self.ensure(parent_of(path), clock_ms)
-        self._runner.one(commands.delete(closed_key(path)))
 
     def ensure(self, directory: str, clock_ms: int) -> None:
         """Make a directory and those above it, unless they are there.
@@ -130,29 +144,46 @@ class Directories:
         Raises:
             FileNotFoundError, NotADirectoryError: there is none.
         """
+        key = entry_key(path)
         removal = Transaction(self._runner)
-        removal.watch(entry_key(path))
+        removal.watch(key)
         manifest = self.entry(path)
         if manifest is None:
             raise FileNotFoundError(path)
         if manifest.kind is not Kind.DIRECTORY:
             raise NotADirectoryError(path)
-        self._runner.one(commands.set(closed_key(path), b"", px=CLOSED_MS))
-        if self.is_empty(path):
-            removal.multi()
-            removal.delete(entry_key(path))
-            try:
-                removal.execute()
-            except WatchError:
+        # Without a mark at first: who only asks whether it is empty is in no writer's way.
+        if not self.is_empty(path):
+            return False
+        mark = token_bytes(MARK_BYTES)
+        self._runner.one(commands.set(closed_key(path), mark))
+        if not self.is_empty(path):
+            return False
+        removal.multi()
+        removal.delete(key)
+        try:
+            removal.execute()
+        except WatchError:
+            if self.entry(path) is not None:
                 # Somebody has made it anew: it is theirs.
                 return False
-            return True
-        self._runner.one(commands.delete(closed_key(path)))
-        return False
+            self._let_die(path, mark)
+            raise FileNotFoundError(path) from None
+        self._let_die(path, mark)
+        return True
+
+    def _let_die(self, path: str, mark: bytes) -> None:
+        """Let the mark of a directory die, whose entry was seen gone after it was written."""
+        # If it fails the mark stays until the directory is made again: a few bytes, and no harm.
+        with suppress(PnyxError):
+            self._runner.one(commands.set(closed_key(path), mark, px=CLOSED_MS, ifeq=mark))
 
     def _try_make(self, path: str, clock_ms: int, *, exist_ok: bool) -> bool:
-        """Write the entry; False if the directory above is not there."""
+        """Write the entry and take the mark away; False if the directory above is not there."""
         self.ensure(parent_of(path), clock_ms)
+        # Before the entry is written: who wrote a later mark may have looked at the new entry, and
+        # would delete it although somebody was let in.
+        mark = self._runner.one(commands.get(closed_key(path)))
         key, above = entry_key(path), closed_key(parent_of(path))
         making = Transaction(self._runner)
         making.watch(key, above)
@@ -171,6 +202,10 @@ class Directories:
             making.execute()
         except WatchError:
             return self._try_make(path, clock_ms, exist_ok=exist_ok)
+        if mark is not None:
+            # If it fails the directory is there all the same, and the next who writes there tries.
+            with suppress(PnyxError):
+                self._runner.one(commands.delex(closed_key(path), ifeq=mark))
         return True
 
     def _page(self, cursor: int, slot: Slot) -> tuple[int, list[bytes]]:

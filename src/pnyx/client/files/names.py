@@ -1,7 +1,7 @@
 r"""Which paths there may be, and under which keys what lies there is kept.
 
     {pnyx:fs:<directory>}<name>           a manifest: all of one directory share a slot
-    {pnyx:fs:<directory>}\0closed         the directory was removed: commits must make it anew
+    {pnyx:fs:<directory>}\0closed         a removal's mark: commits must make the directory anew
     {pnyx:fs:<directory>}\0renames        counts the renames in it
     {pnyx:fs:<directory>}\0writing\0<id>  a writer's permit, which dies by itself
     pnyx:chunk:<id>:<number>              a chunk

@@ -118,9 +118,10 @@ class Store:
             raise IsADirectoryError(path)
         permit = Permit(path, token_bytes(ID_BYTES), self.clock_ms())
         directory = parent_of(path)
-        self.directories.ensure(directory, permit.begun_ms)
         key = permit_key(directory, permit.file_id)
+        # First: it must be dead before the mark of a directory that was there then (directory.py).
         self._runner.one(commands.set(key, b"", px=WRITE_MS_MAX))
+        self.directories.ensure(directory, permit.begun_ms)
         return permit
 
     def commit(
