@@ -372,6 +372,25 @@ def test_a_rename_within_a_directory_replaces_what_is_there(
     assert files.cat_file(f"{place}/b") == OLD
 
 
+def test_a_file_that_is_renamed_while_it_is_listed_is_listed_once(
+    files: PnyxFileSystem, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.pipe_file(f"{place}/a", OLD)
+    page, moves = files.store.directories._page, [("b", "a"), ("a", "b")]
+
+    def renamed_after(*told: Any) -> Any:
+        found = page(*told)
+        if moves:
+            source, target = moves.pop()
+            files.mv(f"{place}/{source}", f"{place}/{target}")
+        return found
+
+    monkeypatch.setattr(files.store.directories, "_page", renamed_after)
+    assert files.ls(place, detail=False) == [f"{place}/a"]
+    moves += [("b", "a"), ("a", "b")]
+    assert files.find(place) == [f"{place}/a"]
+
+
 def test_a_directory_is_not_moved_into_itself_and_nothing_is_lost(
     files: PnyxFileSystem, place: str
 ) -> None:

@@ -47,7 +47,7 @@ PAGE_KEYS: Final = 500
 CLOSED_MS: Final = 3_600_000
 """How long the mark of a removed directory stays: longer than any writer may take."""
 MARK_BYTES: Final = 16
-LISTINGS_MAX: Final = 5
+LISTINGS_MAX: Final = 10
 _POSITION_BITS: Final = 48
 
 
@@ -86,19 +86,31 @@ class Directories:
                     path = joined(directory, key.removeprefix(tag).decode())
                     yield path, decode_manifest(value, path)
 
+    def listed_entries(self, directory: str) -> list[tuple[str, Manifest]]:
+        """Return the entries as they were while nothing was renamed, or else as `entries` does."""
+        return self._listing(directory)[0]
+
     def settled_entries(self, directory: str) -> list[tuple[str, Manifest]]:
         """Return the entries as they were while nothing in the directory was renamed.
 
         Raises:
             Unsettled: something was renamed each time.
         """
+        found, is_settled = self._listing(directory)
+        if not is_settled:
+            raise Unsettled(f"{directory} was renamed in {LISTINGS_MAX} times while it was listed")
+        return found
+
+    def _listing(self, directory: str) -> tuple[list[tuple[str, Manifest]], bool]:
+        """Return the entries, and whether nothing was renamed while they were read."""
         counter = commands.get(renames_key(directory))
-        for _ in range(LISTINGS_MAX):
-            before = self._runner.one(counter)
-            found = list(self.entries(directory))
-            if self._runner.one(counter) == before:
-                return found
-        raise Unsettled(f"{directory} was renamed in {LISTINGS_MAX} times while it was listed")
+        before, found = self._runner.one(counter), list(self.entries(directory))
+        for _ in range(LISTINGS_MAX - 1):
+            after = self._runner.one(counter)
+            if after == before:
+                return found, True
+            before, found = after, list(self.entries(directory))
+        return found, self._runner.one(counter) == before
 
     def is_empty(self, directory: str) -> bool:
         """Return whether nothing lies in a directory."""

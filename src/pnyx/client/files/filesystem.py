@@ -118,13 +118,16 @@ class PnyxFileSystem(AbstractFileSystem):
     def ls(self, path: str, detail: bool = True, **_options: Any) -> list[Any]:  # noqa: FBT001, FBT002
         """Return what lies in a directory, by name; a file's own description if it is one.
 
+        In one in which ten looks in a row saw renames, what is renamed just then may be missing or
+        there twice.
+
         Raises:
             FileNotFoundError: nothing is there.
         """
         path = cleaned(self._strip_protocol(path))
         found = [self.info(path)]
         if found[0]["type"] == "directory":
-            found = [_described(*each) for each in self.store.directories.entries(path)]
+            found = [_described(*each) for each in self.store.directories.listed_entries(path)]
             found.sort(key=lambda each: each["name"])
         return found if detail else [each["name"] for each in found]
 
