@@ -58,7 +58,8 @@ def _address(place: str, url: str) -> Address:
         raise AddressWrong(
             f"{_shown(url)} has {place!r} where HOST:PORT belongs",
             cause="an IPv6 address stands in brackets, for its end could be a port",
-            next_step=f"write {_FORM} or pnyx://[::1]:{PORT_DEFAULT}",
+            next_step=f"write {_FORM} or pnyx://[::1]:{PORT_DEFAULT}; in a URL for fsspec, which "
+            f"splits at `::`, in full: pnyx://[0:0:0:0:0:0:0:1]:{PORT_DEFAULT}/path",
         )
     if not _is_host(bare) or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise AddressWrong(

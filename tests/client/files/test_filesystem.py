@@ -1,5 +1,6 @@
 """How long a file system lives: what is closed is handed to nobody, and a client's is its own."""
 
+from ipaddress import IPv6Address
 from urllib.parse import quote
 
 import fsspec
@@ -69,6 +70,21 @@ def test_a_client_after_one_whose_files_were_closed_has_files_that_go_on() -> No
     second = client()
     goes_on(second.fs)
     second.close()
+
+
+def test_a_file_url_has_ipv6_addresses_in_full_for_fsspec_splits_at_two_colons() -> None:
+    files = PnyxFileSystem("[::1]:1,h:2,[fe80::1]", timeout_s=0.1, skip_instance_cache=True)
+    url = files.unstrip_protocol("/x")
+    assert "::" not in url
+    again, path = fsspec.url_to_fs(url, timeout_s=0.1)
+    assert path == "/x"
+    assert again.runner.settings.target.seeds == tuple(
+        (IPv6Address(host).exploded if ":" in host else host, port)
+        for host, port in files.runner.settings.target.seeds
+    )
+    assert PnyxFileSystem._get_kwargs_from_urls("pnyx://[::1]:1/x")["nodes"] in url
+    again.close()
+    files.close()
 
 
 def test_a_password_in_a_file_url_is_what_it_is_in_a_clients() -> None:

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from errno import EINVAL, ENOTEMPTY
 from glob import escape, has_magic
 from io import TextIOWrapper
+from ipaddress import IPv6Address
 from os import strerror
+from re import Match, sub
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 from weakref import finalize
@@ -59,7 +61,7 @@ class PnyxFileSystem(AbstractFileSystem):
             options: fsspec's own.
         """
         super().__init__(**options)
-        self.nodes = nodes
+        self.nodes = _in_full(nodes)
         settings = settled(
             SCHEME + nodes, password=password, timeout_s=timeout_s, decode=False, exactly_once=True
         )
@@ -92,7 +94,7 @@ class PnyxFileSystem(AbstractFileSystem):
             return {}
         place = path[len(SCHEME) :].partition("/")[0]
         credentials, found, nodes = place.rpartition("@")
-        options: dict[str, Any] = {"nodes": nodes} if nodes else {}
+        options: dict[str, Any] = {"nodes": _in_full(nodes)} if nodes else {}
         if found:
             options["password"] = unquote(credentials.partition(":")[2])
         return options
@@ -385,6 +387,19 @@ def _described(path: str, manifest: Manifest) -> dict[str, Any]:
         "created": _moment(manifest.created_ms),
         "modified": _moment(manifest.modified_ms),
     }
+
+
+def _in_full(nodes: str) -> str:
+    """Return the nodes with IPv6 addresses written out: fsspec splits a URL at ``::``."""
+
+    def written_out(place: Match[str]) -> str:
+        try:
+            return f"[{IPv6Address(place[1]).exploded}]"
+        except ValueError:
+            # No address, or one that only means something on this machine: who connects tells.
+            return place[0]
+
+    return sub(r"\[([^\]]*)\]", written_out, nodes)
 
 
 def _moment(ms: int) -> datetime:
