@@ -214,6 +214,8 @@ def test_what_the_shell_is_refused_says_why_and_what_to_do(
 
 def test_a_password_is_asked_of_clients(tmp_path: Path) -> None:
     with demo("--ephemeral", "--password", "s3cret") as (_, said):
+        assert re.search(r'pnyx.connect\("pnyx://:PASSWORD@127.0.0.1:\d+"\)', said)
+        assert "s3cret" not in said
         port = int(re.search(r"redis-cli -p (\d+)", said).group(1))  # type: ignore[union-attr]
         with Connection("127.0.0.1", port) as stranger, pytest.raises(Exception, match="NOAUTH"):
             stranger.call("GET", "a")

@@ -221,11 +221,11 @@ class Stage:
         nodes = list(self._cluster.nodes.values())
         gateway, cluster = nodes[0].ports.gateway, nodes[0].ports.cluster
         others = " ".join(str(node.ports.cluster) for node in nodes)
-        auth = " -a PASSWORD" if self._cluster.password else ""
+        auth, password = (" -a PASSWORD", ":PASSWORD@") if self._cluster.password else ("", "")
         say()
         say(f" Any Redis client   redis-cli -p {gateway}{auth}")
         say(f" Cluster clients    redis-cli -c -p {cluster}{auth}        ({others})")
-        say(f' Python             pnyx.connect("pnyx://127.0.0.1:{cluster}")')
+        say(f' Python             pnyx.connect("pnyx://{password}127.0.0.1:{cluster}")')
         say(" Second terminal    pnyx status    pnyx group list    pnyx demo --help")
         if self._terminal.takes_keys:
             say(MENU)
