@@ -13,6 +13,11 @@ SCHEME: Final = "pnyx://"
 PORT_DEFAULT: Final = 7001
 _FORM: Final = "pnyx://[:PASSWORD@]HOST:PORT[,HOST:PORT...], for example pnyx://127.0.0.1:7001"
 
+_IN_FULL: Final = (
+    "a URL of a file, which fsspec splits at `::`, has an IPv6 address in full: "
+    f"pnyx://[0:0:0:0:0:0:0:1]:{PORT_DEFAULT}/path"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -58,12 +63,12 @@ def _address(place: str, url: str) -> Address:
         raise AddressWrong(
             f"{_shown(url)} has {place!r} where HOST:PORT belongs",
             cause="an IPv6 address stands in brackets, for its end could be a port",
-            next_step=f"write {_FORM} or pnyx://[::1]:{PORT_DEFAULT}; in a URL for fsspec, which "
-            f"splits at `::`, in full: pnyx://[0:0:0:0:0:0:0:1]:{PORT_DEFAULT}/path",
+            next_step=f"write {_FORM} or pnyx://[::1]:{PORT_DEFAULT}; {_IN_FULL}",
         )
     if not _is_host(bare) or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise AddressWrong(
-            f"{_shown(url)} has {place!r} where HOST:PORT belongs", next_step=f"write {_FORM}"
+            f"{_shown(url)} has {place!r} where HOST:PORT belongs",
+            next_step=f"write {_FORM}" + (f"; {_IN_FULL}" if "[" in place else ""),
         )
     return bare, int(port)
 

@@ -7,7 +7,7 @@ import fsspec
 import pytest
 
 from pnyx.client.blocking import Pnyx
-from pnyx.client.errors import Unavailable
+from pnyx.client.errors import AddressWrong, Unavailable
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.runner import Runner
 from pnyx.client.settings import settled
@@ -85,6 +85,12 @@ def test_a_file_url_has_ipv6_addresses_in_full_for_fsspec_splits_at_two_colons()
     assert PnyxFileSystem._get_kwargs_from_urls("pnyx://[::1]:1/x")["nodes"] in url
     again.close()
     files.close()
+
+
+def test_a_file_url_that_fsspec_has_split_at_two_colons_is_refused_with_how_to_write_it() -> None:
+    with pytest.raises(AddressWrong) as raised:
+        fsspec.open("pnyx://[::1]:7001/x").open()
+    assert "in full: pnyx://[0:0:0:0:0:0:0:1]:7001/path" in raised.value.next_step
 
 
 def test_a_password_in_a_file_url_is_what_it_is_in_a_clients() -> None:
