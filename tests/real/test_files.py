@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pnyx.client import commands
+from pnyx.client.blocking import Pnyx
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
 from pnyx.client.files import orphans
@@ -24,7 +25,7 @@ from pnyx.client.files.errors import CommitTooLate, FormatNewer, QuotaExceeded
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.files.formats import CHUNK_BYTES
 from pnyx.client.files.fsck import Check
-from pnyx.client.files.names import chunk_key, closed_key, entry_key, permit_key
+from pnyx.client.files.names import chunk_key, closed_key, directory_tag, entry_key, permit_key
 from pnyx.client.files.quota import Quota, Usage
 from pnyx.client.files.store import Store
 from pnyx.client.files.stream import BLOCK_BYTES
@@ -277,6 +278,23 @@ def test_a_file_is_found_although_its_directory_was_made_and_removed_at_once(
     with pytest.raises(OSError, match="not empty"):
         removal.end()
     assert files.find(place) == [f"{directory}/new"]
+
+
+@pytest.mark.parametrize(("act", "steps"), [("touch", 0), ("makedirs", 0), ("makedirs", 1)])
+def test_what_comes_is_found_although_its_directory_went_an_hour_ago(
+    files: PnyxFileSystem, place: str, act: str, steps: int
+) -> None:
+    directory = f"{place}/a"
+    files.makedirs(directory)
+    coming = Steps(files, lambda theirs: getattr(theirs, act)(f"{directory}/new"))
+    for _ in range(steps):
+        coming.step()
+    files.rmdir(directory)
+    # What an hour does.
+    for key in list(Pnyx(files.runner).scan_iter(directory_tag(directory) + b"*")):
+        files.runner.one(commands.delete(key))
+    coming.end()
+    assert files.find(place, withdirs=True)[1:] == [directory, f"{directory}/new"]
 
 
 def test_of_two_who_remove_a_directory_one_is_told_that_it_is_gone(

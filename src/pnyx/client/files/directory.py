@@ -14,8 +14,9 @@ only while there is no mark. Every removal has a mark of its own, a random word:
 has changed the entry since the removal looked at it, and the removal fails. What is committed comes
 in before the mark, and is seen by the look, or it comes in after the directory was made again. A
 removal that dies or finds something leaves its mark to the next who writes there, who makes the
-directory anew. And the hour is longer than a writer's permit lives, which is asked for before the
-directories are looked at.
+directory anew. And the hour is longer than a permit lives: a writer, and who makes a directory,
+leaves one beside what is to be there, before looking at the directories above, and commits only
+while it is there.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from pnyx.client.collected import Transaction
 from pnyx.client.command import Command
 from pnyx.client.errors import WatchError
 from pnyx.client.files.errors import Unsettled
-from pnyx.client.files.formats import Kind, Manifest, decode_manifest, encode_manifest
+from pnyx.client.files.formats import ID_BYTES, Kind, Manifest, decode_manifest, encode_manifest
 from pnyx.client.files.names import (
     ROOT,
     closed_key,
@@ -36,6 +37,7 @@ from pnyx.client.files.names import (
     entry_key,
     joined,
     parent_of,
+    permit_key,
     renames_key,
 )
 from pnyx.client.runner import Runner
@@ -47,6 +49,9 @@ PAGE_KEYS: Final = 500
 CLOSED_MS: Final = 3_600_000
 """How long the mark of a removed directory stays: longer than any writer may take."""
 MARK_BYTES: Final = 16
+MAKE_MS_MAX: Final = 1_800_000
+"""How long making one directory may take; then it is tried again."""
+assert CLOSED_MS > MAKE_MS_MAX, "who was let in before the mark is out when it dies"
 LISTINGS_MAX: Final = 10
 _POSITION_BITS: Final = 48
 
@@ -191,16 +196,18 @@ class Directories:
             self._runner.one(commands.set(closed_key(path), mark, px=CLOSED_MS, ifeq=mark))
 
     def _try_make(self, path: str, clock_ms: int, *, exist_ok: bool) -> bool:
-        """Write the entry and take the mark away; False if the directory above is not there."""
+        """Write the entry and take the mark away; False if the directory above may be gone."""
+        permit = permit_key(parent_of(path), token_bytes(ID_BYTES))
+        self._runner.one(commands.set(permit, b"", px=MAKE_MS_MAX))
         self.ensure(parent_of(path), clock_ms)
         # Before the entry is written: who wrote a later mark may have looked at the new entry, and
         # would delete it although somebody was let in.
         mark = self._runner.one(commands.get(closed_key(path)))
         key, above = entry_key(path), closed_key(parent_of(path))
         making = Transaction(self._runner)
-        making.watch(key, above)
-        value, is_closed = making.get(key), making.exists(above)
-        if is_closed:
+        making.watch(key, above, permit)
+        value = making.get(key)
+        if making.exists(above) or not making.exists(permit):
             return False
         created_ms = clock_ms
         if value is not None:
@@ -210,6 +217,7 @@ class Directories:
             created_ms = there.created_ms
         making.multi()
         making.set(key, encode_manifest(Manifest(Kind.DIRECTORY, created_ms, clock_ms)))
+        making.delete(permit)
         try:
             making.execute()
         except WatchError:
