@@ -1,11 +1,11 @@
 """What a node knows of its cluster, as data for the gateway, the http page and the command line."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pnyx.ids import GroupId, Index, NodeId, Term
+from pnyx.storage import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,9 @@ class LogPosition:
 def free_bytes(directory: Path) -> int | None:
     """Return how much more may be stored there; None if that cannot be said."""
     try:
-        disk = os.statvfs(directory)
+        return files.free_bytes(directory)
     except OSError:
         return None
-    return disk.f_bavail * disk.f_frsize
 
 
 NOWHERE: Final = LogPosition(0, Index(0), Index(0), 0)

@@ -88,6 +88,12 @@ def write_whole(file: OpenFile, offset: int, content: bytes) -> None:
         written += taken
 
 
+def free_bytes(directory: Path) -> int:
+    """Return how much more this process may store there."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
+
+
 class DiskFiles:
     """A directory of the operating system."""
 
@@ -140,8 +146,7 @@ class DiskFiles:
         _sync_path(self.path)
 
     def free_bytes(self) -> int:
-        status = os.statvfs(self.path)
-        return status.f_bavail * status.f_frsize
+        return free_bytes(self.path)
 
 
 class _DiskFile:

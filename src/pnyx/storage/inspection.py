@@ -24,7 +24,7 @@ from pnyx.storage.identity import LOCK_NAME, SPACE_NAME, WAL_NAME, read_identity
 from pnyx.storage.owner import Identity
 from pnyx.storage.readonly import ReadOnlySpace
 from pnyx.storage.record import Record, RecordType
-from pnyx.storage.recovery import Decision, Recovered, Recovery, Verdict, recover
+from pnyx.storage.recovery import Decision, Recovered, Recovery, Verdict, loss, recover
 from pnyx.storage.simulated import MemoryFiles
 from pnyx.storage.wal import Wal, WalSettings
 
@@ -219,14 +219,7 @@ def _attempt(data: Path, identity: Identity) -> _Found:
         return _Found(recover(files, identity.cluster, identity.node, None), error)
     applied = {group: state.applied.index for group, state in states.items()}
     recovery = recover(files, identity.cluster, identity.node, applied)
-    lost = recovery.lost
-    if lost is None and recovery.sequence == 0 and identity.started:
-        lost = LostDisk(
-            "the write-ahead log is gone",
-            cause=f"this node has run before and its `{WAL_NAME}` directory holds no segment",
-            next_step="restore the directory, or move all of the node's data away: "
-            "it joins again under a new identity",
-        )
+    lost = loss(recovery, identity)
     return _Found(recovery, lost or _disagreement(recovery.recovered, states, identity))
 
 

@@ -26,6 +26,7 @@ from pnyx.ids import GroupId, Index, NodeId
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files
 from pnyx.storage.groups import Groups
+from pnyx.storage.owner import Identity
 from pnyx.storage.record import Malformed, Record, RecordType
 from pnyx.storage.replay import Replay, encode_checkpoint, restated, trim
 from pnyx.storage.segment import BLOCK_BYTES, Batch, Broken, SegmentHeader
@@ -374,6 +375,18 @@ class _Walk:
                 repeat.body += records.encode_mark(RecordType.COMPACTED, group, state.compacted)
                 repeat.record_count += 1
         return None
+
+
+def loss(recovery: Recovery, identity: Identity) -> LostDisk | None:
+    """Return why the node of `identity` may not start with what was recovered; None if it may."""
+    if recovery.lost is not None or recovery.sequence or not identity.started:
+        return recovery.lost
+    return LostDisk(
+        "the write-ahead log is gone",
+        cause="this node has run before and its `wal` directory holds no segment",
+        next_step="restore the directory, or move all of the node's data away: "
+        "it joins again under a new identity",
+    )
 
 
 def _records(batch: Batch) -> list[Record]:

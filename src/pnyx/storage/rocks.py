@@ -6,7 +6,6 @@ bounded by the named sizes below. RocksDB never blocks a write: its stalls are o
 whoever writes asks `is_behind` and waits where waiting is harmless.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,7 @@ from rocksdict import (
 
 from pnyx.errors import DiskFailed, LostDisk, PnyxError
 from pnyx.machine.space import View
+from pnyx.storage.files import free_bytes
 from pnyx.storage.recent import RecentRows
 
 MEMTABLE_BYTES: Final = 16 * 1024 * 1024
@@ -166,8 +166,7 @@ class RocksSpace:
     def _require_room(self) -> None:
         # A flush that is not tried leaves the database writable; one that fails does not.
         unflushed = self._database.property_int_value(_UNFLUSHED_PROPERTY) or 0
-        disk = os.statvfs(self._path)
-        free = disk.f_bavail * disk.f_frsize
+        free = free_bytes(self._path)
         holds = free < unflushed + FLUSH_SLACK_BYTES
         if holds != self._holds:
             self._holds = holds

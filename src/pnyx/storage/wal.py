@@ -16,14 +16,14 @@ from typing import Final, NamedTuple
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Write
-from pnyx.errors import DiskFailed, LostDisk
+from pnyx.errors import DiskFailed
 from pnyx.ids import GroupId, Index
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files, OpenFile, write_whole
 from pnyx.storage.groups import GroupState
 from pnyx.storage.owner import Identity
 from pnyx.storage.record import RecordType
-from pnyx.storage.recovery import Recovered, Recovery, recover
+from pnyx.storage.recovery import Recovered, Recovery, loss, recover
 from pnyx.storage.replay import encode_checkpoint
 from pnyx.storage.segment import BLOCK_BYTES, SegmentHeader
 
@@ -148,15 +148,9 @@ class Wal:
             recovery = recover(files, identity.cluster, identity.node, applied)
         except OSError as error:
             raise _disk_failed("the write-ahead log cannot be read", error) from error
-        if recovery.lost is not None:
-            raise recovery.lost
-        if recovery.sequence == 0 and identity.started:
-            raise LostDisk(
-                "the write-ahead log is gone",
-                cause="this node has run before and its `wal` directory holds no segment",
-                next_step="restore the directory, or move all of the node's data away: "
-                "it joins again under a new identity",
-            )
+        lost = loss(recovery, identity)
+        if lost is not None:
+            raise lost
         wal = cls(files, identity, settings, recovery, draw_nonce)
         wal._begin(recovery)
         return wal, recovery.recovered
