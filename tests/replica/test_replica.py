@@ -4,9 +4,11 @@ from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId
 from pnyx.machine.commands import Append, Get, Set
 from pnyx.machine.results import OK
+from pnyx.replica.backlog import LAG_MS
 from pnyx.replica.effects import Outbound
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply
+from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
 from replica.cluster import Cluster
 
@@ -45,6 +47,49 @@ def test_nothing_is_answered_before_a_majority_is_durable() -> None:
     cluster.sync(2)
     cluster.settle()
     assert cluster.answers(1) == {"w": Done((OK,))}
+
+
+def _follower_amid_a_sync(cluster: Cluster) -> Replica:
+    """Return replica 2, which may apply one entry while another is not durable there yet."""
+    cluster.elect(1)
+    member = cluster.members[2]
+    member.disk_held = True
+    for number in range(2):
+        cluster.submit(1, number, Set(b"k", b"%d" % number))
+        cluster.settle()
+    before = member.replica.group.applied.index
+    member.replica.persisted(member.unsynced.pop(0), cluster.now(2))
+    cluster.settle()
+    consensus = member.replica.consensus
+    assert before < consensus.durable_index < consensus.last_index, "one of two is durable"
+    assert member.replica.group.applied.index == before, "the acknowledgement comes first"
+    return member.replica
+
+
+def test_a_follower_applies_when_what_it_writes_is_durable() -> None:
+    cluster = Cluster()
+    follower = _follower_amid_a_sync(cluster)
+    cluster.sync(2)
+    cluster.settle()
+    assert follower.group.applied.index == follower.consensus.last_index
+
+
+def test_a_follower_applies_after_a_while_whatever_its_disk_does() -> None:
+    cluster = Cluster()
+    follower = _follower_amid_a_sync(cluster)
+    assert follower.deadline_ms <= cluster.mono_ms + LAG_MS
+    cluster.advance(10)
+    assert follower.group.applied.index == follower.consensus.durable_index
+    assert follower.deadline_ms > cluster.mono_ms, "nothing is left to be done later"
+
+
+def test_a_read_at_a_follower_does_not_wait_for_its_disk() -> None:
+    cluster = Cluster()
+    follower = _follower_amid_a_sync(cluster)
+    cluster.submit(2, "r", Get(b"k"), stale=True)
+    cluster.settle()
+    assert cluster.answers(2) == {"r": Done((b"0",))}
+    assert follower.group.applied.index == follower.consensus.durable_index
 
 
 def test_a_follower_forwards_writes_and_answers_reads_itself() -> None:

@@ -5,8 +5,7 @@ Plain and synchronous like the floors below. The owner hands in requests, messag
 
 1. A request is answered exactly once, by one of `Done`, `Elsewhere`, `NotDone`, `Unknown`.
 2. Only what surely was not appended is tried again here: refused, superseded, reads.
-3. Committed entries are applied where consensus hands them out, so the applied index and what
-   consensus counts as taken never differ.
+3. What consensus hands out as committed is applied before anything takes its place (a snapshot).
 """
 
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pnyx.ids import NodeId
 from pnyx.machine.commands import Batch, Tick, decode
 from pnyx.machine.group import Group
 from pnyx.replica.answers import Answers
+from pnyx.replica.backlog import Backlog
 from pnyx.replica.changes import Change
 from pnyx.replica.clock import GroupClock
 from pnyx.replica.counters import Counters
@@ -83,8 +83,7 @@ class Replica:
         self._writes: list[Request] = []
         self._held = False
         self._effects = Effects()
-        self._committed: list[Entry] = []
-        """Handed out by consensus, not yet applied."""
+        self._backlog = Backlog()
         self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)
         """Leader and role when last looked at; a change wakes the parked."""
         self._retry_ms = 0
@@ -270,6 +269,7 @@ class Replica:
             self._upkeep.sender.deadline_ms if self._upkeep.sender.streams else NEVER,
             self._disk.deadline_ms if self._disk.low_here else NEVER,
             self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else NEVER,
+            self._backlog.deadline_ms if self._backlog.entries else NEVER,
         )
 
     def effects(self, now: Now) -> Effects | None:
@@ -287,7 +287,8 @@ class Replica:
             self._take(ready, now)
             self._look(now)
         effects = self._effects
-        if effects.write is None and (self._committed or self._reads.confirmed):
+        is_due = self._reads.confirmed or self._backlog.is_due(consensus, now.mono_ms)
+        if effects.write is None and is_due:
             # A write leaves first: applying what is committed runs beside the disk and the peers.
             self._execute(now)
         effects.answers, self._answers.told = self._answers.told, []
@@ -398,7 +399,7 @@ class Replica:
         effects.send += ready.send
         for delayed in ready.send_when_durable:
             effects.send_when_durable.append((delayed.write_id, delayed.envelope))
-        self._committed.extend(ready.committed)
+        self._backlog.add(ready.committed, now.mono_ms)
         for release in ready.reads:
             if release.index is None:
                 for request in self._reads.refused(release.ticket):
@@ -410,8 +411,7 @@ class Replica:
             effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
 
     def _execute(self, now: Now) -> None:
-        if self._committed:
-            committed, self._committed = self._committed, []
+        if committed := self._backlog.take():
             self._apply(committed)
             self._members.applied(committed, now)
             if self.leads:

@@ -1,0 +1,49 @@
+"""What is committed and not applied yet, and who has to wait less than its own applying.
+
+The leader waits for a follower's acknowledgement, nobody for what a follower applies. So entries
+that are committed while the follower's log is being synced are applied when that is done and said,
+or `LAG_MS` later if the disk takes its time. A read waits for no sync.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pnyx.consensus.consensus import Consensus
+from pnyx.consensus.ready import Entry, Role
+from pnyx.replica.effects import NEVER
+
+LAG_MS: Final = 2
+"""A follower whose log is being synced applies what is committed so much later at most."""
+
+
+@dataclass(slots=True)
+class Backlog:
+    """One replica's, oldest entry first; consensus counts them as taken."""
+
+    entries: list[Entry] = field(default_factory=list)
+    _due_ms: int = NEVER
+
+    def add(self, entries: Sequence[Entry], now_ms: int) -> None:
+        """Those were committed next."""
+        if not self.entries:
+            self._due_ms = now_ms + LAG_MS
+        self.entries.extend(entries)
+
+    def take(self) -> list[Entry]:
+        """Return all of them, to be applied now."""
+        taken, self.entries = self.entries, []
+        return taken
+
+    def is_due(self, consensus: Consensus, now_ms: int) -> bool:
+        """Is there something to apply, and nothing to wait for?"""
+        return bool(self.entries) and (
+            consensus.durable_index == consensus.last_index
+            or consensus.role is Role.LEADER
+            or now_ms >= self._due_ms
+        )
+
+    @property
+    def deadline_ms(self) -> int:
+        """When what is there is due whatever the disk does."""
+        return self._due_ms if self.entries else NEVER
