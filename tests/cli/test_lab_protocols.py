@@ -94,6 +94,7 @@ def test_a_view_that_a_scenario_does_not_have_is_refused(
         ("18446744073709551616", "is no seed"),
         ("9" * 5_000, "is no seed"),
         ("R-B1 --seed -1", "Must be >= 0"),
+        ("5 --seed 7", "--seed does not go with 5"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_runs(

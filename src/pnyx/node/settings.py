@@ -169,7 +169,7 @@ class LimitsTable(Section):
     )
     entry_bytes_max: int = Field(
         default=8 * MIB,
-        ge=4 * KIB,
+        ge=65 * KIB,
         le=512 * MIB,
         description="Longest log entry: a transaction fits in.",
     )

@@ -36,13 +36,15 @@ LINES_MAX: Final = 100
 """Of a run that is watched, the last of what happened."""
 CLEAN: Final = 0
 VIOLATED: Final = 6
+SEED: Final = 1
+"""Of a protocol or a scenario that is run without saying one."""
 SEED_DIGITS_MAX: Final = len(str(2**64))
 
 
 def run(
     what: str,
     *,
-    seed: Seed = 1,
+    seed: Seed | None = None,
     consensus: EngineName = EngineName.RAFT,
     watch: Flag = False,
     bug: Annotated[str, Parameter(name="--break")] = "",
@@ -57,7 +59,7 @@ def run(
     Args:
         what: a protocol (single-decree, multi-instance, multipaxos, primary-backup, raft), a seed
             of Raft's (`pnyx lab run 18`), or a scenario's id (`pnyx lab run R-B9`).
-        seed: of a protocol or a scenario.
+        seed: of a protocol or a scenario; left out, 1.
         consensus: the engine that groups run, raft or multipaxos.
         watch: tell what happens: of lessons every message, of others who leads and who is there.
         bug: plant a bug of the zoo for this run, as P1 (`pnyx lab zoo`).
@@ -69,6 +71,7 @@ def run(
     """
     engine = engine_named(what)
     refuse_unwritable(trace, report, history)
+    chosen = SEED if seed is None else seed
     with planted(bug_named(bug) if bug else None):
         if what.isdecimal() or engine is not None:
             if real:
@@ -77,7 +80,7 @@ def run(
                     cause="only scenarios do: a seed's faults are those of a simulated world",
                     next_step="leave --real out, or see which do with `pnyx lab scenarios`",
                 )
-            number = seed if engine is not None else seed_of(what)
+            number = seed_of(what, seed) if engine is None else chosen
             plan = draw(number, consensus=engine or consensus)
             if not quiet:
                 print(plan)
@@ -90,17 +93,23 @@ def run(
         if real:
             if trace is not None:
                 raise _not_written("--trace", scenario, "real processes have no list of events")
-            return _run_on_processes(scenario, seed)
-        result = play_and_trace(scenario, seed, trace, watch=watch)
+            return _run_on_processes(scenario, chosen)
+        result = play_and_trace(scenario, chosen, trace, watch=watch)
         return show_result(result, quiet=quiet, bug=bug)
 
 
-def seed_of(word: str) -> int:
+def seed_of(word: str, said: int | None = None) -> int:
     """Return the seed that `word`, all digits, is.
 
     Raises:
-        SettingsWrong: it is too large to be one.
+        SettingsWrong: it is too large to be one, or another was said besides.
     """
+    if said is not None:
+        raise SettingsWrong(
+            f"--seed does not go with {word}; nothing was run",
+            cause=f"{word} is a seed itself, and one run has one",
+            next_step="leave one of them out, or name a protocol or a scenario",
+        )
     # Python itself refuses to read a number of thousands of digits.
     if len(word) > SEED_DIGITS_MAX or int(word) >= 2**64:
         raise SettingsWrong(
