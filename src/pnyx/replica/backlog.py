@@ -1,4 +1,4 @@
-"""What is committed and not applied yet, and who has to wait less than its own applying.
+"""What is committed and not applied yet, and what goes before applying it.
 
 The leader waits for a follower's acknowledgement, nobody for what a follower applies. So entries
 that are committed while the follower's log is being synced are applied when that is done and said,
