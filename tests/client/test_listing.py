@@ -2,8 +2,11 @@
 
 import hiredis
 
+from pnyx.client.errand import Errand, numbered
 from pnyx.client.listing import Listing
 from pnyx.client.routes import Routes
+from pnyx.prng import Prng
+from pnyx.transport.backoff import Backoff
 
 A, B = ("a", 1), ("b", 2)
 DISABLED = hiredis.ReplyError("ERR This instance has cluster support disabled")
@@ -52,6 +55,20 @@ def test_a_page_of_another_node_starts_from_the_beginning() -> None:
     command = listing.next_page()
     assert command is not None
     assert command.words[1] == b"0"
+
+
+def test_nobody_else_is_asked_for_the_page_of_a_node_whose_connection_broke() -> None:
+    routes = Routes((A, B))
+    routes.learn(split(100), A)
+    command = Listing(routes, "*", 10).next_page()
+    assert command is not None
+    calls, _ = numbered([command], None)
+    on_way = Errand(calls, routes, Backoff(Prng(1)), ends_s=10.0, ack=lambda _number: 0)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [], "reset", 0.1, has_left=True)
+    assert [one.address for one in on_way.parcels(0.1)] == [A]
+    routes.learn([[0, 16_383, ["b", 2]]], B)
+    assert [one.address for one in on_way.parcels(0.2)] == [B]
 
 
 def test_a_gateway_searches_all_in_one_go() -> None:

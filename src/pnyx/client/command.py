@@ -15,7 +15,7 @@ Shape = Callable[[Any], Any]
 class Command:
     """What a client wants, and the slot that its keys share; None: any node will do."""
 
-    __slots__ = ("is_stale", "reply_count", "shape", "slot", "words", "writes")
+    __slots__ = ("is_local", "is_stale", "reply_count", "shape", "slot", "words", "writes")
 
     def __init__(
         self,
@@ -33,6 +33,8 @@ class Command:
         """What makes the method's result out of the reply; None: the reply is it."""
         self.is_stale = stale
         """A read that any node may answer from what it has, however old."""
+        self.is_local = False
+        """Only who serves `slot` can answer: another node would speak of the slots it serves."""
         self.reply_count = 1
 
     @property

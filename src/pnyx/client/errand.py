@@ -105,7 +105,7 @@ class Errand:
                 if command.is_stale:
                     address = routes.any_address(now_s)
                 else:
-                    address = routes.address_of(command.slot, now_s)
+                    address = routes.address_of(command.slot, now_s, is_local=command.is_local)
                 by_address.setdefault(address, []).append(call)
         return [self._parcel(address, calls) for address, calls in by_address.items()]
 

@@ -39,7 +39,7 @@ class Listing:
             self._before = self._routes.masters
             self._address = self._server(self._before, lead)
         command = Command(("SCAN", self._cursor, *self._options), None, writes=False)
-        command.slot = lead
+        command.slot, command.is_local = lead, True
         return command
 
     def is_last(self, page: Any) -> bool:

@@ -45,11 +45,14 @@ class Routes:
         self._asked_s = now_s
         return True
 
-    def address_of(self, slot: int | None, now_s: float) -> Address:
-        """Return whom to ask for what lies in `slot`; None: for what any node knows."""
+    def address_of(self, slot: int | None, now_s: float, *, is_local: bool = False) -> Address:
+        """Return whom to ask for what lies in `slot`; None: for what any node knows.
+
+        While its server is silent another node is, which redirects or asks it; not if `is_local`.
+        """
         if self.masters:
             master = self.masters[slot or 0]
-            if master is not None and self._speaks(master, now_s):
+            if master is not None and (is_local or self._speaks(master, now_s)):
                 return master
         return self.any_address(now_s)
 
