@@ -153,3 +153,84 @@ def test_on_asyncio_a_silent_node_costs_no_more_than_the_call_may_take(silent: s
     with pytest.raises(Unavailable):
         asyncio.run(pnyx.aio.connect(silent, timeout_s=0.3))
     assert time.monotonic() - began_s < 2.0
+
+
+@pytest.fixture
+def open_link() -> Iterator[tuple[Link, socket.socket]]:
+    """A connection and its other end, which has welcomed it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        welcomed: list[socket.socket] = []
+
+        def welcome() -> None:
+            welcomed.append(listener.accept()[0])
+            welcomed[0].sendall(WELCOME)
+
+        thread = threading.Thread(target=welcome)
+        thread.start()
+        link = Link(listener.getsockname(), [("PING",)], until_s(), decode=False)
+        thread.join()
+        with welcomed[0]:
+            yield link, welcomed[0]
+        link.close()
+
+
+def test_a_reply_that_comes_byte_by_byte_is_waited_for_no_longer_than_the_call_may_take(
+    open_link: tuple[Link, socket.socket],
+) -> None:
+    link, node = open_link
+    over = threading.Event()
+
+    def drip() -> None:
+        node.sendall(b"$1000\r\n")
+        for _ in range(60):
+            if over.wait(0.05):
+                return
+            node.sendall(b"x")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    began_s = time.monotonic()
+    with pytest.raises(Broken):
+        link.receive(1, began_s + 0.3)
+    assert time.monotonic() - began_s < 2.0
+    over.set()
+    thread.join()
+
+
+def test_what_came_while_another_node_was_waited_for_is_read_though_time_is_up(
+    open_link: tuple[Link, socket.socket],
+) -> None:
+    link, node = open_link
+    link.send(b"*1\r\n$4\r\nPING\r\n", until_s())
+    node.sendall(WELCOME)
+    assert link.receive(1, time.monotonic() - 1.0) == [b"OK"]
+    began_s = time.monotonic()
+    with pytest.raises(Broken, match="timed out"):
+        link.receive(1, began_s - 1.0)
+    assert time.monotonic() - began_s < 2.0
+
+
+def test_nothing_leaves_once_time_is_up(open_link: tuple[Link, socket.socket]) -> None:
+    link, _node = open_link
+    with pytest.raises(Broken) as broken:
+        link.send(b"*1\r\n$4\r\nPING\r\n", time.monotonic() - 1.0)
+    assert not broken.value.has_left
+
+
+def test_a_link_that_one_thread_closes_no_other_takes(
+    open_link: tuple[Link, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, _node = open_link
+    second = Link.__new__(Link)
+    second.__dict__.update(vars(link))
+    pool = links.Pool([("PING",)], decode=False)
+    pool.give(link, 100.0)
+    pool.give(second, 0.0)
+
+    def is_dropped_meanwhile(_link: Link) -> bool:
+        pool.drop(link.address)
+        return False
+
+    monkeypatch.setattr(Link, "is_open", is_dropped_meanwhile)
+    with pytest.raises(Broken):
+        pool.take(link.address, 100.0, time.monotonic())

@@ -90,16 +90,20 @@ class Link:
         """Send all of it.
 
         Raises:
-            Broken: it may have left in part; the connection is closed.
+            Broken: unless `until_s` had passed, it may have left in part; the connection is closed.
         """
+        has_left, left = False, memoryview(payload)
         try:
-            self._limit(until_s)
-            self._socket.sendall(payload)
+            while left:
+                if not self._limit(until_s):
+                    raise TimeoutError
+                has_left = True
+                left = left[self._socket.send(left) :]
         except OSError as error:
             # Who refuses a request while it arrives says so, and then takes no more of it.
             replies = self._came_already()
             self.close()
-            raise Broken(said(error), has_left=True, replies=replies) from error
+            raise Broken(said(error), has_left=has_left, replies=replies) from error
 
     def receive(self, count: int, until_s: float) -> list[Any]:
         """Return so many replies, errors among them as values.
@@ -118,9 +122,9 @@ class Link:
                         self.is_over = is_last(reply)
                         return replies
                     continue
-                if replies:
-                    self._limit(until_s)
-                received = self._socket.recv(READ_BYTES)
+                # While others were waited for it may have come in time.
+                flags = 0 if self._limit(until_s) else socket.MSG_DONTWAIT
+                received = self._socket.recv(READ_BYTES, flags)
                 if not received:
                     raise ConnectionResetError("the node closed the connection")
                 self._reader.feed(received)
@@ -151,18 +155,22 @@ class Link:
         """Close the socket; calling again does nothing."""
         self._socket.close()
 
-    def _limit(self, until_s: float) -> None:
+    def _limit(self, until_s: float) -> bool:
+        """Let the kernel wait until then; return False if that has passed."""
         patience_s = until_s - monotonic()
+        if patience_s <= 0:
+            return False
         if patience_s > ATTEMPT_S - _SLACK_S:
             patience_s = ATTEMPT_S
         if patience_s == self._patience_s:
-            return
+            return True
         self._patience_s = patience_s
-        whole = max(int(patience_s), 0)
+        whole = int(patience_s)
         # Zero would mean: wait without end.
         timeval = struct.pack("ll", whole, max(int((patience_s - whole) * 1e6), 1000))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+        return True
 
 
 class Pool:
@@ -209,8 +217,11 @@ class Pool:
 
     def drop(self, address: Address) -> None:
         """Close what is idle to a node that does not answer."""
-        for link in self._idle.pop(address, []):
-            link.close()
+        idle = self._idle.pop(address, [])
+        # Another thread may be about to take one of them: each link goes to one of the two.
+        while idle:
+            with suppress(IndexError):
+                idle.pop().close()
 
     def close(self) -> None:
         """Close what is idle, and whatever comes back."""
