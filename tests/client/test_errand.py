@@ -5,7 +5,7 @@ import pytest
 
 from pnyx.client import commands
 from pnyx.client.command import Exec
-from pnyx.client.errand import Call, Errand
+from pnyx.client.errand import NO_QUORUM_S, Call, Errand
 from pnyx.client.errors import (
     AnswerLost,
     AuthError,
@@ -308,3 +308,25 @@ def test_a_stale_read_goes_to_any_node_and_says_so_before_itself() -> None:
     assert parcel.reply_count == 1
     on_way.answered(parcel, [b"v"])
     assert call.outcome() == b"v"
+
+
+def test_a_write_without_a_quorum_is_not_sent_when_its_answer_could_not_come_in_time() -> None:
+    """The attempt would be cut short, and what is known not to be done would be in doubt."""
+    sure, doubtful, asks = write(in_session=True), write(in_session=True), read()
+    on_way = errand(sure, doubtful, asks)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.answered(parcel, [NO_QUORUM] * 3)
+    doubtful.trail.is_doubtful = True
+    assert on_way.pause_s(10.0 - NO_QUORUM_S) is not None
+    assert isinstance(error_of(sure), NoQuorum)
+    (again,) = on_way.parcels(9.0)
+    assert again.calls == [doubtful, asks]
+
+
+def test_no_attempt_begins_after_the_pause_that_ends_with_the_callers_patience() -> None:
+    call = write(in_session=True)
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.answered(parcel, [hiredis.ReplyError("TRYAGAIN x")])
+    assert on_way.pause_s(9.999) is None
+    assert error_of(call).outcome == "not_applied"  # type: ignore[attr-defined]

@@ -23,6 +23,8 @@ from pnyx.transport.verdict import Heard, Trail
 
 HURRIES_MAX: Final = 3
 """How often a redirection or a silent node is answered by asking the next at once."""
+NO_QUORUM_S: Final = 1.6
+"""A node without a quorum says so within this: it parks a request for 1.5 s."""
 
 
 @dataclass(slots=True)
@@ -166,15 +168,15 @@ class Errand:
         waiting = [call for call in self.calls if not call.is_over]
         if not waiting:
             return None
-        if now_s >= self.ends_s:
-            for call in waiting:
-                call.fail(_too_late(call))
-            return None
         pause_s = 0.0
         if self._must_wait or self._hurries > HURRIES_MAX:
             pause_s = self.backoff.wait_ms(quick=True) / 1000
         self._must_wait = False
-        return min(pause_s, self.ends_s - now_s)
+        left_s = self.ends_s - now_s - pause_s
+        for call in waiting:
+            if left_s <= _least_s(call):
+                call.fail(_too_late(call))
+        return None if all(call.is_over for call in waiting) else pause_s
 
     def _parcel(self, address: Address, calls: list[Call]) -> Parcel:
         payload = b"".join([call.command.payload(self._prefix(call)) for call in calls])
@@ -240,6 +242,15 @@ def numbered(
         trail = Trail(command.writes, in_session=number is not None)
         calls.append(Call(command, trail, number))
     return calls, ()
+
+
+def _least_s(call: Call) -> float:
+    """Return how much time another attempt wants.
+
+    A write that is known not to be done stays so: an attempt that is cut short would be in doubt.
+    """
+    is_sure = call.no_quorum and call.trail.changes and not call.trail.is_doubtful
+    return NO_QUORUM_S if is_sure else 0.0
 
 
 def _expired(call: Call, text: str) -> PnyxError:
