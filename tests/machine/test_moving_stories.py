@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec import structs
 
+from machine.driving import dump
 from machine.moving import (
+    FIRST,
     SHARD,
     Copying,
     Side,
@@ -41,6 +43,7 @@ from pnyx.machine.moves import (
 )
 from pnyx.machine.moving import ACTIVATED, REJECTED, SHARDS, VOID
 from pnyx.machine.results import OK, Result
+from pnyx.machine.rows import KIND_DEADLINE, KIND_EXPIRY, PREFIX_BYTES
 from pnyx.prng import Prng
 
 CHOICE = st.tuples(st.integers(0, 15), st.integers(0, 5), st.integers(0, 1 << 16))
@@ -199,6 +202,24 @@ def test_whatever_comes_when_one_group_at_most_serves_and_nothing_is_lost(
     story.check()
     for side in story.sides:
         assert same_rows(side)
+
+
+def test_what_came_due_while_a_shard_was_frozen_goes_once_it_has_left() -> None:
+    source, destination = sides()
+    key = key_in(SHARD)
+    source.tell(c.Set(key, b"", Expiry(50, relative=True)), sequenced(key, 1, c.Tick()))
+    copying = Copying(source, destination, SHARD, FIRST)
+    copying.begin()
+    copying.accept()
+    copying.copy_all()
+    assert copying.activate() == ACTIVATED
+    source.now_ms += 2_000_000
+    source.tell(c.Tick())
+    source.tell(MoveDone(SHARD, FIRST))
+    source.tell(c.Tick())
+    kinds = [row_key[PREFIX_BYTES:][:1] for row_key, _ in dump(source.group.space)]
+    assert KIND_EXPIRY not in kinds
+    assert KIND_DEADLINE not in kinds
 
 
 # The story itself: it must notice when a rule is not kept.

@@ -71,7 +71,8 @@ def done_where_held(
         else:
             results.append(rules[kind](keyspace, command))
     keyspace.account()
-    # Of one entry there is one change a shard, however many of its commands it was for.
+    # Of one entry there is one change a shard of its keys and one of its sessions, however many of
+    # its commands they were for.
     for shard in held.take_overdrawn():
         _give_up(keyspace, shard, held.touch(shard))
     held.settle()
@@ -364,6 +365,8 @@ def _empty(keyspace: Keyspace, shard: ShardId, held: Shard, floor: Epoch) -> Non
     held.phase, held.partner, held.cursor = Phase.AWAY, GroupId(0), b""
     held.session_sum = held.changes = held.clock_ms = 0
     held.revision, held.floor = Revision(0), floor
+    # What was due while it slept stayed behind, earlier than any floor by now.
+    keyspace.wake()
 
 
 # What others copy.

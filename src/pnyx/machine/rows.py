@@ -17,7 +17,7 @@ group, a generation and a slot are each one contiguous range::
 
 A shard is ``slot * shards // 16384``, so its keys and its sessions (machine/sessions.py) are one
 range each; EXPIRY and DEADLINE follow from them. What an entry changes of shards is one RECENT row,
-numbered from 1; instead of the 64th, the shards of all of them are written as SHARD rows and the
+numbered from 1; instead of the 128th, the shards of all of them are written as SHARD rows and the
 RECENT rows deleted. So a RECENT row counts more than a SHARD row, and a later one more.
 Generation 0 holds the meta row alone, which names the generation that counts. A totals row exists
 only in a generation that is being installed. ``slot | hash48`` is the *position* of a key and the
