@@ -1,14 +1,16 @@
-"""An entry whose commands look at too much: those behind are told LATER, and do nothing."""
+"""How much an entry looks at: commands behind too much are told LATER, and a sweep ends early."""
 
 import pytest
 
-from machine.moving import FIRST, SHARD, key_in, same_rows, sequenced, sides
+from machine.driving import START_MS
+from machine.moving import FIRST, SHARD, Side, key_in, same_rows, sequenced, sides
 from pnyx.ids import GroupId
 from pnyx.machine import commands as c, moving
 from pnyx.machine.commands import Expiry
-from pnyx.machine.holdings import LATER
-from pnyx.machine.moves import MoveBegin
+from pnyx.machine.holdings import COPIED, LATER, Holdings
+from pnyx.machine.moves import Chunk, MoveAccept, MoveBegin, MoveChunk
 from pnyx.machine.results import OK
+from pnyx.machine.rows import KIND_DATA, expiring_row, suffix_of
 
 LARGE, SMALL = key_in(SHARD), key_in(2)
 GROW = c.Append(LARGE, b"v")
@@ -49,3 +51,25 @@ def test_the_first_command_is_done_however_much_was_due_before_it() -> None:
     side.now_ms += 10
     assert side.tell_all(c.IncrBy(SMALL, 1), c.IncrBy(SMALL, 1)) == [1, 2]
     assert side.read(c.DbSize()) == 1
+
+
+def test_who_is_due_is_found_before_all_that_sleep_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    side, looked, right = Side(2, (2,)), [0], Holdings.sleeps
+
+    def sleeps(held: Holdings, shard: int) -> bool:
+        looked[0] += 1
+        return right(held, shard)
+
+    keys = sorted(KIND_DATA + suffix_of(b"{%s}%d" % (LARGE, number)) for number in range(2_000))
+    rows = tuple((key, expiring_row(1, START_MS + 9_000, b"")) for key in keys)
+    side.tell(MoveAccept(SHARD, FIRST, GroupId(1)))
+    side.tell(MoveChunk(SHARD, FIRST, Chunk(b"", COPIED, 0, rows)))
+    monkeypatch.setattr(Holdings, "sleeps", sleeps)
+    for ttl_ms in (5_000, 5):
+        side.tell(c.Set(SMALL, b"", Expiry(ttl_ms, relative=True)))
+        side.now_ms += 10
+        assert side.tell(c.Del((SMALL,))) == (ttl_ms > 10)
+        assert side.group.next_expiry_ms() == START_MS + 9_000
+    assert looked[0] < 1_000

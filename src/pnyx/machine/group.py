@@ -136,9 +136,9 @@ class Group:
         return None if keyspace.met_due else results
 
     def next_expiry_ms(self) -> int | None:
-        """Return when the first key or session is due, in ms since 1970; None if none ever is."""
+        """Return when to look for due keys or sessions, in ms since 1970; None if none ever is."""
         key_ms = self._keyspace.next_expiry_ms()
-        session_ms = self._keyspace.sessions.next_deadline_ms()
+        session_ms = self._keyspace.sessions.next_deadline_ms(self.clock_ms)
         if key_ms is None or session_ms is None:
             return session_ms if key_ms is None else key_ms
         return min(key_ms, session_ms)

@@ -15,7 +15,7 @@ are found to mean nothing when their time comes: to look for them would take as 
 is large.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Final, TypeAlias, get_args
 
@@ -57,6 +57,9 @@ RECENT_COUNT_MAX: Final = 127
 """Entries whose shards are written together: a row each would be as much again as their keys."""
 LAG_BYTES_MAX: Final = 256 * 1024 * 1024
 """Of changes that the destination has not committed: above it the attempt is given up."""
+PASSED_COUNT_MAX: Final = 128
+"""Rows that sleep and are not due which a look for what is due next passes over. Who is awake may
+stand behind a million of them, and the loop must not wait until all are read."""
 
 WRONG_SHARD: Final = Refusal(
     "WRONGSHARD this group does not serve the key's shard: nothing was done"
@@ -215,6 +218,22 @@ class Holdings:
     def sleeps(self, shard: int) -> bool:
         """May no sweep touch this shard?"""
         return self.shards[shard].phase in (Phase.FROZEN, Phase.IMPORTING)
+
+    def awake(
+        self, listed: Iterator[tuple[int, bytes]], shard_of: Callable[[bytes], int], clock_ms: int
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield (time, suffix) of those that a sweep may touch, `listed` by time.
+
+        Behind `PASSED_COUNT_MAX` that are later than `clock_ms` and sleep all are told: they stand
+        for the time at which to look again.
+        """
+        passed = 0
+        for due_ms, suffix in listed:
+            if self.sleeps(shard_of(suffix)):
+                passed += due_ms > clock_ms
+                if passed <= PASSED_COUNT_MAX:
+                    continue
+            yield due_ms, suffix
 
     def hides(self, suffix: bytes) -> bool:
         """Is a row with this suffix no client's business?"""

@@ -266,10 +266,10 @@ class Keyspace:
     # Expiry.
 
     def next_expiry_ms(self) -> int | None:
-        """Return the earliest expiry, due or not, None if no key has one."""
+        """Return when to look for due keys: the earliest expiry, due or not; None if none is."""
         if not self._floor_is_exact:
             first = next(self._expiry_rows(), None)
-            self._expiry_floor = NEVER_MS if first is None else self._split_expiry(first)[0]
+            self._expiry_floor = NEVER_MS if first is None else first[0]
             self._floor_is_exact = True
         return None if self._expiry_floor == NEVER_MS else self._expiry_floor
 
@@ -277,7 +277,7 @@ class Keyspace:
         """Delete due keys, earliest first, at most `SWEEP_COUNT_MAX`."""
         if self._expiry_floor > self.clock_ms:
             return
-        earliest = [self._split_expiry(k) for k in islice(self._expiry_rows(), SWEEP_COUNT_MAX + 1)]
+        earliest = list(islice(self._expiry_rows(), SWEEP_COUNT_MAX + 1))
         floor = NEVER_MS
         for count, (expire_ms, suffix) in enumerate(earliest):
             if expire_ms > self.clock_ms or count == SWEEP_COUNT_MAX:
@@ -287,15 +287,12 @@ class Keyspace:
         self._expiry_floor = floor
         self._floor_is_exact = True
 
-    def _expiry_rows(self) -> Iterator[bytes]:
+    def _expiry_rows(self) -> Iterator[tuple[int, bytes]]:
         # From the floor on, not from the start: below it lie only the remains of deleted rows.
         lower = self._expiries + self._expiry_floor.to_bytes(8, "big")
-        rows = (row_key for row_key, _ in self._ordered(lower, self._expiries_end))
+        listed = (self._split_expiry(k) for k, _ in self._ordered(lower, self._expiries_end))
         held = self.holdings
-        if held is None:
-            return rows
-        head = len(self._expiries) + 8
-        return (key for key in rows if not held.sleeps(held.shard_of(key[head:])))
+        return listed if held is None else held.awake(listed, held.shard_of, self.clock_ms)
 
     def _expire(self, suffix: bytes, expire_ms: int) -> None:
         if self.holdings is not None:

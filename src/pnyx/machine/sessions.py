@@ -195,11 +195,11 @@ class Sessions:
 
     # Forgetting.
 
-    def next_deadline_ms(self) -> int | None:
+    def next_deadline_ms(self, clock_ms: int) -> int | None:
         """Return when the first record is to be looked at; None if there is none."""
         if not self._floor_is_exact:
-            first = next(self._listed(), None)
-            self._floor_ms = _NEVER_MS if first is None else self._split(first)[0]
+            first = next(self._listed(clock_ms), None)
+            self._floor_ms = _NEVER_MS if first is None else first[0]
             self._floor_is_exact = True
         return None if self._floor_ms == _NEVER_MS else self._floor_ms
 
@@ -211,7 +211,7 @@ class Sessions:
         if self._floor_ms > clock_ms:
             return
         count_max = SWEEP_COUNT_MAX + commands
-        earliest = [self._split(row_key) for row_key in islice(self._listed(), count_max + 1)]
+        earliest = list(islice(self._listed(clock_ms), count_max + 1))
         self._floor_ms = _NEVER_MS
         for count, (listed_ms, suffix) in enumerate(earliest):
             if listed_ms > clock_ms or count == count_max:
@@ -254,16 +254,13 @@ class Sessions:
     def _deadline_key(self, place: bytes, deadline_ms: int) -> bytes:
         return self._deadlines + deadline_ms.to_bytes(8, "big") + place[len(self._records) :]
 
-    def _listed(self) -> Iterator[bytes]:
+    def _listed(self, clock_ms: int) -> Iterator[tuple[int, bytes]]:
         # From the floor on, not from the start: below it lie only the remains of deleted rows.
         lower = self._deadlines + min(self._floor_ms, _NEVER_MS - 1).to_bytes(8, "big")
         stored = self._space.scan(lower, self._end)
-        rows = (row_key for row_key, _ in overlaid(stored, self.rows, lower, self._end))
+        listed = (self._split(k) for k, _ in overlaid(stored, self.rows, lower, self._end))
         held = self._holdings
-        if held is None:
-            return rows
-        at = len(self._deadlines) + 8
-        return (key for key in rows if not held.sleeps(int.from_bytes(key[at : at + 2], "big")))
+        return listed if held is None else held.awake(listed, _shard_in, clock_ms)
 
     def wake(self) -> None:
         """A shard sleeps no more: what is due in it is found at the next entry."""
@@ -303,6 +300,10 @@ class Sessions:
         if self._holdings is not None:
             self._row(row_key)
         self.rows[row_key] = row
+
+
+def _shard_in(suffix: bytes) -> int:
+    return int.from_bytes(suffix[:_SHARD_BYTES], "big")
 
 
 def _answer_key(place: bytes, sequence: int) -> bytes:
