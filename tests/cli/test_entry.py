@@ -99,6 +99,27 @@ def test_nobody_listening_is_a_failure_that_names_the_address() -> None:
     assert "127.0.0.1:1" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("package", "extra", "words"),
+    [
+        ("redis", "redis", ["bench", "--quick"]),
+        ("distributed", "lab", ["lab", "campaign", "R-B1", "--seeds", "1", "--dask", "tcp://h:1"]),
+    ],
+)
+def test_a_missing_package_of_an_extra_is_no_bug_and_its_extra_is_named(
+    package: str, extra: str, words: list[str]
+) -> None:
+    without = (
+        f"import sys; sys.modules[{package!r}] = None; from pnyx.cli.app import run; run({words})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert f"the package {package} is not installed" in done.stderr
+    assert f"pip install 'pnyx[{extra}]'" in done.stderr
+    assert "a bug in pnyx" not in done.stderr
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m pnyx.cli.entry --help | head -1"],

@@ -18,6 +18,9 @@ NOT_FOUND: Final = 5
 DISK_FAILED: Final = 74
 INTERRUPTED: Final = 130
 
+EXTRAS: Final = {"redis": "redis", "distributed": "lab"}
+"""Packages that some commands import and pnyx alone does not bring, and the extra that does."""
+
 app = App(
     name="pnyx",
     help="A replicated, durable key-value store for Redis clients.",
@@ -157,7 +160,8 @@ def run(words: Sequence[str]) -> int:
         if debug:
             raise
         _complain(
-            f"error[PX0001] a bug in pnyx: {type(error).__name__}: {error}\n"
+            _lacking(error)
+            or f"error[PX0001] a bug in pnyx: {type(error).__name__}: {error}\n"
             "  next    run it again with --debug and report the trace"
         )
         return FAILED
@@ -174,6 +178,19 @@ def _status_of(error: PnyxError) -> int:
             return NO_QUORUM
         case _:
             return FAILED
+
+
+def _lacking(error: Exception) -> str:
+    """Return what to say if a package of an extra is missing, or nothing."""
+    # cyclopts hides what stopped it from loading a command's module behind an ImportError.
+    cause = error.__cause__ if type(error) is ImportError else error
+    package = cause.name if isinstance(cause, ModuleNotFoundError) else None
+    if package not in EXTRAS:
+        return ""
+    return PnyxError(
+        f"nothing was done: the package {package} is not installed",
+        next_step=f"pip install 'pnyx[{EXTRAS[package]}]'",
+    ).explain()
 
 
 def _complain(text: str) -> None:
