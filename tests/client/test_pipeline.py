@@ -1,7 +1,6 @@
 """What becomes of a long pipeline when nobody answers, and of a word that cannot be sent?"""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -31,15 +30,13 @@ def run_on_asyncio(queued: Sequence[Command]) -> list[Call]:
 
 @pytest.mark.parametrize("face", [run, run_on_asyncio])
 def test_what_stands_behind_a_thousand_that_nobody_answered_is_not_sent(face: Run) -> None:
-    began_s = time.monotonic()
     calls = face([commands.incr("visits")] * 20 * CHUNK_COMMANDS_MAX)
-    assert time.monotonic() - began_s < 2.0
     assert len(calls) == 20 * CHUNK_COMMANDS_MAX
     assert isinstance(calls[0].error, Unavailable)
-    last = calls[-1].error
-    assert isinstance(last, Timeout)
-    assert last.outcome == "not_applied"
-    assert "not sent" in str(last)
+    for behind in (calls[CHUNK_COMMANDS_MAX].error, calls[-1].error):
+        assert isinstance(behind, Timeout)
+        assert behind.outcome == "not_applied"
+        assert "not sent" in str(behind)
 
 
 def test_a_word_that_cannot_be_sent_is_told_before_anything_is() -> None:
