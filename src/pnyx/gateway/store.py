@@ -5,15 +5,7 @@ from typing import Protocol
 from pnyx.ids import GroupId
 from pnyx.node.settings import Settings
 from pnyx.node.status import LogPosition, Topology
-from pnyx.replica.requests import Answer, Request
-
-
-class Waiter(Protocol):
-    """Whoever waits for a request: the `ticket` of each `Request` the gateway submits."""
-
-    def answered(self, answer: Answer) -> None:
-        """The one answer. Called on the loop, never from inside `submit`."""
-        ...
+from pnyx.replica.requests import Request
 
 
 class Store(Protocol):
@@ -30,7 +22,8 @@ class Store(Protocol):
     def submit(self, group: GroupId, request: Request) -> None:
         """Hand over a request for a group, wherever its replicas are.
 
-        `request.ticket.answered` follows, within seconds, exactly once.
+        `request.ticket.answered(answer)` follows, within seconds, exactly once, on the loop and
+        never from inside `submit`.
         """
         ...
 

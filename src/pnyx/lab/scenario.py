@@ -30,7 +30,6 @@ from pnyx.machine.transactions import KEYS
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.requests import Answer
 
-MINUTE_US: Final = 60_000_000
 NEAR_COUNT_MAX: Final = 5
 NEAR_RATIO: Final = 0.5
 """An id that nobody knows is answered with so many that are at least so much like it (0 to 1)."""

@@ -69,11 +69,6 @@ class RequestParser:
         """Are we exactly between two commands, with nothing held back?"""
         return not self._words_missing and self._at == len(self._buffer)
 
-    @property
-    def is_between(self) -> bool:
-        """Are we between two commands, perhaps with bytes of the next ones in the buffer?"""
-        return not self._words_missing
-
     def feed(self, chunk: bytes) -> None:
         """Add what arrived."""
         if self._at:

@@ -34,11 +34,6 @@ class Findings:
     """Files' worth of chunks that no manifest names."""
     collected: int = 0
 
-    @property
-    def is_clean(self) -> bool:
-        """Is every file whole, and nothing unfinished?"""
-        return not (self.damaged or self.unfinished)
-
 
 class Check:
     """One look at all files."""
