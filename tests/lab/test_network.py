@@ -1,4 +1,4 @@
-"""Do links behave as the profiles say, with exactly the numbers of scenarios/network.md?"""
+"""Do links behave as the profiles say, with exactly their numbers?"""
 
 from collections.abc import Sequence
 

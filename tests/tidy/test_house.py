@@ -138,6 +138,13 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
+def test_documents_that_the_code_names_exist() -> None:
+    known = [f"/{path.relative_to(ROOT)}" for path in DOCUMENTS]
+    for path in PYTHON:
+        for name in re.findall(r"(?<![*.])\b[\w/-]+\.md\b", path.read_text()):
+            assert any(document.endswith(f"/{name}") for document in known), f"{path} names {name}"
+
+
 def test_the_documents_stay_as_short_as_promised() -> None:
     def lines(path: Path) -> int:
         return len(path.read_text().splitlines())

@@ -12,7 +12,7 @@ from pnyx.machine.results import OK, Refusal, Status, Values
 from pnyx.transport.resp import Map, Reply
 
 REDIS_VERSION: Final = "7.4.0"
-"""What clients are told: they decide by it which commands they may send (wire.md, 1.2 and 9)."""
+"""What clients are told: they decide by it which commands they may send."""
 
 USER: Final = b"default"
 WRONGPASS: Final = Refusal("WRONGPASS invalid username-password pair or user is disabled.")

@@ -26,7 +26,7 @@ class Profile:
     jitter_us: int = 50
     """Mean of an exponential share on top."""
     uniform_us: int = 0
-    """Upper bound of a uniform share on top, of requests only: replies come at once (N-02)."""
+    """Upper bound of a uniform share on top, of requests only: replies come at once."""
     loss: float = 0.0
     duplicate: float = 0.0
     replay: float = 0.0
@@ -35,7 +35,7 @@ class Profile:
     corrupt: float = 0.0
     """One bit is flipped."""
     reply_hold: float = 0.0
-    """Replies held back by 200 ms + rand(1 + rand(0..1999)) ms (scenarios/network.md, N-05)."""
+    """Replies held back by 200 ms + rand(1 + rand(0..1999)) ms."""
     reorder: bool = False
     """May messages of a link overtake each other?"""
     bytes_per_s: int = 0
@@ -46,9 +46,9 @@ RELIABLE: Final = Profile()
 MIT_UNRELIABLE: Final = Profile(
     latency_us=0, jitter_us=0, uniform_us=26_000, loss=0.1, reorder=True
 )
-"""N-02, N-03, N-04: a request is delayed by 0-26 ms, one in ten is lost, and one in ten replies."""
+"""A request is delayed by 0-26 ms, one in ten is lost, and one in ten replies (MIT's labrpc)."""
 MIT_REORDERING: Final = replace(MIT_UNRELIABLE, reply_hold=2 / 3)
-"""N-05 on top."""
+"""Two of three replies are held back as well."""
 
 QUEUED_US_MAX: Final = 2_000_000
 """A link with a capacity drops what would wait longer than this: its buffer is full."""
@@ -76,8 +76,6 @@ class _Link:
     """When its capacity is free again."""
     last_us: list[int] = field(default_factory=lambda: [0] * len(LANES))
     """By lane, when the newest message arrives: the ones behind it come later."""
-    profile: Profile | None = None
-    """Its own, if it differs from the network's."""
 
 
 HELD_COUNT_MAX: Final = 1_000
@@ -120,7 +118,7 @@ class Network:
         traffic = link.traffic
         number = traffic.sent = traffic.sent + 1
         traffic.bytes += len(content)
-        loss = (link.profile or self.profile).loss
+        loss = self.profile.loss
         if link.blocks or (loss and self._chance.hit(loss, "loss", source, target, number)):
             return False
         if link.clogged:
@@ -157,20 +155,15 @@ class Network:
             link.traffic.sent += 1
             self._pass(link, (source, target, link.traffic.sent), content, lane, reply=False)
 
-    def set_profile(self, source: int, target: int, profile: Profile | None) -> None:
-        """Give one direction a profile of its own; None: the network's again."""
-        self._link(source, target).profile = profile
-
     def heal(self) -> None:
-        """Undo every block, clog and link profile."""
+        """Undo every block and clog."""
         for source, target in sorted(self._links):
             self.heal_link(source, target)
 
     def heal_link(self, source: int, target: int) -> None:
-        """Undo every block and the clog and profile of one direction."""
+        """Undo every block and the clog of one direction."""
         link = self._link(source, target)
         link.blocks = 0
-        link.profile = None
         if link.clogged:
             self.unclog(source, target)
 
@@ -183,7 +176,7 @@ class Network:
     def _pass(
         self, link: _Link, where: tuple[int, int, int], content: bytes, lane: Lane, *, reply: bool
     ) -> bool:
-        profile = link.profile or self.profile
+        profile = self.profile
         now_us = self._timeline.now_us
         delay_us = profile.latency_us
         if profile.jitter_us:

@@ -332,7 +332,7 @@ class Keys(Command, frozen=True, array_like=True, tag="keys", gc=False):
 
 
 class Scan(Command, frozen=True, array_like=True, tag="scan", gc=False):
-    """Values(next cursor as a bulk, Values of keys); cursor = slot << 48 | hash48 (storage.md)."""
+    """Values(next cursor as a bulk, Values of keys); machine/scan.py says what a cursor is."""
 
     cursor: int
     pattern: bytes | None = None

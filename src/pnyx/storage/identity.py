@@ -1,8 +1,8 @@
 """Whose data directory this is, written once, and the lock that keeps a second process out.
 
 `identity.json` holds the cluster, the label and the NodeId, 63 random bits drawn when the directory
-is made and never re-used: a wiped disk comes back as somebody else, so no vote is ever forgotten
-(design/consensus.md, identity). `started` tells a log that was never opened from one that is gone.
+is made and never re-used: a wiped disk comes back as somebody else, so no vote is ever forgotten.
+`started` tells a log that was never opened from one that is gone.
 """
 
 import fcntl

@@ -90,7 +90,7 @@ DURABLE_BEFORE_APPLIED: Final = Invariant(
 )
 RECOVERY_IS_EXACT: Final = Invariant(
     "recovery_is_exact",
-    "design/storage.md, recovery",
+    "storage/recovery.py",
     "A restart brings back all that was durable, and nothing that was never written.",
     Mark("unsynced_writes_lost", "A crash took writes that were not durable."),
 )
@@ -132,7 +132,7 @@ NOT_DONE_MEANS_NEVER: Final = Invariant(
 )
 NO_REQUEST_TWICE: Final = Invariant(
     "no_request_twice",
-    "design/lab.md, sessions",
+    "replica/requests.py, `Unknown`",
     "A request that is in the log twice has its effect twice.",
     Mark("unknown_write_took_effect", "A write whose outcome was unknown is in the log."),
 )
@@ -144,13 +144,13 @@ ANSWERED_ONCE: Final = Invariant(
 )
 NOTHING_UNASKED: Final = Invariant(
     "nothing_unasked",
-    "design/lab.md, judging",
+    "lab/witness.py",
     "The log holds whole requests of clients and nothing else.",
     Mark("requests_shared_an_entry", "Several requests were proposed as one entry."),
 )
 RESULTS_FOLLOW_THE_LOG: Final = Invariant(
     "results_follow_the_log",
-    "design/lab.md, judging",
+    "lab/witness.py",
     "What a client is told is what its commands do where they stand in the log.",
     Mark("condition_not_met", "A conditional write found its condition not met."),
 )

@@ -1,8 +1,8 @@
 """Calls over the simulated network: one request, at most one reply, as labrpc has them.
 
 The original simulator's own tests are about calls, our network carries messages; this is what lies
-between. A caller whose end is cut learns so late (N-06, N-07), one whose server was deleted while
-it worked for them within 100 ms (N-08), and one whose message was lost when it is lost.
+between. A caller whose end is cut learns so late, one whose server was deleted while it worked for
+them within 100 ms, and one whose message was lost when it is lost.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from pnyx.lab.stage import WorldStage
 from pnyx.lab.timeline import NOWHERE
 
 LATE_US_MAX: Final = 99_000
-"""N-07: a call over a cut end fails within this."""
+"""A call over a cut end fails within this."""
 LONG_LATE_US_MAX: Final = 7_000_000
-"""N-06: the same with long delays, which punish who calls peers one after the other."""
+"""The same with long delays, which punish who calls peers one after the other."""
 LOOK_US: Final = 100_000
-"""N-08: how often a call looks whether its server is still there."""
+"""How often a call looks whether its server is still there."""
 SILENCE_US: Final = 10_000_000
 """After this a call fails that was cut on its way: no reply is held back for so long."""
 _FIRST_END: Final = 1_000_000

@@ -2,8 +2,8 @@
 
 These clients have no sessions, as the texts they come from knew none, so a client may not repeat a
 write whose outcome it does not know: it stays unknown in the history. What was surely not done
-(`NotDone`, `Elsewhere`, nobody listens) is asked again at another node, and so is a read. The links
-between a lossy client and its nodes behave as N-02, N-03 and N-04 say.
+(`NotDone`, `Elsewhere`, nobody listens) is asked again at another node, and so is a read. What a
+lossy client asks is delayed and lost as with `MIT_UNRELIABLE` (lab/network.py).
 """
 
 from collections.abc import Generator, Iterable

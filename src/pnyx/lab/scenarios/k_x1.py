@@ -26,7 +26,7 @@ FAST: Final = add(
     Scenario(
         "K-X1",
         "the mean latency of 200 writes hardly differs between heartbeats of 50 and of 500 ms",
-        "scenarios/kv.md: replication never waits for a heartbeat",
+        "replication never waits for a heartbeat",
         3,
         compare,
     )

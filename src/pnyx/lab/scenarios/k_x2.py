@@ -27,7 +27,7 @@ END_US: Final = 60_000_000
 @scenario(
     "K-X2",
     about="writes in sessions, sent again over crashes, new leaders and snapshots, are done once",
-    source="sharding: sessions; issue 4",
+    source="docs/explanation/sessions.md",
     nodes=3,
     compact_bytes=3_000,
     prepare=lambda stage: stage.world.watches.add(Retries()),

@@ -29,7 +29,7 @@ END_US: Final = 90_000_000
 @scenario(
     "K-X3",
     about="a write that a client gave up is said to be not applied only if it never is",
-    source="experience: Timeout.outcome; issue 4",
+    source="client/errors.py, `Timeout`",
     nodes=3,
     compact_bytes=3_000,
 )

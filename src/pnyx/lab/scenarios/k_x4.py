@@ -27,7 +27,7 @@ AWAY_US: Final = 2_500_000
     "K-X4",
     about="a write refused as too far ahead is not said to be not applied while another attempt "
     "is on its way",
-    source="sharding: sessions; issue 4",
+    source="docs/explanation/sessions.md",
     nodes=3,
 )
 def refused_for_now(stage: WorldStage) -> Script:

@@ -149,7 +149,7 @@ def _random_key(trial: Trial, client: Client, number: int) -> Script:
 
 
 def _partitioner(trial: Trial) -> Script:
-    """Put each node on one of two sides, again and again (N-12)."""
+    """Put each node on one of two sides, again and again."""
     stage = trial.stage
     while not trial.over:
         sides: tuple[list[int], list[int]] = ([], [])

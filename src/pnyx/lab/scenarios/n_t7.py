@@ -27,5 +27,5 @@ def unreliable(stage: WorldStage) -> Script:
     for number in good:
         stage.check(rings[number].result == f"handler2-{number}", f"call {number} got another's")
     stage.budget("calls that succeeded", len(good), COUNT - 1, 1)
-    # N-03 and N-04: some requests were lost, and some that were executed were not answered.
+    # Some requests were lost, and some that were executed were not answered.
     stage.budget("calls received", echo.received, COUNT - 1, len(good) + 1)

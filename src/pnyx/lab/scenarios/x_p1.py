@@ -27,7 +27,7 @@ APART_US: Final = 5_000
 @scenario(
     "X-P1",
     about="an unbatched command of five nodes takes twelve messages, heartbeats aside",
-    source="issue 6, Speed; MIT 6.5840 lab 3B, TestCount",
+    source="MIT 6.5840 lab 3B, TestCount",
     nodes=5,
 )
 def messages_a_command(stage: WorldStage) -> Script:

@@ -24,7 +24,7 @@ LEAST: Final = 100
 @fleet_scenario(
     "X-P2",
     about="two groups of two engines share nodes, shards and power failures, and lose no append",
-    source="issue 6: a choice per group",
+    source="a choice of engine for each group",
     layout=replace(together(tuple(ENGINE_OF), shards=4), engines=ENGINE_OF),
     compact_bytes=1_000,
 )
