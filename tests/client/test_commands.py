@@ -19,6 +19,7 @@ AT = datetime(2030, 1, 1, tzinfo=UTC)
         (commands.set("k", "v"), "SET k v"),
         (commands.set("k", 1, ex=5, nx=True, get=True), "SET k 1 EX 5 NX GET"),
         (commands.set("k", 1, px=timedelta(seconds=2), xx=True), "SET k 1 PX 2000 XX"),
+        (commands.set("k", 1, px=timedelta(milliseconds=1001)), "SET k 1 PX 1001"),
         (commands.set("k", 1, exat=AT), "SET k 1 EXAT 1893456000"),
         (commands.set("k", 1, pxat=AT, ifeq="o"), "SET k 1 PXAT 1893456000000 IFEQ o"),
         (commands.set("k", 1.5, keepttl=True, ifne="o"), "SET k 1.5 KEEPTTL IFNE o"),
@@ -63,6 +64,13 @@ def test_the_table_of_commands_says_where_keys_are_and_what_writes() -> None:
     with pytest.raises(CrossSlot):
         table.command(("MSET", "a", "x", "b", "y"))
     assert table.command(("PING",)).slot is None
+
+
+def test_the_keys_of_a_subcommand_are_known() -> None:
+    encoding = [b"object|encoding", 3, [b"readonly"], 2, 2, 1, [], [], [], []]
+    table = Table([[b"object", -2, [], 0, 0, 0, [], [], [], [encoding]]])
+    assert table.command(("OBJECT", "Encoding", "k")).slot == commands.get("k").slot
+    assert table.command(("object", "help")).slot is None
 
 
 @pytest.mark.parametrize("words", [("multi",), ("WATCH", "k"), ("client", "reply", "OFF"), ()])

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 from pnyx.client.command import Command
-from pnyx.client.desk import ticks_ms, windows_full
+from pnyx.client.desk import not_opened, ticks_ms, windows_full
 from pnyx.client.errand import Call
 from pnyx.client.ledger import OPEN, Ledger
 from pnyx.transport.numbering import Number
@@ -35,26 +35,27 @@ class Desk:
         """
         while True:
             now_s, now_ms = monotonic(), ticks_ms()
-            missing = 0 if self._is_opening else self._ledger.missing(count, now_ms)
-            if missing:
+            missing = self._ledger.missing(count, now_ms)
+            if missing and not self._is_opening:
                 await self._open(missing, ends_s, ask)
                 continue
             numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
             if numbers:
                 return numbers
-            await self._wait(ends_s - now_s)
+            if not await self._changes(ends_s - now_s):
+                raise not_opened() if missing else windows_full()
 
     def settle(self, calls: Sequence[Call], numbers: Sequence[Number]) -> None:
         """Take back the numbers of calls that are over, or given up."""
         self._ledger.settle(calls, numbers)
         self._tell()
 
-    async def _wait(self, seconds: float) -> None:
+    async def _changes(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError as error:
-            raise windows_full() from error
+                return await self._changed.wait()
+        except TimeoutError:
+            return False
 
     def _tell(self) -> None:
         self._changed.set()

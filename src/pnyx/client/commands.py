@@ -23,6 +23,7 @@ Read: TypeAlias = Literal["linearizable", "stale"]
 whatever some node has applied, which may be seconds or, on a node that was cut off, hours old."""
 
 _SECOND_MS: Final = 1000
+_SECOND: Final = timedelta(seconds=1)
 
 
 class Versioned(NamedTuple):
@@ -258,9 +259,7 @@ def _expiry(*, ex: Span | None, px: Span | None, exat: Moment | None, pxat: Mome
 
 
 def _units(span: Span, per_second: int) -> int:
-    if isinstance(span, timedelta):
-        return int(span.total_seconds() * per_second)
-    return span
+    return span // (_SECOND / per_second) if isinstance(span, timedelta) else span
 
 
 def _moment(moment: Moment, per_second: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
-from pnyx.client.errors import Timeout
+from pnyx.client.errors import Timeout, Unavailable
 from pnyx.client.forks import forget_in_children
 from pnyx.client.ledger import OPEN, Ledger
 from pnyx.transport.numbering import Number
@@ -45,14 +45,14 @@ class Desk:
         with self._changed:
             while True:
                 now_s, now_ms = monotonic(), ticks_ms()
-                missing = 0 if self._is_opening else self._ledger.missing(count, now_ms)
-                if missing:
+                missing = self._ledger.missing(count, now_ms)
+                if missing and not self._is_opening:
                     break
                 numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
                 if numbers:
                     return numbers
                 if not self._changed.wait(max(ends_s - now_s, 0)) and monotonic() >= ends_s:
-                    raise windows_full()
+                    raise not_opened() if missing else windows_full()
             self._is_opening = True
         self._open(missing, ends_s, ask)
         return self.take(count, ends_s, ask)
@@ -87,4 +87,12 @@ def windows_full() -> Timeout:
         "the write was not sent: too many others of this client wait for their answers",
         outcome="not_applied",
         next_step="write less at the same time, or connect once more",
+    )
+
+
+def not_opened() -> Unavailable:
+    """Return the error of a write that waited for a session that another one was to open."""
+    return Unavailable(
+        "the write was not sent: no node opened a session in time",
+        next_step="try again; `pnyx health` shows which nodes are up",
     )

@@ -32,10 +32,7 @@ class Table:
     """The commands of the nodes."""
 
     def __init__(self, reply: Iterable[Any]) -> None:
-        self._rows = {
-            _text(name).upper(): _Row("write" in map(_text, flags), first, last, step)
-            for name, _arity, flags, first, last, step, *_more in reply
-        }
+        self._rows = _rows_of(reply)
 
     def command(self, words: Words) -> Command:
         """Return the command that `words` are; one that is not listed goes to any node.
@@ -52,10 +49,20 @@ class Table:
                 f"{name} changes its connection, and those are shared; "
                 "use `transaction`, or a Redis library for it"
             )
-        row = self._rows.get(name)
+        row = self._rows.get(f"{name}|{_second(words)}") or self._rows.get(name)
         if row is None:
             return Command(words, None, writes=False)
         return Command(words, same_slot(_keys(row, words), name), writes=row.writes)
+
+
+def _rows_of(reply: Iterable[Any]) -> dict[str, _Row]:
+    rows: dict[str, _Row] = {}
+    for name, _arity, flags, first, last, step, *more in reply:
+        rows[_text(name).upper()] = _Row("write" in map(_text, flags), first, last, step)
+        # ACL categories, tips, key specifications; then OBJECT|ENCODING and its like.
+        for inner in more[3:4]:
+            rows |= _rows_of(inner)
+    return rows
 
 
 def _keys(row: _Row, words: Words) -> tuple[Value, ...]:
