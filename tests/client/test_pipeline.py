@@ -9,8 +9,9 @@ from pnyx.client import async_runner, commands, runner
 from pnyx.client.command import Command
 from pnyx.client.errand import Call
 from pnyx.client.errors import Timeout, Unavailable
-from pnyx.client.pipeline import CHUNK_COMMANDS_MAX, Queue
+from pnyx.client.pipeline import CHUNK_BYTES_MAX, CHUNK_COMMANDS_MAX, Queue, chunks
 from pnyx.client.settings import settled
+from pnyx.client.wire import Value
 
 NOBODY = settled(
     "pnyx://127.0.0.1:1", password=None, timeout_s=0.2, decode=False, exactly_once=False
@@ -44,3 +45,11 @@ def test_a_word_that_cannot_be_sent_is_told_before_anything_is() -> None:
     with pytest.raises(TypeError, match="NoneType"):
         queue.set("bad", None)
     assert len(queue) == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [bytes, bytearray, lambda raw: memoryview(raw).cast("Q"), bytes.decode]
+)
+def test_values_of_any_kind_fill_what_leaves_at_a_time(kind: Callable[[bytes], Value]) -> None:
+    value = kind(bytes(CHUNK_BYTES_MAX))
+    assert len(chunks([commands.set("k", value)] * 3)) == 3

@@ -4,7 +4,8 @@ import hiredis
 import pytest
 
 from pnyx.client.errors import CrossSlot, Refused, WatchError
-from pnyx.client.transaction import Plan
+from pnyx.client.transaction import WATCHED_MAX, Plan
+from pnyx.gateway.limits import WATCHED_KEYS_MAX
 
 
 def error(text: str) -> hiredis.ReplyError:
@@ -46,3 +47,12 @@ def test_keys_of_several_slots_are_refused() -> None:
     plan.saw("b", 0)
     with pytest.raises(CrossSlot):
         plan.exec()
+
+
+def test_more_keys_than_a_node_lets_a_connection_watch_are_refused() -> None:
+    plan = Plan()
+    assert WATCHED_MAX == WATCHED_KEYS_MAX
+    for number in range(WATCHED_MAX):
+        plan.saw(f"{{t}}{number}", 1)
+    with pytest.raises(Refused, match="at most 4096 keys"):
+        plan.saw("{t}one more", 1)

@@ -123,6 +123,30 @@ def test_a_transaction_whose_watched_key_changed_is_tried_again(client: pnyx.Pny
         client.transaction(lambda queue: queue.set("a", 1).set("b", 1))
 
 
+def test_a_transaction_that_only_reads_fails_if_a_watched_key_changed(
+    client: pnyx.Pnyx[bytes], shared: Cluster
+) -> None:
+    reads = []
+
+    def read_both(transaction: Transaction) -> None:
+        reads.append((transaction.get("{t}a"), transaction.get("{t}b")))
+        if len(reads) == 1:
+            client.set("{t}a", "new")
+
+    assert client.transaction(read_both, "{t}a", "{t}b") == []
+    assert reads == [(None, None), (b"new", None)]
+
+    async def on_asyncio() -> None:
+        async with await pnyx.aio.connect(url(shared, "gateway")) as other:
+            transaction = AsyncTransaction(other._runner)
+            await transaction.watch("{t}a")
+            await other.set("{t}a", "newer")
+            with pytest.raises(pnyx.WatchError):
+                await transaction.execute()
+
+    asyncio.run(on_asyncio())
+
+
 def test_a_lock_has_one_holder_and_each_holder_a_higher_token(client: pnyx.Pnyx[bytes]) -> None:
     first, second = client.lock("job", ttl_ms=60_000), client.lock("job", ttl_ms=60_000)
     assert first.acquire(wait_s=0)

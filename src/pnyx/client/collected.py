@@ -72,12 +72,16 @@ class Transaction(Plan):
     def execute(self) -> list[Any]:
         """Do what was queued, at once, and return the results in order.
 
+        If nothing was, what was read of watched keys was there at one moment.
+
         Raises:
             WatchError: a watched key has changed; nothing was done.
             CrossSlot: the keys do not share a slot; nothing was done.
             Refused: a command was wrong for the value that is there; the others were done.
         """
-        return self.results(self._runner.one(self.exec())) if self.commands else []
+        if not self.commands and not self.watched:
+            return []
+        return self.results(self._runner.one(self.exec()))
 
 
 class Lock:

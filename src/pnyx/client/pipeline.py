@@ -100,4 +100,6 @@ def unsent(commands: Sequence[Command]) -> list[Call]:
 
 
 def _size(word: Value) -> int:
-    return len(word) if isinstance(word, bytes | str) else 16
+    if isinstance(word, memoryview):
+        return word.nbytes
+    return len(word) if isinstance(word, bytes | bytearray | str) else 16

@@ -4,7 +4,7 @@ It holds no connection. What it watches is a revision that it read (`PNYX.GETV`)
 the revisions along, so it may be sent again anywhere and is done once.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import hiredis
 
@@ -14,6 +14,9 @@ from pnyx.client.errors import Refused, WatchError
 from pnyx.client.pipeline import Queue
 from pnyx.client.wire import Value, raw_of
 from pnyx.machine.slots import slot_of
+
+WATCHED_MAX: Final = 4096
+"""Keys; a node lets a connection watch no more, and would not look at the others."""
 
 
 class Plan(Queue):
@@ -34,9 +37,14 @@ class Plan(Queue):
         """Let the transaction fail if `key` is at another revision then; the first look counts.
 
         Commands are carried out at once from now on, until `multi`.
+
+        Raises:
+            Refused: that are too many keys.
         """
         self.is_open = False
         self.watched.setdefault(raw_of(key), revision)
+        if len(self.watched) > WATCHED_MAX:
+            raise Refused(f"a transaction watches at most {WATCHED_MAX} keys; nothing was done")
 
     def exec(self) -> Command:
         """Return everything as one command.
