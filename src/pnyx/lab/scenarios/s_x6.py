@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from pnyx.lab import faults, swarm
+from pnyx.lab import faults
 from pnyx.lab.chance import Chance
+from pnyx.lab.families import Frame, families
 from pnyx.lab.faults import LEADER, Fault, FaultKind
 from pnyx.lab.layout import apart, together
 from pnyx.lab.network import RELIABLE, Profile
@@ -119,7 +120,7 @@ class _Run:
     def hurt(self, safety_us: int) -> None:
         """Let faults happen from now on."""
         world = self.fleet.stage.world
-        drawn = swarm.families(self.chance, swarm.Frame(self.fleet.layout.nodes, safety_us), SPARED)
+        drawn = families(self.chance, Frame(self.fleet.layout.nodes, safety_us), SPARED)
         for number, fault in enumerate(drawn):
             world.timeline.after_us(
                 fault.at_us, f"fault {fault.kind}", NOWHERE, self._begin, fault, number
