@@ -149,7 +149,7 @@ def test_a_move_is_finished_by_fsck_although_both_names_are_taken_meanwhile(
 ) -> None:
     source, target = f"{place}/in/file", f"{place}/out/file"
     files.pipe_file(source, OLD)
-    files.cp_file(source, target, moved_from=(source, files.store.file(source).id))
+    files._copy_file(source, target, files.store.file(source), is_move=True)
     check = Check(files.runner)
     finish = check._store.finish_move
 

@@ -72,6 +72,15 @@ def test_a_client_after_one_whose_files_were_closed_has_files_that_go_on() -> No
     second.close()
 
 
+@pytest.mark.parametrize("ask", ["exists", "isfile", "isdir", "lexists"])
+def test_what_nobody_can_be_asked_is_not_said_to_be_absent(ask: str) -> None:
+    files = filesystem()
+    with pytest.raises(Unavailable):
+        getattr(files, ask)("/x")
+    assert not getattr(files, ask)("/x/../y"), "no file can have this name"
+    files.close()
+
+
 def test_a_file_url_has_ipv6_addresses_in_full_for_fsspec_splits_at_two_colons() -> None:
     files = PnyxFileSystem("[::1]:1,h:2,[fe80::1]", timeout_s=0.1, skip_instance_cache=True)
     url = files.unstrip_protocol("/x")

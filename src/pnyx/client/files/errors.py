@@ -49,3 +49,9 @@ class Overtaken(PnyxError, OSError):
     """The file that was appended to was replaced or removed meanwhile. Nothing was changed."""
 
     code = "PX0709"
+
+
+class MoveUnfinished(PnyxError, OSError):
+    """The file is at its new name, whole; it may be at the old one, too."""
+
+    code = "PX0710"

@@ -7,6 +7,7 @@ directory happens at one moment as well; across directories a file is copied, th
 a crash both names may be there (`pnyx fs fsck` finishes that). Directories are made as needed.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from errno import EINVAL, ENOTEMPTY
 from glob import escape, has_magic
@@ -24,6 +25,7 @@ from fsspec.core import get_compression
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
+from pnyx.client.files.errors import NameRefused
 from pnyx.client.files.formats import Kind, Manifest
 from pnyx.client.files.layers import Compressed, Text
 from pnyx.client.files.names import ROOT, cleaned, name_of, parent_of
@@ -33,6 +35,7 @@ from pnyx.client.files.upload import Upload
 from pnyx.client.runner import Runner
 from pnyx.client.settings import TIMEOUT_S_DEFAULT, settled
 from pnyx.client.url import PORT_DEFAULT, SCHEME
+from pnyx.errors import PnyxError
 
 NODES_DEFAULT = f"127.0.0.1:{PORT_DEFAULT}"
 
@@ -133,6 +136,28 @@ class PnyxFileSystem(AbstractFileSystem):
             found.sort(key=lambda each: each["name"])
         return found if detail else [each["name"] for each in found]
 
+    def exists(self, path: str, **_options: Any) -> bool:
+        """Return whether anything is there.
+
+        Raises:
+            Unavailable, Timeout: nobody could be asked; fsspec would say that nothing is there.
+        """
+        return self._type_of(path) is not None
+
+    def isfile(self, path: str) -> bool:
+        """Return whether a file is there; raise as `exists` does."""
+        return self._type_of(path) == "file"
+
+    def isdir(self, path: str) -> bool:
+        """Return whether a directory is there; raise as `exists` does."""
+        return self._type_of(path) == "directory"
+
+    def _type_of(self, path: str) -> str | None:
+        try:
+            return str(self.info(path)["type"])
+        except (FileNotFoundError, NameRefused):
+            return None
+
     def created(self, path: str) -> datetime:
         """Return when the path first came to be, by the cluster's clock."""
         created: datetime = self.info(path)["created"]
@@ -211,7 +236,7 @@ class PnyxFileSystem(AbstractFileSystem):
 
     _rm = rm_file
 
-    def cp_file(self, path1: str, path2: str, **options: Any) -> None:
+    def cp_file(self, path1: str, path2: str, **_options: Any) -> None:
         """Copy a file, or make a directory like the one at `path1`."""
         source, target = (cleaned(self._strip_protocol(path)) for path in (path1, path2))
         manifest = self.store.directories.entry(source)
@@ -219,15 +244,26 @@ class PnyxFileSystem(AbstractFileSystem):
             raise FileNotFoundError(source)
         if manifest.kind is Kind.DIRECTORY:
             self.makedirs(target, exist_ok=True)
-            return
+        else:
+            self._copy_file(source, target, manifest)
+
+    def _copy_file(
+        self, source: str, target: str, manifest: Manifest, *, is_move: bool = False
+    ) -> None:
+        """Copy the file that `manifest` describes, whatever lies at `source` by now."""
         permit = self.store.begin(target)
         upload = Upload(self.store.chunks, permit.file_id)
         try:
             for content in self.store.chunks.read(manifest.id, 0, manifest.chunk_count, source):
                 upload.put(content)
-        finally:
             upload.finish()
-        self.store.commit(permit, manifest.size, moved_from=options.get("moved_from"))
+        except BaseException:
+            with suppress(PnyxError):
+                upload.finish()
+            self.store.give_up(permit, manifest.size)
+            raise
+        moved_from = (source, manifest.id) if is_move else None
+        self.store.commit(permit, manifest.size, moved_from=moved_from)
 
     def copy(
         self,
@@ -285,42 +321,65 @@ class PnyxFileSystem(AbstractFileSystem):
         path2: str,
         recursive: bool = False,  # noqa: FBT001, FBT002
         maxdepth: int | None = None,
-        **options: Any,
+        **_options: Any,
     ) -> None:
         """Move files: one within its directory at one moment; others are copied first.
 
+        What comes into a directory while it is moved stays where it came.
+
         Raises:
             IsADirectoryError: `recursive` is false.
+            MoveUnfinished: both names may be there.
             OSError: a directory would be moved into itself. Nothing was done.
         """
         source, target = (cleaned(self._strip_protocol(path)) for path in (path1, path2))
-        manifest = self.store.directories.entry(source)
-        if manifest is None:
+        kind = self._type_of(source)
+        if kind is None:
             if not has_magic(source):
                 raise FileNotFoundError(source)
             # Each by itself: what a pattern finds may hold the target.
             for each in self.expand_path(source):
-                self.mv(each, f"{target}/", recursive=recursive, maxdepth=maxdepth, **options)
+                landing = cleaned(f"{target}/{name_of(each)}")
+                self._move(each, landing, recursive=recursive, maxdepth=maxdepth)
             return
-        landing = target
-        if str(path2).endswith("/") or self.isdir(target):
-            landing = cleaned(f"{target}/{name_of(source)}")
+        if self.isdir(target) or (kind == "file" and str(path2).endswith("/")):
+            target = cleaned(f"{target}/{name_of(source)}")
+        self._move(source, target, recursive=recursive, maxdepth=maxdepth)
+
+    def _move(self, source: str, target: str, *, recursive: bool, maxdepth: int | None) -> None:
+        manifest = self.store.directories.entry(source)
+        if manifest is None:
+            raise FileNotFoundError(source)
         if manifest.kind is Kind.FILE:
-            self._move_file(source, landing, manifest)
+            self._move_file(source, target, manifest)
         elif not recursive:
             raise IsADirectoryError(source)
         elif maxdepth is not None:
             raise ValueError("what lies deeper than maxdepth would be lost; nothing was moved")
-        elif landing.startswith(source.rstrip("/") + "/"):
-            raise OSError(EINVAL, "a directory is not moved into itself", source, None, landing)
-        elif landing != source:
-            super().mv(source, target, recursive=True, **options)
+        elif target.startswith(source.rstrip("/") + "/"):
+            raise OSError(EINVAL, "a directory is not moved into itself", source, None, target)
+        elif target != source:
+            self._move_directory(source, target)
+
+    def _move_directory(self, source: str, target: str) -> None:
+        found = self.find(source, withdirs=True, detail=True)
+        directories = [path for path in found if found[path]["type"] == "directory"]
+        for path in directories:
+            self.makedirs(target + path[len(source) :], exist_ok=True)
+        for path in found:
+            manifest = self.store.directories.entry(path)
+            if manifest is not None and manifest.kind is Kind.FILE:
+                self._move_file(path, target + path[len(source) :], manifest)
+        for path in reversed(directories):
+            # Not empty, or not there: somebody else has use for it, or had none.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self.store.directories.remove(path)
 
     def _move_file(self, source: str, target: str, manifest: Manifest) -> None:
         if parent_of(source) == parent_of(target):
             self.store.rename(source, target)
             return
-        self.cp_file(source, target, moved_from=(source, manifest.id))
+        self._copy_file(source, target, manifest, is_move=True)
         self.store.finish_move(target, (source, manifest.id))
 
     def open(
@@ -358,6 +417,8 @@ class PnyxFileSystem(AbstractFileSystem):
         **options: Any,
     ) -> PnyxFile:
         clean = cleaned(path)
+        # fsspec says it when it opens a file once more; the manifest knows.
+        options.pop("size", None)
         manifest: Manifest | None = None
         if "r" in mode:
             manifest = self.store.file(clean)
@@ -365,7 +426,7 @@ class PnyxFileSystem(AbstractFileSystem):
             manifest = self.store.directories.entry(clean)
             if manifest is not None and "x" in mode:
                 raise FileExistsError(clean)
-        return PnyxFile(
+        file = PnyxFile(
             self,
             self.store,
             clean,
@@ -375,6 +436,10 @@ class PnyxFileSystem(AbstractFileSystem):
             cache_options=cache_options,
             **options,
         )
+        if "r" in mode and manifest is not None:
+            # Of the file that is open: another may lie there when fsspec asks.
+            file.details = _described(clean, manifest)
+        return file
 
 
 def _described(path: str, manifest: Manifest) -> dict[str, Any]:

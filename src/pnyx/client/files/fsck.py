@@ -45,6 +45,7 @@ class Check:
         self._told = told
         self._chunks: dict[bytes, list[int]] = {}
         self._named: dict[bytes, str] = {}
+        self._moved: list[tuple[str, Manifest]] = []
         self._found = Findings()
 
     def run(
@@ -69,7 +70,9 @@ class Check:
             place = chunk_of(key)
             if place is not None:
                 self._chunks.setdefault(place[0], []).append(place[1])
-        self._walk(deep=deep, repair=repair)
+        self._walk(deep=deep)
+        # After the walk, so that each source was counted and can be taken off.
+        self._look_at_moves(repair=repair)
         unnamed = self._chunks.keys() - self._named.keys()
         found.orphans = len(unnamed)
         if collect_orphans:
@@ -81,7 +84,7 @@ class Check:
                 self._store.quotas.correct(counted)
         return found
 
-    def _walk(self, *, deep: bool, repair: bool) -> None:
+    def _walk(self, *, deep: bool) -> None:
         waiting = [ROOT]
         while waiting:
             directory = waiting.pop()
@@ -92,10 +95,11 @@ class Check:
                 if manifest.kind is Kind.DIRECTORY:
                     waiting.append(path)
                 else:
-                    self._look(path, manifest, deep=deep, repair=repair)
+                    self._look(path, manifest, deep=deep)
 
-    def _look(self, path: str, manifest: Manifest, *, deep: bool, repair: bool) -> None:
+    def _look(self, path: str, manifest: Manifest, *, deep: bool) -> None:
         found = self._found
+        damaged_before = len(found.damaged)
         found.files += 1
         found.bytes += manifest.size
         self._named[manifest.id] = path
@@ -108,8 +112,9 @@ class Check:
             found.damaged.append(f"{path}: {total - there} of its {total} chunks are gone")
         elif deep:
             self._read(path, manifest)
-        if manifest.moved_from is not None:
-            self._look_at_move(path, manifest.moved_from, repair=repair)
+        # A damaged copy is no reason to remove what it was made of.
+        if manifest.moved_from is not None and len(found.damaged) == damaged_before:
+            self._moved.append((path, manifest))
 
     def _read(self, path: str, manifest: Manifest) -> None:
         try:
@@ -119,10 +124,20 @@ class Check:
             if self._store.directories.entry(path) == manifest:
                 self._found.damaged.append(str(error))
 
-    def _look_at_move(self, path: str, moved_from: tuple[str, bytes], *, repair: bool) -> None:
-        source, source_id = moved_from
-        there = self._store.directories.entry(source)
-        if there is not None and there.id == source_id:
-            self._found.unfinished.append(f"{path}: was moved from {source}, which is still there")
-        if repair:
-            self._store.finish_move(path, moved_from)
+    def _look_at_moves(self, *, repair: bool) -> None:
+        for path, manifest in self._moved:
+            assert manifest.moved_from is not None, "so it was remembered"
+            if self._store.directories.entry(path) != manifest:
+                continue
+            source, source_id = manifest.moved_from
+            there = self._store.directories.entry(source)
+            is_there = there is not None and there.id == source_id
+            if is_there:
+                self._found.unfinished.append(
+                    f"{path}: was moved from {source}, which is still there"
+                )
+            if repair:
+                self._store.finish_move(path, manifest.moved_from)
+            if repair and is_there:
+                self._found.files -= 1
+                self._found.bytes -= manifest.size

@@ -23,6 +23,7 @@ from pnyx.client.files.errors import (
     ChunkDamaged,
     CommitTooLate,
     FormatNewer,
+    MoveUnfinished,
     Overtaken,
     QuotaExceeded,
 )
@@ -111,7 +112,7 @@ class Store:
         """Prepare to write a file; directories above it are made.
 
         Raises:
-            IsADirectoryError: a directory lies there.
+            IsADirectoryError: it is the root; any other directory is noticed by `commit`.
             NotADirectoryError: a file lies where a directory above it belongs.
         """
         if path == ROOT:
@@ -147,6 +148,7 @@ class Store:
         Raises:
             CommitTooLate: the permit has died. QuotaExceeded: it is too much.
             FileExistsError: a file lies there, and `exclusive` is true.
+            IsADirectoryError: a directory lies there.
             Overtaken: another file lies there than was appended to.
             Timeout: it may have been done; its `outcome` tells.
         """
@@ -185,10 +187,20 @@ class Store:
 
         Either name may be somebody else's meanwhile, or nobody's: then nothing is left to do there.
         That it is a copy, if that cannot be forgotten now, is left for fsck: the move was done.
+
+        Raises:
+            MoveUnfinished: the file at `source` may be there still.
         """
         source, file_id = moved_from
-        with suppress(FileNotFoundError, IsADirectoryError):
-            self.remove(source, file_id=file_id)
+        try:
+            with suppress(FileNotFoundError, IsADirectoryError):
+                self.remove(source, file_id=file_id)
+        except PnyxError as error:
+            raise MoveUnfinished(
+                f"{path} is written, and {source} may be there still",
+                cause=str(error),
+                next_step="`pnyx fs fsck --repair` removes it, and so does moving it once more",
+            ) from error
         with suppress(PnyxError):
             self.settle_move(path, moved_from)
 
