@@ -21,6 +21,27 @@ def test_the_one_after_a_partition_finds_it_healed(pnyx_cluster, pnyx):
     assert pnyx.set("key", "value")
 """
 
+RUINS = """
+def test_a_group_joins(pnyx_cluster, pnyx):
+    assert [group.name for group in pnyx.admin.groups()] == ["g1"]
+    pnyx.admin.join("g2")
+
+def test_a_node_that_was_wiped_is_back(pnyx_cluster, pnyx):
+    assert [group.name for group in pnyx.admin.groups()] == ["g1"]
+    pnyx_cluster.wipe("n2")
+
+def test_one_that_was_closed_is_another(pnyx_cluster, pnyx):
+    pnyx_cluster.close()
+
+def test_parameters_are_as_they_were(pnyx_cluster, pnyx):
+    with pnyx_cluster.connect("n3") as connection:
+        assert connection.call("CONFIG", "GET", "requirepass") == [b"requirepass", b""]
+        connection.call("CONFIG", "SET", "requirepass", "secret")
+
+def test_all_is_whole(pnyx_cluster, pnyx):
+    assert pnyx.set("key", "value")
+"""
+
 FAILS = """
 def test_it_fails(pnyx_sim):
     assert pnyx_sim.trace_hash == "never"
@@ -39,6 +60,13 @@ def run(directory: Path, source: str, *options: str) -> subprocess.CompletedProc
 def test_the_guides_tests_pass_and_do_not_hurt_those_after_them(tmp_path: Path) -> None:
     ended = run(tmp_path, SHOWN + AFTERWARDS)
     assert "4 passed" in ended.stdout, ended.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_what_cannot_be_mended_is_replaced(tmp_path: Path) -> None:
+    ended = run(tmp_path, RUINS)
+    assert "5 passed" in ended.stdout, ended.stdout
 
 
 def test_a_failed_simulation_says_how_to_play_it_again(tmp_path: Path) -> None:

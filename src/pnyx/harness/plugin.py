@@ -6,9 +6,9 @@
         assert pnyx.incr("visits") == 2
 
 `pnyx_cluster` is a harness.cluster.Cluster of three real processes, shared by the tests of a run
-and whole again before each; `pnyx` is a client of it whose keys are gone; `pnyx_sim` is a
-harness.simulation.Simulation of its own for each test. Settings (ini): `pnyx_nodes`; option:
-`--pnyx-seed`, which plays a simulated test again.
+and whole again before each, or another one if it cannot be mended; `pnyx` is a client of it whose
+keys are gone; `pnyx_sim` is a harness.simulation.Simulation of its own for each test. Settings
+(ini): `pnyx_nodes`; option: `--pnyx-seed`, which plays a simulated test again.
 
 pytest loads this file wherever pnyx is installed, so what fixtures need is loaded when they run.
 """
@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pnyx.errors import PnyxError
+
 if TYPE_CHECKING:
+    from pnyx.admin.health import Health
     from pnyx.client.blocking import Pnyx
     from pnyx.harness.cluster import Cluster
     from pnyx.harness.simulation import Simulation
@@ -38,20 +41,64 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(SEED, type=int, default=None, help="the seed of every pnyx_sim")
 
 
+class _Shared:
+    """The nodes of a run of tests: the same ones as long as what a test leaves can be mended."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._cluster: Cluster | None = None
+        self._was: object = None
+
+    def whole(self) -> "Cluster":
+        """Return nodes that are all up and connected, and otherwise as they were made."""
+        cluster = self._cluster
+        if cluster is None or not self._is_mended(cluster):
+            self.close()
+            loaded = import_module("pnyx.harness.cluster")
+            cluster = loaded.Cluster(count=self._count, settings={"faults": True})
+            self._cluster = cluster
+            cluster.start()
+            self._was = _seen(cluster, cluster.wait_healthy())
+        return cluster
+
+    def close(self) -> None:
+        """Stop the nodes; calling again does nothing."""
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _is_mended(self, cluster: "Cluster") -> bool:
+        # Without its directory a node does not start, or starts as another one.
+        if not all(cluster.data(label).exists() for label in cluster.nodes):
+            return False
+        try:
+            cluster.start()
+            cluster.heal()
+            return _seen(cluster, cluster.wait_healthy()) == self._was
+        except (PnyxError, OSError):
+            return False
+
+
+def _seen(cluster: "Cluster", health: "Health") -> object:
+    """Return what no restart and no healing changes: members, groups, and CONFIG's parameters."""
+    groups = [group for group, _ in health.leaders]
+    parameters = []
+    for label in cluster.nodes:
+        with cluster.connect(label) as connection:
+            parameters.append(connection.call("CONFIG", "GET", "*"))
+    return list(cluster.nodes), health.up, groups, parameters
+
+
 @pytest.fixture(scope="session")
-def _pnyx_nodes(pytestconfig: pytest.Config) -> Iterator["Cluster"]:
-    loaded = import_module("pnyx.harness.cluster")
-    with loaded.Cluster(count=_count(pytestconfig), settings={"faults": True}) as cluster:
-        yield cluster
+def _pnyx_nodes(pytestconfig: pytest.Config) -> Iterator[_Shared]:
+    shared = _Shared(_count(pytestconfig))
+    yield shared
+    shared.close()
 
 
 @pytest.fixture
-def pnyx_cluster(_pnyx_nodes: "Cluster") -> "Cluster":
+def pnyx_cluster(_pnyx_nodes: _Shared) -> "Cluster":
     """Three real node processes, all up and connected: kill, restart, pause, partition, heal."""
-    _pnyx_nodes.start()
-    _pnyx_nodes.heal()
-    _pnyx_nodes.wait_healthy()
-    return _pnyx_nodes
+    return _pnyx_nodes.whole()
 
 
 @pytest.fixture
