@@ -222,6 +222,22 @@ def test_what_came_due_while_a_shard_was_frozen_goes_once_it_has_left() -> None:
     assert KIND_DEADLINE not in kinds
 
 
+def test_a_revision_that_was_told_is_never_used_again_though_its_key_left_no_row() -> None:
+    source, destination = sides()
+    key = key_in(SHARD)
+    source.tell(c.Set(key_in(0), b""))
+    told, _ = source.tell_all(c.CompareAndSet(key, 0, b"v"), c.Del((key,)))
+    copying = Copying(source, destination, SHARD, FIRST)
+    copying.begin()
+    copying.accept()
+    copying.copy_all()
+    assert copying.activate() == ACTIVATED
+    after = destination.tell(c.CompareAndSet(key, 0, b"w"))
+    assert isinstance(after, int)
+    assert isinstance(told, int)
+    assert after > told
+
+
 # The story itself: it must notice when a rule is not kept.
 
 

@@ -118,7 +118,7 @@ class Shard(msgspec.Struct, array_like=True):
     data_sum: int = 0
     session_sum: int = 0
     revision: Revision = Revision(0)
-    """The group's after the last entry that changed it."""
+    """Source: the group's at the freeze."""
     changes: int = 0
     """Source: how many were written down. Destination: how many were done."""
     logged_bytes: int = 0
@@ -148,7 +148,7 @@ class Shard(msgspec.Struct, array_like=True):
         return Frozen(self.revision, self.clock_ms, self.keys, self.content, self.changes)
 
 
-_SERVING: Final = Phase.SERVING
+_EXPORTING: Final = Phase.EXPORTING
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True):
@@ -288,12 +288,12 @@ class Holdings:
         """Is an entry's command of this shard done?"""
         return self.shards[shard].served
 
-    def account(self, before: Rows, rows: Rows, revision: int) -> list[Effect]:
+    def account(self, before: Rows, rows: Rows) -> list[Effect]:
         """Take note of what became of keys' rows that were `before`; return the change log's rows.
 
         What was read and not changed may be among them.
         """
-        shards, dirty, count, now = self.shards, self._dirty, self.count, Revision(revision)
+        shards, dirty, count = self.shards, self._dirty, self.count
         for row_key, old in before.items():
             new = rows.get(row_key, old)
             if new == old:
@@ -317,15 +317,13 @@ class Holdings:
                 if old[0] == EXPIRING:
                     held.expiring -= 1
             held.data_sum = change & _MASK
-            if held.phase is _SERVING:
-                held.revision = now
-            else:
-                self._follow(shard, held, (key, new), now)
+            if held.phase is _EXPORTING:
+                self._changed.setdefault(shard, []).append((key, new))
         return self._logged() if self._changed else []
 
-    def account_sessions(self, before: Rows, rows: Rows, revision: int) -> list[Effect]:
+    def account_sessions(self, before: Rows, rows: Rows) -> list[Effect]:
         """Take note of what became of sessions' rows; return the change log's rows."""
-        shards, dirty, now = self.shards, self._dirty, Revision(revision)
+        shards, dirty = self.shards, self._dirty
         for row_key, old in before.items():
             new = rows.get(row_key, old)
             if new == old:
@@ -340,17 +338,14 @@ class Holdings:
             if old is not None:
                 change -= xxh3_64_intdigest(old, seed)
             held.session_sum = change & _MASK
-            if held.phase is _SERVING:
-                held.revision = now
-            else:
-                self._follow(shard, held, (key, new), now)
+            if held.phase is _EXPORTING:
+                self._changed.setdefault(shard, []).append((key, new))
         return self._logged() if self._changed else []
 
-    def cleared(self, shard: int, revision: int) -> list[Effect]:
+    def cleared(self, shard: int) -> list[Effect]:
         """Take note that all keys of a shard were deleted; return the change log's rows."""
         held = self.touch(shard)
         held.keys = held.expiring = held.data_sum = 0
-        held.revision = Revision(revision)
         if held.phase is Phase.EXPORTING:
             self._changed[shard] = [(CLEAR, None)]
         return self._logged()
@@ -375,12 +370,6 @@ class Holdings:
 
     def _recent_key(self, number: int) -> bytes:
         return self._prefix + KIND_RECENT + number.to_bytes(2, "big")
-
-    def _follow(self, shard: int, held: Shard, effect: Effect, revision: Revision) -> None:
-        if held.phase is not Phase.IMPORTING:
-            held.revision = revision
-        if held.phase is Phase.EXPORTING:
-            self._changed.setdefault(shard, []).append(effect)
 
     def _logged(self) -> list[Effect]:
         rows: list[Effect] = []

@@ -342,17 +342,17 @@ class Keyspace:
         assert self.holdings is not None, "only a divided keyspace has shards"
         self.account()
         self.drop(*self.holdings.data_range(shard))
-        self.log(self.holdings.cleared(shard, self.revision))
+        self.log(self.holdings.cleared(shard))
 
     def account(self) -> None:
         """Let the shards take note of what was done so far."""
         assert self.holdings is not None, "only a divided keyspace has shards"
         if self.before:
-            self.log(self.holdings.account(self.before, self.rows, self.revision))
+            self.log(self.holdings.account(self.before, self.rows))
             self.before.clear()
         sessions = self.sessions
         if sessions.before:
-            self.log(self.holdings.account_sessions(sessions.before, sessions.rows, self.revision))
+            self.log(self.holdings.account_sessions(sessions.before, sessions.rows))
             sessions.before.clear()
 
     def lay(self, row_key: bytes, row: bytes | None, *, is_new: bool = False) -> None:

@@ -46,6 +46,7 @@ class Frozen(msgspec.Struct, frozen=True, array_like=True):
     """What a shard was when it stopped changing."""
 
     revision: Revision
+    """The source group's, as its clock."""
     clock_ms: int
     keys: int
     content: int

@@ -170,6 +170,9 @@ def _freeze(keyspace: Keyspace, command: m.MoveFreeze) -> Result:
     if held.phase is Phase.EXPORTING:
         held = _touched(keyspace, command.shard)
         held.phase, held.clock_ms = Phase.FROZEN, keyspace.clock_ms
+        # Not that of the rows there are: who was told of a key's revision may come back with it,
+        # though the key was gone by the end of its entry.
+        held.revision = Revision(keyspace.revision)
     return m.encode(held.frozen())
 
 
@@ -282,7 +285,7 @@ def _activate(keyspace: Keyspace, command: m.MoveActivate) -> Result:
     if (held.keys, held.content, held.changes) != (frozen.keys, frozen.content, frozen.changes):
         return _reject(keyspace, command.shard, command.epoch)
     held.phase, held.partner, held.cursor = Phase.SERVING, GroupId(0), b""
-    held.changes, held.revision = 0, frozen.revision
+    held.changes = 0
     held.outcome = (command.epoch, True)
     held.epoch = held.floor = Epoch(command.epoch + 1)
     keyspace.keys += held.keys
