@@ -44,8 +44,8 @@ def begun(kind: type[S], start: Start) -> S:
     log = Log(start.membership, recovered.compacted, recovered.entries)
     committed = max(start.applied, log.compacted.index)
     assert committed <= log.last_index, "the space is never ahead of the log"
-    writes = Writes(durable_index=log.last_index, asked_index=log.last_index)
     hard_state = recovered.hard_state
+    writes = Writes(log.last_index, log.last_index, durable_term=hard_state.term)
     if log.last_term > hard_state.term:
         # A snapshot was installed and we crashed before its term was written. We have not voted in
         # that term, or the hard state would say so.

@@ -22,6 +22,8 @@ class Outstanding:
     last_index: Index
     """The log is durable up to here when it is, as far as it was not cut since."""
     asked_ms: int
+    term: Term
+    """The newest term that is durable when it is."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Writes:
     """The newest entry of the log that is durable."""
     asked_index: Index
     """The newest entry of the log that some write carries."""
+    durable_term: Term = Term(0)
+    """The newest term that is durable: above it nothing that was promised has left."""
     next_id: int = 1
     durable_id: int = 0
     outstanding: deque[Outstanding] = field(default_factory=deque)
@@ -107,7 +111,7 @@ class Writes:
         if changes_ground:
             self.ground_id = self.next_id
         self.asked_index = log.last_index
-        self.outstanding.append(Outstanding(self.next_id, log.last_index, now_ms))
+        self.outstanding.append(Outstanding(self.next_id, log.last_index, now_ms, term))
         self.next_id += 1
         self.hard_state_changed = False
         self.compacted = self.restart = self.accepted = None
@@ -119,6 +123,7 @@ class Writes:
         while self.outstanding and self.outstanding[0].write_id <= write_id:
             write = self.outstanding.popleft()
             self.durable_id = write.write_id
+            self.durable_term = write.term
             self.took_ms = now_ms - write.asked_ms
             self.durable_index = max(self.durable_index, write.last_index)
         assert self.durable_index <= self.asked_index, "durable is part of what was asked for"

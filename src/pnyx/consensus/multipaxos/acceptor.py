@@ -88,8 +88,10 @@ def on_beat(paxos: MultiPaxosState, sender: NodeId, message: Beat) -> None:
             )
             paxos.beat_ms = paxos.now_ms
         following.commit_if_held(paxos, message.commit_index, message.commit_term)
-    reply = BeatReply(paxos.term, message.round, is_happy(paxos))
-    paxos.promise(paxos.writes.id_for_ground(), sender, reply)
+    # It does not wait for the disk: while an acceptance is written, which may take longer than an
+    # election timeout, the leader would believe that it is alone. A promise that is not durable has
+    # not left, so whoever leads below it is not replaced yet.
+    paxos.post(sender, BeatReply(paxos.writes.durable_term, message.round, is_happy(paxos)))
 
 
 def on_commit_index(paxos: MultiPaxosState, sender: NodeId, message: CommitIndex) -> None:

@@ -54,7 +54,9 @@ def beat(paxos: MultiPaxosState) -> None:
     paxos.beat_ms = paxos.now_ms + paxos.settings.heartbeat_ms
     if not paxos.may_stand():
         return
-    question = Beat(paxos.term, 0, happy, leads=False, commit_index=Index(0), commit_term=Term(0))
+    # A round that is not durable must not be told, or it could be unknown to us after a crash; and
+    # a candidate whose disk is busy with it must be heard, or others would stand beside it.
+    known = paxos.writes.durable_term
+    question = Beat(known, 0, happy, leads=False, commit_index=Index(0), commit_term=Term(0))
     for voter in paxos.voters():
-        # It tells our round, which must not be unknown to us after a crash.
-        paxos.promise(paxos.writes.id_for_ground(), voter, question)
+        paxos.post(voter, question)

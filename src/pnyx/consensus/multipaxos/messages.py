@@ -29,7 +29,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat", gc=False):
 
 
 class BeatReply(msgspec.Struct, frozen=True, array_like=True, tag="beat_reply", gc=False):
-    """We are, both ways; I have promised nothing above `term`."""
+    """We are, both ways; no promise of mine above `term` has left."""
 
     term: Term
     round: int

@@ -13,7 +13,7 @@ from pnyx.consensus.multipaxos.suffix import Suffix
 from pnyx.consensus.ready import Entry, Role
 from pnyx.ids import Index, NodeId, Term
 
-FAILURES_MAX: Final = 2
+FAILURES_MAX: Final = 7
 """A candidacy, and the pause after it, lasts at most one more than so many election timeouts."""
 
 

@@ -103,7 +103,7 @@ PINNED: Final[dict[str, Pin]] = {
     "H12-acceptances-of-two-ballots-added": Pin(0, "match_is_durable", 1),
     "H13-half-prepared": Pin(32, "highest_accepted", 6),
     "H14-read-before-the-adopted-log-is-chosen": Pin(26, "reads_are_current", 4),
-    "H15-promises-by-the-candidates-own-members": Pin(1066, "highest_accepted", 260),
+    "H15-promises-by-the-candidates-own-members": Pin(13, "highest_accepted", 14),
     "S1-checked-when-proposed": Pin(0, "done_only_where_served", 1),
     "S2-sessions-stay-behind": Pin(0, "copy_equals_source", 1),
     "S3-effects-as-operations": Pin(3, "copy_equals_source", 4),

@@ -100,5 +100,5 @@ SIZES: Final[dict[str, Size]] = {
     "H12-acceptances-of-two-ballots-added": Size(0, 1, 1),
     "H13-half-prepared": Size(32, 86, 83),
     "H14-read-before-the-adopted-log-is-chosen": Size(26, 2, 3),
-    "H15-promises-by-the-candidates-own-members": Size(1066, 44, 14),
+    "H15-promises-by-the-candidates-own-members": Size(13, 5, 2),
 }

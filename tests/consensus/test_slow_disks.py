@@ -2,6 +2,7 @@
 
 import pytest
 
+from paxosworld import PaxosWorld
 from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.member.state import DISK_PATIENCE_MAX
 from pnyx.consensus.raft.messages import Heartbeat
@@ -52,13 +53,18 @@ class SlowWorld(World):
         self.settle()
 
 
+class SlowPaxosWorld(SlowWorld, PaxosWorld):
+    """The same disks under Multi-Paxos."""
+
+
+@pytest.mark.parametrize("kind", [SlowWorld, SlowPaxosWorld])
 @pytest.mark.parametrize("sync_ms", [450, 750, 1050])
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_where_all_disks_are_slower_than_elections_somebody_leads_and_stays(
-    sync_ms: int, seed: int
+    kind: type[SlowWorld], sync_ms: int, seed: int
 ) -> None:
     """A file's writer waited 26 s for one chunk, until syncs took less than 700 ms again."""
-    world = SlowWorld(sync_ms, seed=seed)
+    world = kind(sync_ms, seed=seed)
     world.serve(ms=30 * sync_ms)
     led, ms = len(world.leaders), 20_000
     # An entry takes one sync, the leader's and its peers' at once, and another if it finds one.
