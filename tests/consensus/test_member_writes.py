@@ -59,6 +59,16 @@ def test_an_acknowledgement_of_a_repeated_append_waits_for_the_first_one_s_write
     assert follower.syncs() == [(2, accepted(1, 2))] * 3
 
 
+def test_an_acknowledgement_waits_for_the_term_that_it_is_told_in() -> None:
+    """The entry may be durable sooner; and in Multi-Paxos it counts though it was born before."""
+    follower = slow(1)
+    follower.hears(2, append(1, (1, 1), 1))
+    follower.hears(3, append(2, (1, 1), 1))
+    entry, term = follower.writes
+    assert follower.syncs(entry.write_id) == [(2, accepted(1, 2))]
+    assert follower.syncs(term.write_id) == [(3, accepted(2, 2))]
+
+
 def test_an_acknowledgement_of_what_is_durable_waits_for_nothing() -> None:
     follower = slow(1, 1)
     follower.hears(2, append(1, (2, 1), 1))

@@ -330,3 +330,10 @@ def test_a_learner_whose_leader_is_gone_names_none_and_refuses_reads() -> None:
     learner.raft.tick(learner.now_ms)
     learner.says()
     assert (learner.raft.leader, learner.reads) == (None, {5: None})
+
+
+def test_a_late_word_to_stand_moves_nobody_who_votes_no_more() -> None:
+    """Its request would say that the leader wants it, and so depose that leader."""
+    member = Alone(1, membership=members(2, 3, learners=(1,)))
+    member.hears(2, append(1, (1, 1)))
+    assert member.hears(2, TimeoutNow(Term(1))) == []

@@ -1,5 +1,7 @@
 """Do compaction and snapshots keep what they must, on both ends?"""
 
+import pytest
+
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.raft.messages import (
     AppendEntries,
@@ -7,6 +9,8 @@ from pnyx.consensus.raft.messages import (
     AppendEntriesReply,
     Heartbeat,
     HeartbeatReply,
+    RequestVote,
+    RequestVoteReply,
 )
 from pnyx.consensus.ready import HardState, Mark, Role
 from pnyx.ids import Index, NodeId, Term
@@ -74,6 +78,13 @@ def test_a_restart_below_the_term_of_its_own_log_does_not_fall_behind_it() -> No
     assert follower.writes[0].hard_state == HardState(Term(4))
 
 
+def test_a_vote_of_an_earlier_term_binds_nobody_in_the_term_of_a_snapshot() -> None:
+    """Or who had it would have it again, whatever its log lacks."""
+    follower = Alone(term=1, voted_for=3, compacted=mark(9, 4))
+    said = follower.hears(3, RequestVote(Term(4), Index(8), Term(4), transfer=False))
+    assert said == [(3, RequestVoteReply(Term(4), granted=False))]
+
+
 def test_what_rests_on_an_installed_snapshot_waits_for_its_mark() -> None:
     follower = Alone(1)
     follower.hears(2, append(1, (1, 1)))
@@ -90,9 +101,19 @@ def test_a_deposed_leader_that_conflicts_with_an_installed_snapshot_is_not_answe
     assert (follower.raft.last_index, follower.raft.commit_index) == (9, 9)
 
 
-def test_a_deposed_leader_never_cuts_what_the_space_had_applied_before_a_crash() -> None:
+def test_what_a_snapshot_replaced_is_acknowledged_to_nobody() -> None:
+    follower = Alone(1, 1, term=5)
+    follower.raft.step(NodeId(2), append(5, (2, 1), 5), follower.now_ms)
+    follower.raft.snapshot_installed(mark(2, 4), THREE, follower.now_ms)
+    assert of_type(follower.says(), AppendEntriesReply) == []
+
+
+@pytest.mark.parametrize("last_agreed", [1, 2])
+def test_a_deposed_leader_never_cuts_what_the_space_had_applied_before_a_crash(
+    last_agreed: int,
+) -> None:
     follower = Alone(1, 1, 1, 1, term=5, applied=3)
-    assert follower.hears(2, append(5, (1, 1), 5)) == []
+    assert follower.hears(2, append(5, (last_agreed, 1), 5)) == []
     assert follower.log == [1, 1, 1, 1]
 
 

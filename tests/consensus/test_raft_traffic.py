@@ -298,3 +298,11 @@ def test_leaders_of_one_clock_beat_at_the_same_moments_if_they_are_to() -> None:
     assert [together.next_beat_ms(now_ms) for now_ms in (100, 101, 149)] == [150, 150, 150]
     apart = MemberSettings(heartbeat_ms=50)
     assert [apart.next_beat_ms(now_ms) for now_ms in (100, 101, 149)] == [150, 151, 199]
+
+
+def test_an_acknowledgement_of_what_was_never_sent_counts_for_nothing() -> None:
+    leader = Alone(1).leads()
+    before = leader.raft.match_indexes()
+    leader.hears(2, AppendEntriesReply(leader.raft.term, Index(99)))
+    assert leader.raft.match_indexes() == before
+    assert len(of_type(leader.proposes(), AppendEntries)) == 2
