@@ -90,7 +90,7 @@ ODD = [
 """Without NUL bytes: Redis waits for ever for the end of a line that has one."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.one_of(st.sampled_from(GOOD), st.sampled_from(ODD)), min_size=1, max_size=5))
 def test_any_stream_gets_the_bytes_of_redis(ports: Ports, stream: list[bytes]) -> None:
     redis, pnyx = (_all_replies(port, b"".join(stream)) for port in ports)

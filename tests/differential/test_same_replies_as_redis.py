@@ -113,7 +113,6 @@ lines = st.lists(st.tuples(st.sampled_from([0, 0, 0, 1]), commands()), min_size=
 
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
 )
 @given(protocol=st.sampled_from([2, 3]), lines=lines)

@@ -66,7 +66,7 @@ streams = st.lists(st.one_of(words.map(lambda each: written(*each)), odd), max_s
 @example(b"*1\r\n$4\r\nPINGxx~1\r\n$4\r\nPING\r\n", [])
 @example(b"*1\r\n$3\r\na\r\r\nx~1\r\n$4\r\nPING\r\n", [])
 @example(b"*2\r\n$3\r\nGET\r\n$4\r\n:1:kxx~1\r\n$6\r\nb\r\n*1c\r\n", [])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(streams, st.lists(st.integers(0, 1000), max_size=6))
 def test_any_stream_in_any_pieces_means_what_the_exact_parser_says(
     data: bytes, cuts: list[int]
@@ -74,7 +74,7 @@ def test_any_stream_in_any_pieces_means_what_the_exact_parser_says(
     assert framed(data, cuts) == exactly(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(words, min_size=1, max_size=6), st.data())
 def test_a_mutated_stream_never_raises_and_never_gives_other_than_bytes(
     commands: list[list[bytes]], data: st.DataObject

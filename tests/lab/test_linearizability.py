@@ -265,13 +265,13 @@ PUT_REPLIES: list[Value] = ["OK", "ErrVersion", "ErrNoKey", "ErrMaybe"]
 
 
 @given(st.sampled_from(SHAPES), st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_real_execution_is_always_linearizable(shape: Shape, seed: int) -> None:
     assert judge(made(shape, seed)).word == "linearizable"
 
 
 @given(st.sampled_from(SHAPES), st.integers(0, 2**32))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_after_a_random_change_the_judge_agrees_with_trying_every_order(
     shape: Shape, seed: int
 ) -> None:

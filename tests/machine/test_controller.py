@@ -126,7 +126,7 @@ def test_a_fourth_group_moves_two_shards_of_ten_there_and_two_back() -> None:
 CHANGE = st.tuples(st.booleans(), st.sets(st.integers(1, 8), min_size=1, max_size=4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CHANGE, max_size=12), st.integers(1, 20))
 def test_after_any_changes_the_numbers_have_no_gap_and_the_moves_are_what_groups_had_too_much(
     changes: list[tuple[bool, set[int]]], shard_count: int
@@ -355,7 +355,7 @@ def test_a_shard_whose_target_changes_under_way_goes_on_from_where_it_arrives() 
     assert (arrived.epoch, arrived.group, arrived.destination) == (2, 2, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_reports_that_come_twice_and_out_of_order_lead_where_they_do_once(
     data: st.DataObject,

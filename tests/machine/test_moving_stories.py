@@ -189,7 +189,7 @@ def _is_expiring(row: bytes) -> bool:
     return row[0] == 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(CHOICE, max_size=80))
 def test_whatever_comes_when_one_group_at_most_serves_and_nothing_is_lost(
     choices: list[tuple[int, int, int]],

@@ -93,7 +93,7 @@ def build(seed: int) -> Changing:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(schedule=st.binary(min_size=1000, max_size=4000), seed=st.integers(0, 99))
 def test_no_schedule_of_changes_breaks_a_guarantee(schedule: bytes, seed: int) -> None:
     play = build(seed)

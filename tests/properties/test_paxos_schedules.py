@@ -27,7 +27,7 @@ def build(shape: str, seed: int = 1) -> Play:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(schedule=st.binary(min_size=1000, max_size=4000), seed=st.integers(0, 99))
 def test_no_schedule_breaks_a_guarantee(shape: str, schedule: bytes, seed: int) -> None:
     play = build(shape, seed)

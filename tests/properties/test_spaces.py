@@ -133,4 +133,4 @@ class BothSpaces(RuleBasedStateMachine):
 
 
 TestBothSpaces = BothSpaces.TestCase
-TestBothSpaces.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestBothSpaces.settings = settings(max_examples=20, stateful_step_count=25)
