@@ -2,7 +2,7 @@
 
 import pytest
 
-from machine.driving import Driver
+from machine.driving import START_MS, Driver
 from pnyx.machine import commands as c, scan
 from pnyx.machine.glob import PATTERN_BYTES_MAX
 from pnyx.machine.slots import slot_of
@@ -65,6 +65,23 @@ def test_a_page_is_bounded_whatever_its_count(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(scan, "SCAN_COUNT_MAX", 8)
     cursor, keys = page(filled(), c.Scan(0, count=1 << 62))
     assert (len(keys), cursor > 0) == (8, True)
+
+
+def test_a_page_and_a_list_of_keys_end_where_values_are_large() -> None:
+    value = b"v" * (1024 * 1024)
+    keys = [b"{t}%d" % number for number in range(scan.LOOKED_BYTES_MAX // len(value) + 1)]
+    driver = Driver()
+    driver.run(*[c.Set(key, value) for key in keys])
+    cursor, first = page(driver, c.Scan(0, count=1_000))
+    assert 1 <= len(first) <= scan.SCAN_LOOKED_BYTES_MAX // len(value)
+    assert sorted(first + walked(driver, 1_000, cursor=cursor)) == sorted(keys)
+    slot = slot_of(b"{t}")
+    assert driver.group.read([c.Keys(b"*"), c.SlotCount(slot)], START_MS) == [
+        scan.KEYS_TOO_LARGE,
+        scan.SLOT_REFUSED,
+    ]
+    driver.run(c.Del((keys[0], keys[1])))
+    assert driver.read(c.SlotCount(slot)) == [len(keys) - 2]
 
 
 def test_a_cursor_beyond_all_positions_ends_the_scan() -> None:

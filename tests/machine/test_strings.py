@@ -5,7 +5,8 @@ import pytest
 from machine.driving import LIMIT_BYTES, START_MS, Driver
 from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition, Expiry
-from pnyx.machine.strings import TOLD_BYTES_MAX, TOLD_REFUSED, integer_of
+from pnyx.machine.keyspace import TOLD_BYTES_MAX, TOLD_REFUSED
+from pnyx.machine.strings import integer_of
 
 TOO_LONG = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 NO_INTEGER = "-ERR value is not an integer or out of range"
@@ -149,3 +150,32 @@ def test_values_told_together_are_bounded_in_a_request_and_in_one_mget() -> None
     assert driver.apply([asked])[0] == [value] * told + refused
     assert driver.group.read([c.MGet((b"k",) * (told + 1))], START_MS) == [TOLD_REFUSED]
     assert driver.group.read([c.Get(b"k")], START_MS) == [value]
+
+
+LARGE = b"v" * (4 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        c.GetRange(b"k", 0, -1),
+        c.GetVersioned(b"k"),
+        c.GetEx(b"k", persist=True),
+        c.Set(b"k", LARGE, get=True),
+    ],
+)
+def test_whatever_tells_a_value_is_bounded_as_get_is(ask: c.AnyCommand) -> None:
+    driver = Driver(limit_bytes=len(LARGE))
+    driver.run(c.Set(b"k", LARGE))
+    told = TOLD_BYTES_MAX // len(LARGE)
+    results = driver.apply([[ask] * (told + 2)])[0]
+    assert [result == TOLD_REFUSED for result in results] == [False] * told + [True] * 2
+
+
+def test_a_write_that_may_not_tell_the_value_does_nothing() -> None:
+    driver = Driver(limit_bytes=len(LARGE))
+    driver.run(c.Set(b"k", LARGE))
+    asked: list[c.AnyCommand] = [c.Get(b"k")] * (TOLD_BYTES_MAX // len(LARGE))
+    asked += [c.GetDel(b"k"), c.Set(b"k", b"", get=True), c.GetEx(b"k", Expiry(1, relative=True))]
+    assert driver.apply([asked])[0][-3:] == [TOLD_REFUSED] * 3
+    assert driver.run(c.Strlen(b"k"), c.Ttl(b"k", seconds=False)) == [len(LARGE), -1]

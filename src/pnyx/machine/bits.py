@@ -14,8 +14,8 @@ from pnyx.machine.results import Refusal, Result
 from pnyx.machine.strings import TOO_LONG
 
 BITOP_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Bytes of all sources of one BITOP together, two values of the largest default size: about 25 ms,
-and more would hold the loop too long."""
+"""Bytes of all sources of one BITOP together, as many as one value has at most by default: about
+25 ms, and more would hold the loop too long."""
 
 BITOP_REFUSED: Final = Refusal(f"ERR BITOP takes at most {BITOP_BYTES_MAX} bytes of sources")
 

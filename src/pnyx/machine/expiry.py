@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition, Expiry
-from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.keyspace import TOLD_REFUSED, Keyspace
 from pnyx.machine.results import Result
 from pnyx.machine.rows import EXPIRE_MS_MAX
 
@@ -60,6 +60,8 @@ def _get_and_expire(keyspace: Keyspace, command: c.GetEx) -> Result:
     record = keyspace.record(command.key)
     if record is None:
         return None
+    if not keyspace.may_tell(len(record.value)):
+        return TOLD_REFUSED
     if command.expiry is not None:
         at = expire_at(keyspace, command.expiry)
         if keyspace.is_gone(at):

@@ -16,6 +16,7 @@ from pnyx.ids import Revision, ShardId
 from pnyx.machine import rows as layout
 from pnyx.machine.holdings import Holdings
 from pnyx.machine.overlay import Remaining, overlaid
+from pnyx.machine.results import Refusal
 from pnyx.machine.rows import (
     EXPIRING,
     KIND_DATA,
@@ -29,6 +30,13 @@ from pnyx.machine.space import Reader, Space
 
 SWEEP_COUNT_MAX: Final = 20
 """Due keys removed an entry, besides those its commands touch."""
+
+TOLD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of values and keys that one entry or one request tells, pipelines included: what a client
+asks for in 20 bytes each must not be put together in memory without end."""
+TOLD_REFUSED: Final = Refusal(
+    f"ERR the values asked for together exceed {TOLD_BYTES_MAX} bytes: ask for fewer at a time"
+)
 
 NEVER_MS: Final = 1 << 64
 """Later than every expiry."""
@@ -107,7 +115,7 @@ class Keyspace:
         self.looked_bytes = 0
         """Of rows of keys that the entry's commands looked at, each time."""
         self.told_bytes = 0
-        """Of values that reads gave since the entry, or the request, began."""
+        """Of values and keys that were told since the entry, or the request, began."""
         self.met_due = False
         self.keys = totals.keys
         self.expiring = totals.expiring
@@ -147,6 +155,11 @@ class Keyspace:
         self.rows = {}
         self.flushed = False
         return rows, drops
+
+    def may_tell(self, size: int) -> bool:
+        """Note that a reply has so many bytes of values or keys; return whether it may."""
+        self.told_bytes += size
+        return self.told_bytes <= TOLD_BYTES_MAX
 
     # One key.
 

@@ -7,7 +7,7 @@ from pnyx.machine import commands as c
 from pnyx.machine.commands import Condition
 from pnyx.machine.expiry import expire_at
 from pnyx.machine.floats import INVALID, add_decimal, parse_decimal
-from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.keyspace import TOLD_REFUSED, Keyspace
 from pnyx.machine.lcs import longest_common
 from pnyx.machine.results import OK, Refusal, Result, Values
 
@@ -20,14 +20,6 @@ INTEGER_OVERFLOW: Final = Refusal("ERR increment or decrement would overflow")
 NO_FLOAT: Final = Refusal("ERR value is not a valid float")
 FLOAT_OVERFLOW: Final = Refusal("ERR increment would produce NaN or Infinity")
 TOO_LONG: Final = Refusal("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
-
-
-TOLD_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Bytes of values that GET and MGET tell in one entry or one request, pipelines included: what a
-client asks for in 20 bytes a key must not be put together in memory without end."""
-TOLD_REFUSED: Final = Refusal(
-    f"ERR the values asked for together exceed {TOLD_BYTES_MAX} bytes: ask for fewer at a time"
-)
 
 
 def integer_of(value: bytes) -> int | None:
@@ -46,21 +38,15 @@ def integer_of(value: bytes) -> int | None:
 
 def _get(keyspace: Keyspace, command: c.Get) -> Result:
     value = keyspace.value(command.key)
-    if value is not None:
-        keyspace.told_bytes += len(value)
-        if keyspace.told_bytes > TOLD_BYTES_MAX:
-            return TOLD_REFUSED
-    return value
+    return value if value is None or keyspace.may_tell(len(value)) else TOLD_REFUSED
 
 
 def _get_many(keyspace: Keyspace, command: c.MGet) -> Result:
     values: list[bytes | None] = []
     for key in command.keys:
         value = keyspace.value(key)
-        if value is not None:
-            keyspace.told_bytes += len(value)
-            if keyspace.told_bytes > TOLD_BYTES_MAX:
-                return TOLD_REFUSED
+        if value is not None and not keyspace.may_tell(len(value)):
+            return TOLD_REFUSED
         values.append(value)
     return Values(tuple(values))
 
@@ -81,6 +67,8 @@ def _put(keyspace: Keyspace, command: c.Set) -> Result:
 def _put_with_options(keyspace: Keyspace, command: c.Set) -> Result:
     record = keyspace.record(command.key)
     before = None if record is None else record.value
+    if command.get and before is not None and not keyspace.may_tell(len(before)):
+        return TOLD_REFUSED
     if not is_met(command.condition, before, command.comparand):
         return before if command.get else None
     expire_ms = 0
@@ -129,6 +117,8 @@ def _take(keyspace: Keyspace, command: c.GetDel) -> Result:
     record = keyspace.record(command.key)
     if record is None:
         return None
+    if not keyspace.may_tell(len(record.value)):
+        return TOLD_REFUSED
     keyspace.remove(record)
     return record.value
 
@@ -154,7 +144,8 @@ def _get_range(keyspace: Keyspace, command: c.GetRange) -> Result:
     start = max(start + len(value), 0) if start < 0 else start
     # A stop before the first byte means the first byte, as in Redis.
     stop = max(stop + len(value), 0) if stop < 0 else stop
-    return value[start : stop + 1]
+    piece = value[start : stop + 1]
+    return piece if keyspace.may_tell(len(piece)) else TOLD_REFUSED
 
 
 def _set_range(keyspace: Keyspace, command: c.SetRange) -> Result:

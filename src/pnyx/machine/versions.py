@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pnyx.machine import commands as c
 from pnyx.machine.expiry import expire_at
-from pnyx.machine.keyspace import Keyspace
+from pnyx.machine.keyspace import TOLD_REFUSED, Keyspace
 from pnyx.machine.results import Result, Values
 
 
@@ -21,7 +21,10 @@ def _revisions(keyspace: Keyspace, command: c.Revisions) -> Result:
 
 def _get_versioned(keyspace: Keyspace, command: c.GetVersioned) -> Result:
     record = keyspace.record(command.key)
-    return None if record is None else Values((record.value, record.revision))
+    if record is None:
+        return None
+    is_told = keyspace.may_tell(len(record.value))
+    return Values((record.value, record.revision)) if is_told else TOLD_REFUSED
 
 
 def _compare_and_set(keyspace: Keyspace, command: c.CompareAndSet) -> Result:
