@@ -219,9 +219,6 @@ class Interpreter:
     def do_settle(self) -> None:
         self.world.settle()
 
-    def do_wait(self, ms: str) -> None:
-        self.world.advance(int(ms))
-
     def do_run(self, ms: str) -> None:
         self.world.run(int(ms))
 
@@ -229,9 +226,6 @@ class Interpreter:
         """Do something without telling about it."""
         self.execute(" ".join(words))
         self.world.trace.clear()
-
-    def do_cut(self, one: str, other: str) -> None:
-        self.world.cut(int(one), int(other))
 
     def do_isolate(self, *numbers: str) -> None:
         self.world.isolate(*map(int, numbers))
