@@ -45,3 +45,11 @@ def test_a_campaign_that_cannot_be_runs_nothing(
     told = capsys.readouterr()
     assert "bug in pnyx" not in told.err
     assert "runs of seeds" not in told.err
+
+
+@pytest.mark.parametrize("verb", ["replay", "shrink"])
+def test_a_line_of_other_code_is_input_that_cannot_be_used(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["lab", verb, "swarm/3/deadbeef"]) == 2
+    assert "PX0503" in capsys.readouterr().err

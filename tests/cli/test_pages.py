@@ -1,6 +1,7 @@
 """Generated pages and the page of error codes are fresh."""
 
 import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cyclopts import App
 from pnyx.admin import page
 from pnyx.cli.app import COMMANDS
 from pnyx.cli.demo import control
+from pnyx.cli.lab.command import VERBS
 from pnyx.cli.pages import command_line, settings
 from pnyx.errors import PnyxError
 from pnyx.harness import cluster, disks, ports, process, resp
@@ -28,14 +30,17 @@ def test_every_option_has_its_sentence() -> None:
     assert not [line for line in options if not re.match(r"\* `[^`]+`: [^*\s]", line)]
 
 
-@pytest.mark.parametrize(("name", "place", "sentence"), COMMANDS, ids=lambda word: word[:20])
-def test_a_command_says_of_itself_what_the_overview_says(
-    name: str, place: str, sentence: str
-) -> None:
+def test_no_option_has_a_second_one_that_says_the_opposite() -> None:
+    assert re.findall(r"^.*--(?:no|empty)-.*$", command_line(), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize(("name", "place", "told"), [*COMMANDS, *VERBS], ids=lambda word: word[:20])
+def test_the_help_of_a_command_is_what_its_docstring_says(name: str, place: str, told: str) -> None:
     module, _, attribute = place.partition(":")
     command = getattr(importlib.import_module(module), attribute)
-    said = command.help if isinstance(command, App) else command.__doc__.splitlines()[0]
-    assert said == sentence, name
+    said = command.help if isinstance(command, App) else command.__doc__
+    said = inspect.cleandoc(said).partition("\n\nArgs:")[0]
+    assert said.split() == told.split(), name
 
 
 def test_the_page_of_settings_is_made_again_as_it_is() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from pnyx import __version__
-from pnyx.errors import DiskFailed, HistoryUnreadable, PnyxError, SettingsWrong
+from pnyx.errors import DiskFailed, HistoryUnreadable, OtherVersion, PnyxError, SettingsWrong
 
 OK: Final = 0
 FAILED: Final = 1
@@ -116,13 +116,14 @@ COMMANDS: Final = (
     (
         "bench",
         "pnyx.cli.bench:bench",
-        "Measure this checkout beside redis-server and etcd, in turns, in about ten minutes.",
+        "Measure this checkout beside redis-server and etcd, in turns, in about ten minutes."
+        "\n\nIt takes all cores. Only ratios taken in one run count.",
     ),
 )
-"""Name, where it is, and its sentence for `pnyx --help`, which loads none of them."""
+"""Name, where it is, and its help; `pnyx --help` has its first sentence and loads none of them."""
 
-for _name, _place, _sentence in COMMANDS:
-    app.command(_place, name=_name, help=_sentence)
+for _name, _place, _help in COMMANDS:
+    app.command(_place, name=_name, help=_help)
 
 
 @app.command
@@ -170,7 +171,7 @@ def run(words: Sequence[str]) -> int:
 
 def _status_of(error: PnyxError) -> int:
     match error:
-        case SettingsWrong() | HistoryUnreadable():
+        case SettingsWrong() | HistoryUnreadable() | OtherVersion():
             return USAGE
         case DiskFailed():
             return DISK_FAILED

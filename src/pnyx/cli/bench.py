@@ -30,7 +30,7 @@ FILE_BYTES: Final = 100 * 1024 * 1024
 def bench(
     *,
     quick: Flag = False,
-    only: tuple[Part, ...] = (),
+    only: Annotated[tuple[Part, ...], Parameter(negative=())] = (),
     rounds: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     seconds: Annotated[float | None, Parameter(validator=Number(gt=0, lte=3_600))] = None,
     markdown: Path | None = None,

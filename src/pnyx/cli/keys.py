@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from hiredis import ProtocolError
 
 from pnyx.cli import running
-from pnyx.cli.options import Address, Count, Password
+from pnyx.cli.options import Address, Count, Flag, Password
 from pnyx.cli.output import Form, show, show_bytes, text_fields
 from pnyx.errors import LimitExceeded, PnyxError, SettingsWrong
 from pnyx.harness.ports import PORT_MAX
@@ -56,7 +56,7 @@ Value: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 def get(
     key: str,
     *,
-    revision: bool = False,
+    revision: Flag = False,
     addr: Address = None,
     password: Password = None,
     output: Form = "table",

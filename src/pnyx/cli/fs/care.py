@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from pnyx.cli.fs.cluster import FileTrouble, files
-from pnyx.cli.options import Nodes, Password
+from pnyx.cli.options import Flag, Nodes, Password
 from pnyx.cli.output import Form, show
 from pnyx.client.files.fsck import Check
 
@@ -13,9 +13,9 @@ FAILED = 1
 
 def fsck(
     *,
-    deep: bool = False,
-    repair: bool = False,
-    collect: bool = False,
+    deep: Flag = False,
+    repair: Flag = False,
+    collect: Flag = False,
     nodes: Nodes = None,
     password: Password = None,
 ) -> int:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import Parameter
 
 from pnyx.cli.fs.cluster import FileTrouble, files
-from pnyx.cli.options import Nodes, Password
+from pnyx.cli.options import Flag, Nodes, Password
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
 from pnyx.client.files.filesystem import PnyxFileSystem
@@ -140,7 +140,7 @@ def cp(
     source: str,
     target: str,
     *,
-    recursive: bool = False,
+    recursive: Flag = False,
     nodes: Nodes = None,
     password: Password = None,
 ) -> int:
@@ -161,7 +161,7 @@ def mv(
     source: str,
     target: str,
     *,
-    recursive: bool = False,
+    recursive: Flag = False,
     nodes: Nodes = None,
     password: Password = None,
 ) -> int:
@@ -180,8 +180,8 @@ def mv(
 
 def rm(
     *paths: str,
-    recursive: bool = False,
-    yes: bool = False,
+    recursive: Flag = False,
+    yes: Flag = False,
     nodes: Nodes = None,
     password: Password = None,
 ) -> int:

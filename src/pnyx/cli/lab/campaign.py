@@ -37,7 +37,7 @@ def campaign(
     results: Path | None = None,
     output: Form = "table",
 ) -> int:
-    """Run many seeds; exit status 6 if anything broke.
+    """Run many seeds, in parallel, resumably; exit status 6 if anything broke.
 
     Args:
         what: swarm, scenarios (all), raft, kv, network, engines (all that run on both), paxos,

@@ -22,7 +22,7 @@ BOUNDED: Final = 7
 _STATES_A_LOOK: Final = 20_000
 _COLUMNS: Final = ("step", "node", "what", "changed")
 
-explore = App(name="explore", help="Try every order of events in a small scope.")
+explore = App(name="explore")
 
 
 @explore.default
@@ -42,7 +42,7 @@ def raft(
     states_max: int = 1_000_000,
     output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
 ) -> int:
-    """Try every order of events that can happen to a small group that runs Raft.
+    """Try every order of events in a small scope: a group that runs Raft.
 
     Exit status 0 if all was seen and is clean, 6 if a check is broken, 7 if a bound stopped it.
     With a goal: 0 if it is reached, 5 if no state of the scope is one.
@@ -82,7 +82,7 @@ def paxos(
     *,
     rounds: Annotated[tuple[int, int], Parameter(negative=())] = (2, 1),
     acceptors: int = 3,
-    goal: Literal["", "chosen", "adopted", "outvoted"] = "",
+    goal: Literal["chosen", "adopted", "outvoted"] | None = None,
     depth_max: int = 200,
     states_max: int = 1_000_000,
     output: Annotated[Literal["table", "json"], Parameter(name=["--output", "-o"])] = "table",
@@ -100,7 +100,7 @@ def paxos(
         output: table for people, json for programs.
     """
     scope = Decree(rounds=rounds, acceptors=acceptors, depth_max=depth_max, states_max=states_max)
-    return _explored(Exploration(scope, GOALS.get(goal), SYNOD), output)
+    return _explored(Exploration(scope, GOALS.get(goal or ""), SYNOD), output)
 
 
 def _explored(exploration: Exploration, output: str) -> int:

@@ -6,7 +6,7 @@ from pnyx.lab.protocols import PROTOCOLS
 
 
 def protocols(*, output: Form = "table") -> int:
-    """List the protocols of the Lab; `pnyx lab run NAME --watch` runs one.
+    """List the protocols that can be watched and broken.
 
     Args:
         output: table, json, jsonl or plain.

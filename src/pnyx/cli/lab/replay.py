@@ -11,7 +11,9 @@ from pnyx.lab.variants import is_swarm
 
 
 def replay(line: str, *, trace: Path | None = None) -> int:
-    """Play a run again; exit status 6 if anything broke, 2 if the line belongs to other code.
+    """Play a run again from the line it printed; exit status 6 if anything broke.
+
+    Exit status 2 if the line belongs to other code.
 
     Args:
         line: what a failed run printed: WHAT/SEED/CODE, after shrinking with one part more.

@@ -54,7 +54,7 @@ def run(
     history: Path | None = None,
     quiet: Flag = False,
 ) -> int:
-    """Run a protocol, one seed of the swarm, or one scenario; exit status 6 if anything broke.
+    """Run a protocol, a seed or a scenario; exit status 6 if anything broke.
 
     Args:
         what: a protocol (single-decree, multi-instance, multipaxos, primary-backup, raft), a seed

@@ -1,15 +1,15 @@
 """lab scenarios: what there is, or one seed of some of them."""
 
 from pnyx.cli.lab.run import CLEAN, VIOLATED, show_result
-from pnyx.cli.options import Seed
+from pnyx.cli.options import Flag, Seed
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
 from pnyx.harness.campaign import chosen_scenarios
 from pnyx.lab.judge import watched_scenario
 
 
-def scenarios(*names: str, run: bool = False, seed: Seed = 1, output: Form = "table") -> int:
-    """List the scenarios; with --run play them, exit status 6 if one fails.
+def scenarios(*names: str, run: Flag = False, seed: Seed = 1, output: Form = "table") -> int:
+    """List the scenarios, or run some of them; exit status 6 if one fails.
 
     Args:
         names: ids, what ids begin with (S-X2), or families (raft, kv, network, engines, paxos,

@@ -23,7 +23,7 @@ def shrink(
     runs: Count = RUNS_MAX,
     trace: Path | None = None,
 ) -> int:
-    """Find the smallest run that breaks what this one breaks; exit status 6 if it breaks any.
+    """Find the smallest run that breaks the same rule; exit status 6 if any is broken.
 
     Args:
         what: a seed of the swarm, or the line that a failed run printed.

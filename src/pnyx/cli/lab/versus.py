@@ -16,7 +16,7 @@ PARTIAL: Final = ("X-C1", "X-C2", "X-C3")
 
 
 def versus(*names: str, seed: Seed = 1, output: Form = "table") -> int:
-    """Play scenarios on every engine at the same seed; exit status 6 if one fails on any.
+    """Play scenarios on both engines, side by side; exit status 6 if one fails on any.
 
     Each row is something that was measured, with what is allowed; engines of which a scenario asks
     other things have rows of their own.
