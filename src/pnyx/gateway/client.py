@@ -33,6 +33,7 @@ class Transaction:
 
     queued: list[Queued] = field(default_factory=list)
     bytes: int = 0
+    words: int = 0
     local: int = 0
     """Queued commands that this node answers without the store."""
     is_broken: bool = False

@@ -15,7 +15,7 @@ from pnyx.gateway import transactions
 from pnyx.gateway.client import STALE, Client, Mute, Prefix, Queued
 from pnyx.gateway.delivery import Outcome
 from pnyx.gateway.fan import is_of_many
-from pnyx.gateway.limits import RUN_BYTES_MAX, RUN_COMMANDS_MAX
+from pnyx.gateway.limits import COMMAND_WORDS_MAX, RUN_BYTES_MAX, RUN_COMMANDS_MAX
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.outcomes import (
     CROSSSLOT,
@@ -45,7 +45,7 @@ from pnyx.machine.holdings import slots_of
 from pnyx.machine.results import OK, Refusal, Status
 from pnyx.machine.slots import slot_of
 from pnyx.replica.requests import Elsewhere, NotDone, Unknown
-from pnyx.transport.resp import Reply, encode_error, encode_reply
+from pnyx.transport.resp import WORD_OVERHEAD_BYTES, Reply, encode_error, encode_reply
 
 RUN_COMMANDS_FIRST: Final = 4
 """A run grows only while replies are small: many GETs of large values must not meet in memory."""
@@ -58,6 +58,9 @@ _CROSS_PROTOCOL: Final = frozenset({b"POST", b"HOST:"})
 
 _NOAUTH: Final = Refusal("NOAUTH Authentication required.")
 _NOT_IN_MULTI: Final = Refusal("ERR Command not allowed inside a transaction")
+_MANY_WORDS: Final = Refusal(
+    f"ERR PX0201 a command may have {COMMAND_WORDS_MAX} words; nothing was done, send less at once"
+)
 _OK_REPLY: Final = encode_reply(OK, 2)
 _SPEAKING: Final = Mute.SPEAKING
 _UNDONE: Final = frozenset({Elsewhere, NotDone, Unknown})
@@ -142,7 +145,7 @@ class Dialogue:
         while pending and room and not run.is_full:
             words = pending.popleft()
             if not is_small:
-                size += sum(map(len, words))
+                size += sum(map(len, words)) + WORD_OVERHEAD_BYTES * len(words)
                 if size > RUN_BYTES_MAX and commands:
                     pending.appendleft(words)
                     break
@@ -315,7 +318,8 @@ class Dialogue:
 
     def _wrong(self, row: Row, words: list[bytes]) -> Refusal | None:
         if not row.least <= len(words) <= row.most:
-            return wrong_arity(row.name)
+            is_long = row.arity < 0 and len(words) > row.most
+            return _MANY_WORDS if is_long else wrong_arity(row.name)
         if not self._client.is_authenticated and "no_auth" not in row.flags:
             return _NOAUTH
         if isinstance(self._client.prefix, Refusal):

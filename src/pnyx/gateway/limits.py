@@ -10,7 +10,12 @@ RUN_COMMANDS_MAX: Final = 1024
 """Commands of one connection that are submitted together."""
 
 RUN_BYTES_MAX: Final = 1024 * 1024
-"""Bytes of words submitted together; a single larger command goes alone."""
+"""Bytes of words submitted together, what a word costs besides included; a single larger command
+goes alone."""
+
+COMMAND_WORDS_MAX: Final = 16 * 1024
+"""Words of a command that is carried out, which is done in one turn: some 5 us a word. A leader
+that is silent for `raft.election_ms_min` loses its place."""
 
 TURN_SECONDS: Final = 0.005
 """After so long one client's commands let others in; a command that has begun is finished."""
@@ -20,6 +25,7 @@ PENDING_BYTES_MAX: Final = 1024 * 1024
 
 TRANSACTION_COMMANDS_MAX: Final = 16 * 1024
 TRANSACTION_BYTES_MAX: Final = 8 * 1024 * 1024
+TRANSACTION_WORDS_MAX: Final = 64 * 1024
 """What MULTI may queue."""
 
 TRANSACTION_LOCAL_MAX: Final = 64
@@ -51,7 +57,7 @@ CLOSE_SECONDS: Final = 1.0
 
 
 WORDS_MAX: Final = 1024 * 1024
-"""Words of one command."""
+"""Words of one command that are read, to be refused: who sends more is hung up on."""
 
 
 @dataclass(slots=True)

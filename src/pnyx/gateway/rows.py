@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from pnyx.gateway.client import Client
+from pnyx.gateway.limits import COMMAND_WORDS_MAX
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.words import text_of
 from pnyx.machine.commands import AnyCommand
@@ -109,7 +110,7 @@ class Row:
         first, last, _step = self.keys
         object.__setattr__(self, "has_one_key", first > 0 and first == last)
         object.__setattr__(self, "least", abs(self.arity))
-        object.__setattr__(self, "most", self.arity if self.arity > 0 else 1 << 62)
+        object.__setattr__(self, "most", self.arity if self.arity > 0 else COMMAND_WORDS_MAX)
 
     def keys_of(self, words: list[bytes]) -> list[bytes]:
         """Return the keys among `words`, which fit the arity."""

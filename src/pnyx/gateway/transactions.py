@@ -8,6 +8,7 @@ from pnyx.gateway.limits import (
     TRANSACTION_BYTES_MAX,
     TRANSACTION_COMMANDS_MAX,
     TRANSACTION_LOCAL_MAX,
+    TRANSACTION_WORDS_MAX,
     WATCHED_KEYS_MAX,
 )
 from pnyx.gateway.lobby import Lobby
@@ -43,6 +44,7 @@ def queue(client: Client, row: Row, words: list[bytes]) -> Reply:
     transaction = client.transaction
     assert transaction is not None, "the caller saw MULTI"
     transaction.bytes += sum(map(len, words))
+    transaction.words += len(words)
     command = None if row.parse is None else row.parse(words)
     transaction.local += command is None and not row.asks
     if transaction.local > TRANSACTION_LOCAL_MAX:
@@ -54,11 +56,12 @@ def queue(client: Client, row: Row, words: list[bytes]) -> Reply:
     if (
         len(transaction.queued) >= TRANSACTION_COMMANDS_MAX
         or transaction.bytes > TRANSACTION_BYTES_MAX
+        or transaction.words > TRANSACTION_WORDS_MAX
     ):
         transaction.is_broken = True
         return Refusal(
-            f"ERR PX0201 a transaction may have {TRANSACTION_COMMANDS_MAX} commands "
-            f"and {TRANSACTION_BYTES_MAX} bytes"
+            f"ERR PX0201 a transaction may have {TRANSACTION_COMMANDS_MAX} commands, "
+            f"{TRANSACTION_WORDS_MAX} words and {TRANSACTION_BYTES_MAX} bytes"
         )
     transaction.queued.append(Queued(words, command))
     return QUEUED
