@@ -139,7 +139,7 @@ FORMS: tuple[tuple[object, ...], ...] = (
     (b"OBJECT", b"FREQ", keys),
     (b"PING", maybe(values)),
     (b"ECHO", values),
-    (b"SELECT", one_of(b"0", b"x", b"99")),
+    (b"SELECT", one_of(b"0", b"x", b"99", b"2147483648", b"-2147483649")),
     (b"WAIT", b"0", one_of(b"0", b"10", b"-1", b"x")),
     (b"MULTI",),
     (b"MULTI",),

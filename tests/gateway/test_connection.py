@@ -397,3 +397,22 @@ def test_a_client_that_stays_silent_holds_no_stop_up() -> None:
         connection.ask(b"PING")
         one.begin_stop().result(2)
         assert connection.rest() == b""
+
+
+def test_a_database_beyond_32_bits_is_refused_in_the_words_of_redis(gateway: Running) -> None:
+    connection = gateway.connect()
+    assert connection.ask(b"SELECT", b"2147483647") == b"-ERR DB index is out of range\r\n"
+    for number in (b"2147483648", b"-2147483649"):
+        assert connection.ask(b"SELECT", number) == (
+            b"-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"
+        )
+
+
+def test_an_error_shows_no_more_of_a_subcommand_than_redis_does(gateway: Running) -> None:
+    """A DEBUG of 4 MB came back whole."""
+    reply = gateway.connect().ask(b"DEBUG", b"x" * 1_000_000)
+    assert (
+        reply
+        == b"-ERR unknown subcommand or wrong number of arguments for '%b'. " % (b"x" * 128)
+        + b"Try DEBUG HELP.\r\n"
+    )

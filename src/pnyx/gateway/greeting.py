@@ -28,6 +28,7 @@ _HELLO_NOAUTH: Final = Refusal(
     "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
     "RESP protocol version at the same time"
 )
+_NO_INT: Final = Refusal("ERR value is out of range, value must between -2147483648 and 2147483647")
 _BAD_NAME: Final = Refusal(
     "ERR Client names cannot contain spaces, newlines or special characters."
 )
@@ -164,6 +165,8 @@ def _select(_lobby: Lobby, client: Client, words: list[bytes]) -> LocalReply:
         return NOT_INTEGER
     if number == 0:
         return OK
+    if not -(2**31) <= number < 2**31:
+        return _NO_INT
     if client.speaks_cluster:
         return Refusal("ERR SELECT is not allowed in cluster mode")
     return Refusal("ERR DB index is out of range")

@@ -144,7 +144,7 @@ def wrong_arity(name: str) -> Refusal:
 
 def wrong_subcommand(words: list[bytes]) -> Refusal:
     """Return Redis' error for a subcommand that fits its arity and still has too many words."""
-    member = words[1].decode("utf-8", "surrogateescape")
+    member = text_of(words[1][:128])
     container_name = words[0].decode().upper()
     return Refusal(
         f"ERR unknown subcommand or wrong number of arguments for '{member}'. "
