@@ -43,6 +43,17 @@ def test_a_pipeline_that_is_too_much_for_an_entry_is_done_in_order_over_many(
     assert len(gateway.store.submitted) > 20
 
 
+def test_reads_that_are_too_much_for_a_request_are_answered_over_many(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "LOOKED_BYTES_MAX", 2_000)
+    client = gateway.connect()
+    client.ask_all([(b"SET", key, key * 200) for key in (A, B)])
+    gateway.store.submitted.clear()
+    assert client.ask_all([(b"STRLEN", A), (b"STRLEN", B)] * 30) == [b":400\r\n"] * 60
+    assert len(gateway.store.submitted) > 10
+
+
 def test_who_comes_behind_a_pipeline_that_is_too_much_has_the_next_turn(gateway: Running) -> None:
     """The pipeline asked again at once, came first again, and the other waited for its end."""
     of_one_entry = [Done((0, LATER, LATER, LATER)), Done((LATER,))]

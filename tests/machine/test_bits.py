@@ -102,3 +102,10 @@ def test_bitop_over_its_cap_is_refused_and_does_nothing(monkeypatch: pytest.Monk
     answer = driver.one(c.BitOp("or", b"to", (b"a", b"a", b"a")))
     assert answer == f"-{bits.BITOP_REFUSED.text}"
     assert driver.one(c.Get(b"to")) == b"12345678"
+
+
+def test_bitop_reads_no_source_behind_its_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bits, "BITOP_BYTES_MAX", 100)
+    driver = holding(k=b"v" * 60)
+    driver.one(c.BitOp("and", b"d", (b"k",) * 1_000))
+    assert driver.group._keyspace.looked_bytes < 200

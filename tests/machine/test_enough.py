@@ -35,6 +35,14 @@ def test_what_comes_when_an_entry_has_looked_at_enough_is_told_later() -> None:
     assert same_rows(side)
 
 
+def test_reads_of_one_request_that_have_looked_at_enough_are_told_later() -> None:
+    side, _ = sides()
+    side.tell(c.Set(LARGE, b"v" * 400))
+    asked = (c.Strlen(LARGE), c.Ttl(LARGE, seconds=True), c.Exists((LARGE, LARGE)), c.Get(SMALL))
+    assert side.group.read(asked, 0) == [400, -1, 2, LATER]
+    assert side.group.read(asked[3:], 0) == [None]
+
+
 def test_each_entry_begins_anew_also_where_many_are_applied_at_once() -> None:
     side, _ = sides()
     side.tell(c.Set(LARGE, b"v" * 400))

@@ -77,3 +77,10 @@ def test_flushall_deletes_what_is_stored_and_what_is_new_but_nothing_after_it() 
     keys = (b"stored", b"new", b"after")
     assert driver.run(c.MGet(keys), c.KeyspaceStats()) == [[None, None, b"1"], [1, 0]]
     assert driver.group.next_expiry_ms() is None
+
+
+def test_a_key_that_is_named_often_is_looked_at_once() -> None:
+    driver = Driver()
+    driver.run(c.Set(b"k", b"v" * 60))
+    assert driver.one(c.Exists((b"k",) * 1_000)) == 1_000
+    assert driver.group._keyspace.looked_bytes < 100

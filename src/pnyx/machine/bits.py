@@ -104,9 +104,15 @@ def _first(value: bytes, bit: int, start: int, stop: int) -> int | None:
 
 
 def _combine(keyspace: Keyspace, command: c.BitOp) -> Result:
-    sources = [keyspace.value(key) or b"" for key in command.keys]
-    if sum(map(len, sources)) > BITOP_BYTES_MAX:
-        return BITOP_REFUSED
+    sources: list[bytes] = []
+    size = 0
+    for key in command.keys:
+        source = keyspace.value(key) or b""
+        size += len(source)
+        # Before the next is read: a command may name one large value a thousand times.
+        if size > BITOP_BYTES_MAX:
+            return BITOP_REFUSED
+        sources.append(source)
     value = _combined(command.operation, sources)
     if value:
         keyspace.put(command.destination, value)

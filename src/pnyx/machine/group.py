@@ -128,7 +128,7 @@ class Group:
         keyspace, rules = self._keyspace, self.machine.reads
         keyspace.estimate_ms = max(now_ms, keyspace.clock_ms)
         keyspace.met_due = False
-        keyspace.told_bytes = 0
+        keyspace.told_bytes = keyspace.looked_bytes = 0
         if keyspace.holdings is None:
             results = [rules[type(each)](keyspace, each) for each in commands]
         else:

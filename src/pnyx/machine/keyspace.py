@@ -113,7 +113,7 @@ class Keyspace:
         self.clock_ms = totals.clock_ms
         self.estimate_ms = totals.clock_ms
         self.looked_bytes = 0
-        """Of rows of keys that the entry's commands looked at, each time."""
+        """Of rows of keys that the commands of the entry, or the request, looked at, each time."""
         self.told_bytes = 0
         """Of values and keys that were told since the entry, or the request, began."""
         self.met_due = False
@@ -170,6 +170,8 @@ class Keyspace:
         row = self._row(row_key) if self.applying else self._stored(row_key)
         if row is None:
             return None
+        if not self.applying:
+            self.looked_bytes += len(row)
         if row[0] == EXPIRING:
             record = self.record(key)
             return None if record is None else record.value
@@ -403,8 +405,8 @@ class Keyspace:
             row = None if self.flushed else self._stored(row_key)
         if self.applying and self.holdings is not None:
             self.before.setdefault(row_key, row)
-            if row is not None:
-                self.looked_bytes += len(row)
+        if row is not None:
+            self.looked_bytes += len(row)
         return row
 
     def _delete(self, suffix: bytes, expire_ms: int) -> None:

@@ -32,8 +32,9 @@ from pnyx.machine.slots import slot_of
 from pnyx.machine.transactions import COMMANDS, READS
 
 LOOKED_BYTES_MAX: Final = 128 * 1024 * 1024
-"""Of rows that one entry's commands look at: some 60 ms. Those behind are told `LATER`, so that a
-thousand that change large values, in a few bytes each, stop nobody's heartbeats."""
+"""Of rows that the commands of one entry, or of one request that reads, look at: some 60 ms. Those
+behind are told `LATER`, so that a thousand that look at large values, in a few bytes each, stop
+nobody's heartbeats."""
 VOID: Final = Refusal("VOID this belongs to no attempt under way here: nothing was done")
 NOT_YET: Final = Refusal("NOTYET the copy lacks rows or changes: nothing was done")
 ACTIVATED: Final = Status(b"activated")
@@ -93,6 +94,8 @@ def told_where_held(keyspace: Keyspace, rules: Rules, command: AnyCommand | Dire
     """Return what the rule of a command says, if all its keys are served here."""
     held = keyspace.holdings
     assert held is not None, "only a divided keyspace has shards elsewhere"
+    if keyspace.looked_bytes > LOOKED_BYTES_MAX:
+        return LATER
     kind = type(command)
     if kind in ONE_KEY:
         key = command.key  # type: ignore[union-attr]
