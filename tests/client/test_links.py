@@ -6,7 +6,9 @@ import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import hiredis
 import pytest
@@ -234,3 +236,52 @@ def test_a_link_that_one_thread_closes_no_other_takes(
     monkeypatch.setattr(Link, "is_open", is_dropped_meanwhile)
     with pytest.raises(Broken):
         pool.take(link.address, 100.0, time.monotonic())
+
+
+@pytest.fixture
+def mute() -> Iterator[tuple[str, int]]:
+    """A place that takes no connection and refuses none."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.2", 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+async def async_connection(address: tuple[str, int]) -> None:
+    link = await async_links.Link.to(address, [("PING",)], until_s(), decode=False)
+    link.close()
+
+
+def connection(address: tuple[str, int]) -> None:
+    Link(address, [("PING",)], until_s(), decode=False).close()
+
+
+@pytest.mark.parametrize(
+    "connects", [connection, lambda address: asyncio.run(async_connection(address))]
+)
+def test_a_name_is_connected_to_though_the_first_of_its_places_is_mute(
+    connects: Callable[[tuple[str, int]], None],
+    polite: Node,
+    mute: tuple[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in (mute, polite.address)
+    ]
+    resolve = socket.getaddrinfo
+
+    def resolved(host: str, *given: Any, **named: Any) -> Any:
+        if host != "node":
+            return resolve(host, *given, **named)
+        if named.get("flags"):
+            raise socket.gaierror
+        return places
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    connects(("node", 1))
+    assert polite.welcomed == 1

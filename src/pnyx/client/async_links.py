@@ -1,6 +1,7 @@
 """Asyncio's connections to the nodes, and those that are kept for the next call."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
@@ -8,7 +9,7 @@ from typing import Any, Final, Self
 
 import hiredis
 
-from pnyx.client.links import IDLE_MAX, Broken, Unwelcome, refusals, said, welcome_s
+from pnyx.client.links import IDLE_MAX, Broken, Unwelcome, places_of, refusals, said, welcome_s
 from pnyx.client.replies import is_last
 from pnyx.client.url import Address
 from pnyx.client.wire import READ_BYTES, Words, packed, reader
@@ -41,7 +42,7 @@ class Link:
         until_s = welcome_s(until_s)
         try:
             async with asyncio.timeout(until_s - monotonic()):
-                streams = await asyncio.open_connection(*address, limit=READ_BYTES)
+                streams = await _reached(address, until_s)
         except OSError as error:
             raise Broken(said(error), has_left=False) from error
         link = cls(streams, decode=decode)
@@ -174,3 +175,24 @@ class Pool:
             link.close()
         elif link.is_open():
             self._idle.setdefault(address, []).append(link)
+
+
+async def _reached(
+    address: Address, until_s: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first of a name's places that answers; each has its share of the time."""
+    failed = OSError("the name stands for no place")
+    try:
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        # A resolver may block, and has a thread.
+        ask = asyncio.get_running_loop().getaddrinfo
+        found = await ask(*address, type=socket.SOCK_STREAM)
+    places = places_of(found)
+    for at, place in enumerate(places):
+        try:
+            async with asyncio.timeout((until_s - monotonic()) / (len(places) - at)):
+                return await asyncio.open_connection(*place, limit=READ_BYTES)
+        except OSError as error:
+            failed = error
+    raise failed

@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -60,7 +60,7 @@ class Link:
         self.address = address
         until_s = welcome_s(until_s)
         try:
-            self._socket = socket.create_connection(address, timeout=max(until_s - monotonic(), 0))
+            self._socket = _reached(address, until_s)
         except OSError as error:
             raise Broken(said(error), has_left=False) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -237,6 +237,24 @@ class Pool:
         for link in links:
             with suppress(OSError):
                 link.close()
+
+
+def places_of(found: Iterable[tuple[Any, ...]]) -> list[Address]:
+    """Return the addresses that a resolver gave."""
+    return [(str(place[0]), int(place[1])) for *_, place in found]
+
+
+def _reached(address: Address, until_s: float) -> socket.socket:
+    """Connect to the first of a name's places that answers; each has its share of the time."""
+    failed = OSError("the name stands for no place")
+    places = places_of(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
+    for at, place in enumerate(places):
+        share_s = max(until_s - monotonic(), 0) / (len(places) - at)
+        try:
+            return socket.create_connection(place, timeout=share_s)
+        except OSError as error:
+            failed = error
+    raise failed
 
 
 def welcome_s(until_s: float) -> float:
