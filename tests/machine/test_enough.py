@@ -6,7 +6,7 @@ from machine.driving import START_MS
 from machine.moving import FIRST, SHARD, Side, key_in, same_rows, sequenced, sides
 from pnyx.ids import GroupId
 from pnyx.machine import commands as c, moving
-from pnyx.machine.commands import Expiry
+from pnyx.machine.commands import AnyCommand, Expiry
 from pnyx.machine.holdings import COPIED, LATER, Holdings
 from pnyx.machine.moves import Chunk, MoveAccept, MoveBegin, MoveChunk
 from pnyx.machine.results import OK
@@ -41,6 +41,18 @@ def test_reads_of_one_request_that_have_looked_at_enough_are_told_later() -> Non
     asked = (c.Strlen(LARGE), c.Ttl(LARGE, seconds=True), c.Exists((LARGE, LARGE)), c.Get(SMALL))
     assert side.group.read(asked, 0) == [400, -1, 2, LATER]
     assert side.group.read(asked[3:], 0) == [None]
+
+
+@pytest.mark.parametrize(
+    "toil", [c.Lcs(SMALL, SMALL, length=True), c.IncrByFloat(SMALL, b"1e99")], ids=["lcs", "float"]
+)
+def test_what_takes_long_counts_as_if_it_had_looked_at_much(toil: AnyCommand) -> None:
+    side, _ = sides()
+    side.tell(c.Set(SMALL, b"12345"))
+    told = side.tell_all(toil, toil)
+    assert told[0] != LATER
+    assert told[1] == LATER
+    assert same_rows(side)
 
 
 def test_each_entry_begins_anew_also_where_many_are_applied_at_once() -> None:

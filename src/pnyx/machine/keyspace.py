@@ -113,7 +113,8 @@ class Keyspace:
         self.clock_ms = totals.clock_ms
         self.estimate_ms = totals.clock_ms
         self.looked_bytes = 0
-        """Of rows of keys that the commands of the entry, or the request, looked at, each time."""
+        """Of rows of keys that the commands of the entry, or the request, looked at, each time, and
+        what took as long."""
         self.told_bytes = 0
         """Of values and keys that were told since the entry, or the request, began."""
         self.met_due = False

@@ -8,12 +8,16 @@ from pnyx.machine.commands import Condition
 from pnyx.machine.expiry import expire_at
 from pnyx.machine.floats import INVALID, add_decimal, parse_decimal
 from pnyx.machine.keyspace import TOLD_REFUSED, Keyspace
-from pnyx.machine.lcs import longest_common
+from pnyx.machine.lcs import TOO_LARGE, longest_common
 from pnyx.machine.results import OK, Refusal, Result, Values
 
 INTEGER_MIN: Final = -(1 << 63)
 INTEGER_MAX: Final = (1 << 63) - 1
 INTEGER_BYTES_MAX: Final = 20
+DIGIT_BYTES: Final = 64
+"""A byte of a float takes as long to add as it takes to look at so many bytes of rows."""
+LCS_BYTE_BYTES: Final = 128
+"""The same of a byte that LCS compares, besides one for each cell of its table."""
 
 NO_INTEGER: Final = Refusal("ERR value is not an integer or out of range")
 INTEGER_OVERFLOW: Final = Refusal("ERR increment or decrement would overflow")
@@ -182,6 +186,7 @@ def _increment_float(keyspace: Keyspace, command: c.IncrByFloat) -> Result:
     after = add_decimal(before, delta)
     if after is None:
         return FLOAT_OVERFLOW
+    keyspace.looked_bytes += DIGIT_BYTES * (len(command.delta) + len(after))
     if len(after) > keyspace.value_bytes_max:
         return TOO_LONG
     keyspace.store(command.key, record, after)
@@ -191,7 +196,11 @@ def _increment_float(keyspace: Keyspace, command: c.IncrByFloat) -> Result:
 def _lcs(keyspace: Keyspace, command: c.Lcs) -> Result:
     first = keyspace.value(command.first) or b""
     second = keyspace.value(command.second) or b""
-    return longest_common(first, second, command)
+    found = longest_common(first, second, command)
+    if found is not TOO_LARGE:
+        bytes_compared, cells = len(first) + len(second), len(first) * len(second)
+        keyspace.looked_bytes += LCS_BYTE_BYTES * bytes_compared + cells
+    return found
 
 
 READS: Final[dict[type[c.Command], Callable[[Keyspace, Any], Result]]] = {
