@@ -7,6 +7,7 @@ Fix the request:  ``SettingsWrong``       what the operator wrote cannot be mean
                   ``OtherVersion``        that run belongs to other code
 Call for help:    ``WrongDirectory``      this data belongs to another node or cluster
                   ``DiskFailed``          a write or sync failed; the node stops with status 74
+                  ``NoRoom``              the disk is full; the node waits for room
                   ``LostDisk``            the disk broke its promise; the replica is given up
                   ``NodeRetired``         this node was removed or replaced; it stops
 
@@ -99,6 +100,12 @@ class DiskFailed(PnyxError):
     """A write or sync failed. Nothing that depended on it was acknowledged; the node stops."""
 
     code = "PX0301"
+
+
+class NoRoom(DiskFailed):
+    """The disk is full. Nothing was written and nothing is lost; it is tried again."""
+
+    code = "PX0303"
 
 
 class LostDisk(PnyxError):

@@ -137,10 +137,11 @@ def test_nodes_without_disk_space_are_not_healthy_and_the_groups_that_refuse_are
     assert (seen.word, seen.exit_code, seen.full) == (Word.DEGRADED, 3, (0, 1))
     assert seen.sentence() == (
         "DEGRADED  16384/16384 slots served; n2, n3 short of disk space, so the controller, g1 "
-        "refuse writes; may lose 1 more node"
+        "refuse writes; may lose 0 more nodes"
     )
     one = judge([asked("n1"), low(asked("n2")), asked("n3")])
     assert (one.word, one.low, one.full) == (Word.DEGRADED, ("n2",), ())
+    assert one.may_lose == 0, "a log that cannot grow is in no majority"
 
 
 def test_a_group_too_narrow_to_lose_a_node_is_named_and_healthy() -> None:

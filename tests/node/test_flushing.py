@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from pnyx.errors import DiskFailed
+from pnyx.errors import DiskFailed, NoRoom
 from pnyx.node import flushing
 from pnyx.node.flushing import Flusher
 from pnyx.storage.memory import MemorySpace
-from pnyx.storage.rocks import NoRoom
 
 
 class FailingSpace(MemorySpace):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,9 +140,7 @@ def test_a_disk_that_fills_at_once_ends_no_node_and_writes_come_back(small: Path
         with cluster.connect(cluster.wait_for_leader()) as connection:
             for number in range(50):
                 assert connection.call("SET", f"key {number}", "z" * 2_000) == b"OK"
-            with ballast.open("wb", 0) as file, contextlib.suppress(OSError):
-                while file.write(b"x" * 65_536):
-                    pass
+            fill(ballast)
             # Low space asks each node for a flush within a second, and again after one.
             time.sleep(4)
             assert "MISCONF" in refusal(connection, time.monotonic() + 20)
@@ -153,6 +151,67 @@ def test_a_disk_that_fills_at_once_ends_no_node_and_writes_come_back(small: Path
             while refusal(connection, time.monotonic() + 0.1) != "nothing was refused":
                 assert time.monotonic() < deadline, "writes did not come back"
         assert all(node.is_running() for node in cluster.nodes.values())
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Iterator[Path]:
+    """The data directory of n3, on a file system of its own of 64 MiB."""
+    mount = tmp_path / "nodes" / "n3"
+    mount.mkdir(parents=True)
+    with contextlib.ExitStack() as mounted:
+        with or_skipped():
+            mounted.enter_context(small_disk(mount, 64))
+        yield mount
+
+
+@pytest.mark.timeout(120)
+def test_one_nodes_full_disk_ends_neither_it_nor_its_next_start(third: Path) -> None:
+    settings = {
+        "storage.segment_bytes": 4 * MIB,
+        "storage.low_space_bytes": 12 * MIB,
+        "limits.entry_bytes_max": 2 * MIB,
+        "limits.value_bytes_max": MIB,
+    }
+    ballast = third / "ballast"
+    with Cluster(third.parent, settings=settings) as cluster:
+        cluster.start()
+        cluster.wait_healthy()
+        fill(ballast)
+        with cluster.connect("n1") as connection:
+            # More than the segment in use and the one made ahead can hold.
+            for number in range(120):
+                assert connection.call("SET", f"key {number}", "z" * 100_000) == b"OK"
+            cluster.wait_for(lambda seen: seen.low == ("n3",), "short of space")
+            node = cluster.nodes["n3"]
+            until(lambda: "no room for the log" in "".join(node.log_tail(9)))
+            node.terminate()
+            assert node.wait() == 0
+            cluster.restart("n3")
+            until(lambda: "no room to start" in "".join(node.log_tail(9)))
+            assert connection.call("SET", "late", "1") == b"OK"
+            node.terminate()
+            assert node.wait() == 0, "it can be stopped while it waits"
+            cluster.restart("n3")
+            ballast.unlink()
+            cluster.wait_healthy()
+        cluster.kill("n1")
+        cluster.wait_for_leader()
+        with cluster.connect("n3") as connection:
+            assert connection.call("GET", "key 119") == b"z" * 100_000
+
+
+def fill(ballast: Path) -> None:
+    """Leave no room on the disk."""
+    with ballast.open("wb", 0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 65_536):
+            pass
+
+
+def until(wanted: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not wanted():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
 
 
 def test_a_node_started_on_another_nodes_data_refuses_and_changes_nothing() -> None:

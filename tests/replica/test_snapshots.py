@@ -43,6 +43,18 @@ def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot() -> None:
     assert cluster.answers(3) == {"n": Done((60,)), "v": Done((b"value" * 5,))}
 
 
+def test_a_node_that_is_short_of_space_takes_no_snapshot_until_it_is_not() -> None:
+    cluster = behind()
+    late = cluster.members[3].replica
+    late.space_low(True)
+    cluster.cut.clear()
+    cluster.advance(5_000)
+    assert late.counters.snapshots_installed == 0
+    late.space_low(False)
+    cluster.advance(20_000)
+    assert late.counters.snapshots_installed == 1
+
+
 def test_installed_state_is_byte_for_byte_the_leaders() -> None:
     cluster = behind()
     cluster.cut.clear()

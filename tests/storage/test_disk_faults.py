@@ -1,5 +1,6 @@
 """S4: a disk that fails, is full, takes little at a time or hangs."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from errno import EIO, ENOSPC
@@ -8,8 +9,9 @@ from threading import Event
 
 import pytest
 
-from pnyx.errors import DiskFailed
-from pnyx.ids import GroupId
+from pnyx.consensus.ready import HardState
+from pnyx.errors import DiskFailed, NoRoom
+from pnyx.ids import GroupId, NodeId, Term
 from pnyx.prng import Prng
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.simulated import MemoryFiles, Step, failing
@@ -133,14 +135,48 @@ def test_room_that_comes_back_is_found_though_nobody_writes() -> None:
     assert not log.wants_spare()
 
 
-def test_a_full_disk_is_a_failure_for_a_segment_that_is_needed_now() -> None:
+def test_a_batch_that_finds_no_room_for_its_segment_may_be_appended_again() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)
     _fill_segment(log)
     files.capacity_bytes = SETTINGS.segment_bytes + 100
-    with pytest.raises(DiskFailed, match="cannot be written") as failed:
-        log.append([write(1, entry(5))])
-    assert "space" in failed.value.cause
+    before = log.counters.bytes
+    for _ in range(2):
+        with pytest.raises(NoRoom, match="no room to grow") as failed:
+            log.append([write(1, entry(5), vote=(3, 2))])
+        assert "space" in failed.value.cause
+    assert (log.counters.bytes, log.low_space()) == (before, True)
+
+    files.capacity_bytes = 100 * SETTINGS.segment_bytes
+    log.append([write(1, entry(5), vote=(3, 2))])
+    log.append([write(1, entry(6))])
+    found = open_log(files.crash(Prng(3)))[1].groups[ONE]
+    assert found.entries == [entry(index) for index in range(1, 7)]
+    assert found.hard_state == HardState(Term(3), NodeId(2))
+
+
+def test_a_log_is_opened_on_a_full_disk_once_there_is_room() -> None:
+    files = MemoryFiles()
+    log, _ = open_log(files)
+    log.append([write(1, entry(1))])
+    files.capacity_bytes = SETTINGS.segment_bytes + 100
+    with pytest.raises(NoRoom):
+        open_log(files)
+    files.capacity_bytes = 100 * SETTINGS.segment_bytes
+    assert open_log(files)[1].groups[ONE].entries == [entry(1)]
+
+
+def test_a_file_for_which_there_is_no_room_takes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(ENOSPC, "full")
+
+    files = DiskFiles(tmp_path)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="full"):
+        files.create("1.tmp", 8192)
+    assert files.names() == []
 
 
 def test_an_append_returns_only_when_a_hung_sync_does() -> None:

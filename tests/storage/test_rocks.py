@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pnyx.errors import LostDisk
+from pnyx.errors import LostDisk, NoRoom
 from pnyx.harness.disks import FaultImpossible, small_disk
 from pnyx.storage import rocks
-from pnyx.storage.rocks import BLOB_BYTES, NoRoom, RocksSpace
+from pnyx.storage.rocks import BLOB_BYTES, RocksSpace
 
 ROWS = {b"key %06d" % i: b"value %06d " % i * 10 for i in range(20_000)}
 

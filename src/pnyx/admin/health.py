@@ -150,7 +150,7 @@ class Health:
     """How many nodes answer at all, of use to the cluster or not."""
     slots_served: int
     may_lose: int
-    """How many more nodes may fail before some group's writes stop."""
+    """How many more nodes with room for writes may fail before some group's writes stop."""
     leaders: tuple[tuple[int, str], ...] = ()
     """(group, label) of each group that is led now, the controller, 0, first."""
     refusing: tuple[Refusing, ...] = ()
@@ -276,7 +276,9 @@ def judge(asked: Sequence[Asked]) -> Health:
     ]
     low = [one.report.label for one in asked if one.report is not None and one.report.low_space]
     low = [label for label in low if label in up]
-    spare = [_spare(group, reached[number]) for number, (_, group) in led.items()]
+    short = {one.report.me for one in asked if one.report is not None and one.report.low_space}
+    # The log of a full disk stands still: it helps no majority to write.
+    spare = [_spare(group, reached[number] - short) for number, (_, group) in led.items()]
     return Health(
         word=_word(slots, is_whole=not (down or lacking or low) and CONTROLLER in led),
         leader=None if leader is None else leader.label,

@@ -7,6 +7,7 @@ Exit statuses: 0 after a drain, 1 could not start or go on, 2 unusable settings,
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
 import resource
@@ -20,14 +21,15 @@ from typing import Final, NoReturn
 import structlog
 import uvloop
 
-from pnyx.errors import DiskFailed, NodeRetired, PnyxError, SettingsWrong
+from pnyx.errors import DiskFailed, NodeRetired, NoRoom, PnyxError, SettingsWrong
 from pnyx.gateway.server import Gateway
-from pnyx.node.disk import open_disk
+from pnyx.node.disk import Disk, open_disk
 from pnyx.node.http import Page
 from pnyx.node.logger import set_up
 from pnyx.node.node import Node
 from pnyx.node.settings import Settings
 from pnyx.node.sources import load
+from pnyx.storage.watch import SPACE_CHECK_MS
 
 STOPPED: Final = 0
 FAILED: Final = 1
@@ -114,7 +116,10 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
         loop.add_signal_handler(number, stop_wanted.set)
     if until_input_ends:
         loop.add_reader(sys.stdin.fileno(), stop_wanted.set)
-    node = Node(settings, await asyncio.to_thread(open_disk, settings))
+    disk = await _opened(settings, stop_wanted)
+    if disk is None:
+        return
+    node = Node(settings, disk)
     gateway, page = Gateway(node), Page(node)
     failure = asyncio.create_task(node.failed())
     # The page first: whoever waits for this node learns from it what it waits for.
@@ -142,6 +147,21 @@ async def _live(settings: Settings, *, until_input_ends: bool) -> None:
         _log.warning("drain took too long", drain_ms=settings.drain_ms)
     if reason is not None:
         raise reason
+
+
+async def _opened(settings: Settings, stop_wanted: asyncio.Event) -> Disk | None:
+    """Open the data directory, as soon as its disk has room; None if told to stop meanwhile."""
+    waits = False
+    while not stop_wanted.is_set():
+        try:
+            return await asyncio.to_thread(open_disk, settings)
+        except NoRoom as error:
+            if not waits:
+                _log.warning("no room to start: it waits", effect=error.effect, why=error.cause)
+            waits = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop_wanted.wait(), SPACE_CHECK_MS / 1_000)
+    return None
 
 
 def _prepare_process(settings: Settings) -> None:

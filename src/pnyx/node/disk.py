@@ -6,6 +6,7 @@ group. A group is on this disk if and only if it has a meta row, written and dur
 group said its first word; only the controller, which every node is formed with, needs none.
 """
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import RecoveredLog
+from pnyx.errors import NoRoom
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.group import Group, groups_in
@@ -80,8 +82,12 @@ class Disk:
         return sum(map(_size, self.directory.path.glob("*/*")))
 
     def close(self) -> None:
-        """Flush the space, so that the next start replays nothing, and let the directory go."""
-        self.space.flush()
+        """Let the directory go; the space is flushed, so that the next start replays nothing.
+
+        Without room for that it is not: the log has it all.
+        """
+        with contextlib.suppress(NoRoom):
+            self.space.flush()
         self.space.close()
         self.wal.close()
         self.directory.close()
@@ -102,6 +108,7 @@ def open_disk(settings: Settings) -> Disk:
         WrongDirectory: it belongs to another node, cluster, engine or process, or is of another
             format; nothing was written.
         LostDisk: durable bytes are gone; nothing was overwritten.
+        NoRoom: its disk is full; it may be opened again.
         DiskFailed: it cannot be read or written.
     """
     sizes = WalSettings(
@@ -114,15 +121,16 @@ def open_disk(settings: Settings) -> Disk:
 def open_data(path: Path, cluster: str, label: str, sizes: WalSettings, consensus: str) -> Disk:
     """Do so for the directory `path` of the node `label`."""
     directory = DataDirectory.open(path, cluster, label, consensus)
-    try:
-        return _open_in(directory, sizes)
-    except BaseException:
-        directory.close()
-        raise
+    with contextlib.ExitStack() as opened:
+        opened.callback(directory.close)
+        space = RocksSpace(directory.path / SPACE_NAME)
+        opened.callback(space.close)
+        disk = _open_in(directory, space, sizes)
+        opened.pop_all()
+    return disk
 
 
-def _open_in(directory: DataDirectory, sizes: WalSettings) -> Disk:
-    space = RocksSpace(directory.path / SPACE_NAME)
+def _open_in(directory: DataDirectory, space: RocksSpace, sizes: WalSettings) -> Disk:
     states = {CONTROL: Group(space, CONTROL, CONTROLLER)}
     for group in groups_in(space):
         if group != CONTROL:

@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
+from pnyx.errors import NoRoom
 from pnyx.machine.space import Space
-from pnyx.storage.rocks import NoRoom
 
 RETRY_S: Final = 1.0
 """Between two tries of a flush for which the disk has no room."""

@@ -157,7 +157,8 @@ class StorageTable(Section):
         default=256 * MIB,
         ge=MIB,
         le=64 * GIB,
-        description="With less free disk than this, writes are refused until there is more.",
+        description="With less free disk than this, writes are refused, and no snapshot is taken "
+        "in, until there is more.",
     )
 
 

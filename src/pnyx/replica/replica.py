@@ -190,7 +190,7 @@ class Replica:
 
     def space_low(self, low: bool) -> None:  # noqa: FBT001 - the one thing it says
         """This node's disk is (not) nearly full."""
-        self._disk.low_here = low
+        self._disk.low_here = self._upkeep.low = low
 
     def release_log(self, *, urgent: bool) -> None:
         """The disk needs the room that the log takes, tail included (or does no more)."""

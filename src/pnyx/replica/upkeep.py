@@ -33,6 +33,8 @@ class Upkeep:
     boot: int
     outbox: list[Outbound] = field(default_factory=list)
     """To be sent at once."""
+    low: bool = False
+    """Is the disk nearly full? A snapshot could take all that is left."""
     flush: int | None = None
     """A flush to be started; `flushed` with its number ends it."""
     _flush_number: int = 0
@@ -61,7 +63,11 @@ class Upkeep:
             self.outbox.append(Outbound(peer, chunk))
 
     def on_chunk(self, sender: NodeId, chunk: SnapshotChunk, now_ms: int) -> None:
-        """Take in a piece of a snapshot."""
+        """Take in a piece of a snapshot; while the disk is nearly full, let go what came so far."""
+        if self.low and not self.receiver.awaits_flush:
+            # No answer: the sender asks again in a second, and begins anew when it gives up.
+            self.receiver.abort()
+            return
         reply = self.receiver.take(sender, chunk, self.consensus.commit_index, now_ms)
         if reply is not None:
             self.outbox.append(Outbound(sender, reply))

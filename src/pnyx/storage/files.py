@@ -130,6 +130,10 @@ class DiskFiles:
             for offset in range(0, size, ZERO_BYTES):
                 write_whole(file, offset, _ZEROS[: size - offset])
                 file.sync()
+        except OSError:
+            # Else it would take what room is left on a full disk, and be of no use.
+            self.unlink(name)
+            raise
         finally:
             file.close()
 

@@ -8,12 +8,13 @@ is made and never re-used: a wiped disk comes back as somebody else, so no vote 
 import fcntl
 import os
 import secrets
+from errno import ENOSPC
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from pnyx.errors import DiskFailed, LostDisk, WrongDirectory
+from pnyx.errors import DiskFailed, LostDisk, NoRoom, WrongDirectory
 from pnyx.ids import NodeId
 from pnyx.storage.owner import FORMAT, Identity
 
@@ -39,6 +40,7 @@ class DataDirectory:
         Raises:
             WrongDirectory: another process, cluster, node or engine owns it; nothing was written.
             LostDisk: the identity cannot be read; nothing was overwritten.
+            NoRoom: it has none for the identity; it may be opened again.
             DiskFailed: the directory cannot be written.
         """
         try:
@@ -155,8 +157,12 @@ def _lock(path: Path) -> int:
             cause=f"process {holder or 'unknown'} holds its lock",
             next_step="stop that process, or give this node its own `data` directory",
         ) from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except OSError:
+        os.close(lock)
+        raise
     return lock
 
 
@@ -181,7 +187,8 @@ def _write(path: Path, identity: Identity) -> None:
 
 
 def _failed(path: Path, error: OSError) -> DiskFailed:
-    return DiskFailed(
+    kind = NoRoom if error.errno == ENOSPC else DiskFailed
+    return kind(
         f"the data directory {path} cannot be used",
         cause=str(error),
         next_step="check the directory's disk, permissions and free space",

@@ -22,7 +22,7 @@ import google_crc32c
 import msgspec
 
 from pnyx.consensus.formation import Formed
-from pnyx.consensus.ready import Acceptance, Entry, EntryKind, HardState, Mark
+from pnyx.consensus.ready import Acceptance, Entry, EntryKind, HardState, Mark, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 
 _REST: Final = struct.Struct("<IIBBHQQQQ")
@@ -121,6 +121,28 @@ def encode_entries(group: GroupId, entries: tuple[Entry, ...], parts: list[bytes
         )
         parts.append(_CRC.pack(_crc32c(rest)) + rest)
         parts.append(payload)
+
+
+def encode_write(group: GroupId, write: Write, parts: list[bytes]) -> int:
+    """Put one group's records into `parts`, in the order in which recovery folds them.
+
+    Returns how many records they are.
+    """
+    count = len(write.entries)
+    if write.restart is not None:
+        parts.append(encode_mark(RecordType.RESTARTED, group, write.restart))
+        count += 1
+    if write.hard_state is not None:
+        parts.append(encode_hard_state(group, write.hard_state))
+        count += 1
+    encode_entries(group, write.entries, parts)
+    if write.accepted is not None:
+        parts.append(encode_accepted(group, write.accepted))
+        count += 1
+    if write.compacted is not None:
+        parts.append(encode_mark(RecordType.COMPACTED, group, write.compacted))
+        count += 1
+    return count
 
 
 def encode_hard_state(

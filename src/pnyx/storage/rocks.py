@@ -23,7 +23,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from pnyx.errors import DiskFailed, LostDisk, PnyxError
+from pnyx.errors import DiskFailed, LostDisk, NoRoom, PnyxError
 from pnyx.machine.space import View
 from pnyx.storage.files import free_bytes
 from pnyx.storage.recent import RecentRows
@@ -66,14 +66,6 @@ _DEBT_PROPERTY: Final = "rocksdb.estimate-pending-compaction-bytes"
 _UNFLUSHED_PROPERTY: Final = "rocksdb.cur-size-all-mem-tables"
 
 
-class NoRoom(DiskFailed):
-    """The disk is full. Nothing is lost, for the log has it all: try again when there is room.
-
-    RocksDB refuses writes after a flush that failed, and resumes by itself: it looks every 5 s for
-    as much room as a table of unflushed writes takes.
-    """
-
-
 class RocksSpace:
     """A database of one column family."""
 
@@ -82,6 +74,7 @@ class RocksSpace:
 
         Raises:
             LostDisk: it is damaged; nothing was changed.
+            NoRoom: the disk is full; it may be opened again.
             DiskFailed: it cannot be read or written.
         """
         self._path = path
@@ -164,7 +157,8 @@ class RocksSpace:
             raise _storage_error(self._path, error) from error
 
     def _require_room(self) -> None:
-        # A flush that is not tried leaves the database writable; one that fails does not.
+        # A flush that is not tried leaves the database writable. After one that fails RocksDB
+        # refuses writes until it finds, every 5 s, room for a table of unflushed ones.
         unflushed = self._database.property_int_value(_UNFLUSHED_PROPERTY) or 0
         free = free_bytes(self._path)
         holds = free < unflushed + FLUSH_SLACK_BYTES

@@ -4,7 +4,8 @@ Rule 1: one batch, one sync. `append` is called from one thread at a time and re
 is durable; the next one collects meanwhile, which is group commit without timers.
 Rule 2: any error from write, sync or rename is final. The log refuses everything afterwards, and
 the process must end without acknowledging: after a failed sync the kernel may have dropped the
-pages, and a retry that succeeds would prove nothing.
+pages, and a retry that succeeds would prove nothing. A segment for which there is no room is none
+of these: nothing of the batch is written before its file is whole, so the batch may be tried again.
 Rule 3: no sector is written twice. Segments are never recycled, and every start opens a new one.
 """
 
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 
 from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Write
-from pnyx.errors import DiskFailed
+from pnyx.errors import DiskFailed, NoRoom
 from pnyx.ids import GroupId, Index
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.files import Files, OpenFile, write_whole
@@ -142,6 +143,7 @@ class Wal:
         Raises:
             LostDisk: durable bytes are gone or wrong; nothing was written.
             WrongDirectory: the log is another node's; nothing was written.
+            NoRoom: there is none for the segment; nothing was written.
             DiskFailed: a file could not be read or written.
         """
         try:
@@ -167,6 +169,8 @@ class Wal:
         `writes` in their order, then the groups to destroy; one that never wrote has nothing here.
 
         Raises:
+            NoRoom: the batch needs a segment and there is no room for one; nothing was written, and
+                it may be appended again.
             DiskFailed: nothing of the batch may be acknowledged; the log is closed for good.
         """
         known = [group for group in destroyed if group in self._groups.alive]
@@ -233,8 +237,8 @@ class Wal:
         try:
             if not fits:
                 checkpoint = encode_checkpoint(self._groups, self._formed)
-                self._apply(writes, formed, destroyed, active.sequence + 1)
                 self._written_bytes = self._switch(active.sequence + 1, checkpoint, body, count)
+                self._apply(writes, formed, destroyed, active.sequence + 1)
                 return None
             self._apply(writes, formed, destroyed, active.sequence)
             batch, self._chain = segments.encode_batch(
@@ -274,18 +278,13 @@ class Wal:
         self._spares_made += 1
         name = f"spare-{self._spares_made}{_SPARE_SUFFIX}"
         try:
-            try:
-                spare = self._made(name, self._settings.segment_bytes)
-            except OSError as error:
-                if error.errno != ENOSPC:
-                    raise
-                self._files.unlink(name)
-                self._no_room = True
-                return
+            self._spare = self._made(name, self._settings.segment_bytes)
+        except NoRoom:
+            self._remove(name)
+            return
         except OSError as error:
             raise self._fail("a new segment cannot be made", error) from error
         self._no_room = False
-        self._spare = spare
 
     def wants_removal(self) -> bool:
         """Are there segments that nobody needs any more? Cheap."""
@@ -395,9 +394,31 @@ class Wal:
         return self._made(f"{sequence:012d}{_SPARE_SUFFIX}", size)
 
     def _made(self, name: str, size: int) -> _Spare:
+        """Make a file for a segment.
+
+        Raises:
+            NoRoom: the disk is full.
+            OSError: any other failure.
+        """
         bulky = self._active and self._active.squares >= BULKY_BYTES * self._active.offset
-        self._files.create(name, size, reserved=bool(bulky))
+        self._remove(name)
+        try:
+            self._files.create(name, size, reserved=bool(bulky))
+        except OSError as error:
+            if error.errno != ENOSPC:
+                raise
+            self._no_room = True
+            raise NoRoom(
+                "the write-ahead log has no room to grow",
+                cause=f"{error}, for a segment of {size} bytes",
+                next_step="make room on the disk; nothing that was acknowledged is lost",
+            ) from error
         return _Spare(name, size)
+
+    def _remove(self, name: str) -> None:
+        """Remove what a try that found no room has left."""
+        if name in self._files.names():
+            self._files.unlink(name)
 
     def _retire(self) -> None:
         """Line up the closed segments that every group has compacted past."""
@@ -428,7 +449,7 @@ class Wal:
                 created[group] = self._groups.draft(group)
                 parts.append(records.encode_group(group, created[group].checkpoint()))
                 count += 1
-            count += _encode_write(group, write, parts)
+            count += records.encode_write(group, write, parts)
         for group in destroyed:
             assert all(group != written for written, _ in writes), "its last write came before"
             hard_state = self._groups.alive[group].hard_state
@@ -463,25 +484,6 @@ class Wal:
     def _fail(self, effect: str, error: OSError) -> DiskFailed:
         self._failed = self._failed or _disk_failed(effect, error)
         return self._failed
-
-
-def _encode_write(group: GroupId, write: Write, parts: list[bytes]) -> int:
-    """Put one group's records into `parts`, in the order in which recovery folds them."""
-    count = len(write.entries)
-    if write.restart is not None:
-        parts.append(records.encode_mark(RecordType.RESTARTED, group, write.restart))
-        count += 1
-    if write.hard_state is not None:
-        parts.append(records.encode_hard_state(group, write.hard_state))
-        count += 1
-    records.encode_entries(group, write.entries, parts)
-    if write.accepted is not None:
-        parts.append(records.encode_accepted(group, write.accepted))
-        count += 1
-    if write.compacted is not None:
-        parts.append(records.encode_mark(RecordType.COMPACTED, group, write.compacted))
-        count += 1
-    return count
 
 
 def _disk_failed(effect: str, error: OSError) -> DiskFailed:
