@@ -65,7 +65,7 @@ PINNED: Final[dict[str, Pin]] = {
     "E3-snapshot-of-an-uncommitted-change": Pin(350, "snapshot_equals_replay", 93),
     "E4-joint-for-ever": Pin(92, "assertion", 26),
     "E6-removed-leader-stays": Pin(249, "removed_leader_leaves", 73),
-    "E7-learner-takes-office": Pin(109, "leader_is_voter", 35),
+    "E7-learner-takes-office": Pin(24, "leader_is_voter", 25),
     "E9-id-used-again-on-an-empty-disk": Pin(35, "nodes_converge", 7),
     "E10-second-change-accepted": Pin(109, "assertion", 35),
     "E11-who-is-leaving-does-not-stand": Pin(1066, "leader_elected", 260),

@@ -64,7 +64,7 @@ SIZES: Final[dict[str, Size]] = {
     "E3-snapshot-of-an-uncommitted-change": Size(350, 8, 2),
     "E4-joint-for-ever": Size(92, 3, 0),
     "E6-removed-leader-stays": Size(249, 24, 3),
-    "E7-learner-takes-office": Size(109, 137, 100),
+    "E7-learner-takes-office": Size(24, 2, 0),
     "E9-id-used-again-on-an-empty-disk": Size(35, 45, 105),
     "E10-second-change-accepted": Size(109, 29, 1),
     "E11-who-is-leaving-does-not-stand": Size(1066, 84, 10),
