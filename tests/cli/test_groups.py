@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,9 @@ from pnyx.admin import controller
 from pnyx.admin.controller import joining, leaving
 from pnyx.admin.movement import MoveProgress, Moves
 from pnyx.cli.app import run
+from pnyx.cli.demo.growth import Growth
 from pnyx.cli.shards import waiting
+from pnyx.client.admin import Admin
 from pnyx.replica.requests import Reason
 
 THREE = ("n1", "n2", "n3")
@@ -77,6 +80,27 @@ def test_a_group_that_is_added_while_a_node_is_down_has_it_for_a_member(
     assert typed(pages, "group add g2 --wait 0") == 0
     assert "g2 on n2 n1 n3 (when it answers again: n3)\n" in capsys.readouterr().out
     assert controller.configuration(pages.where).placements[1].nodes == ("n2", "n1", "n3")
+
+
+def test_the_librarys_and_the_demos_groups_have_a_node_that_is_down_for_a_member_too(
+    pages: Pages,
+) -> None:
+    pages.stop("n3")
+    Admin(pages.where).join("g2", wait_s=0)
+    nodes = {
+        label: SimpleNamespace(
+            label=label,
+            host=host,
+            ports=SimpleNamespace(http=port),
+            is_running=lambda label=label: label != "n3",
+            paused=False,
+        )
+        for label, (host, port) in pages.where.pages.items()
+    }
+    stage = SimpleNamespace(nodes=nodes, password=pages.where.password)
+    assert Growth(stage).begin().startswith("g3 joins on ")  # type: ignore[arg-type]
+    placed = controller.configuration(pages.where).placements
+    assert [sorted(each.nodes) for each in placed[1:]] == [["n1", "n2", "n3"]] * 2
 
 
 def test_a_group_without_a_name_gets_the_next_number(pages: Pages, capsys: Said) -> None:

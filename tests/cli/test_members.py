@@ -83,9 +83,11 @@ def test_the_next_step_names_every_lost_node_and_how_it_comes_back(
     up = Asked(
         "n1", "127.0.0.1:1", health.Report("n1", 1, 1, quorum=False, leader=None, members=())
     )
-    demo = running.Running(1, "d", "d/demo.sock", ()) if is_demo else None
+    # Another cluster's demo runs, too.
+    node = running.RunningNode("n1", "127.0.0.1", 1, 2, 8301 if is_demo else 8401)
+    demo = running.Running(1, "d", "d/demo.sock", (node,))
     monkeypatch.setattr(running, "find", lambda: demo)
-    monkeypatch.setattr(status, "pages", lambda *_: {})
+    monkeypatch.setattr(status, "pages", lambda *_: {"n1": ("127.0.0.1", 8301)})
     monkeypatch.setattr(status, "ask_members", lambda _: [up, *lost])
     assert run(["health"]) == 4
     assert capsys.readouterr().out.endswith(f"  next    {step}\n")

@@ -169,6 +169,7 @@ def wanted_placements(
     wanted: Mapping[int, Sequence[str]],
     nodes: Sequence[str],
     engine: str | None = None,
+    down: Sequence[str] = (),
 ) -> dict[int, tuple[str, ...]]:
     """Return the groups of `wanted` that are still to join, each with its nodes.
 
@@ -177,6 +178,7 @@ def wanted_placements(
         wanted: group -> labels; without any, the nodes that have least.
         nodes: the labels of those that can be used.
         engine: what is to keep the logs of groups that are there already, too; None: any.
+        down: the labels of voters that do not answer now; see `placements`.
 
     Raises:
         ControllerRefused: one of them is there with other nodes or another engine, or there are no
@@ -207,7 +209,7 @@ def wanted_placements(
             next_step="`pnyx health` shows which nodes are missing",
         )
     said = [Placed.of(group, labels) for group, labels in fresh.items() if labels]
-    chosen = placements(open_groups, [*maps.configuration.placements, *said], nodes)
+    chosen = placements(open_groups, [*maps.configuration.placements, *said], nodes, down)
     return {group: chosen.get(group) or tuple(labels) for group, labels in fresh.items()}
 
 
@@ -216,11 +218,12 @@ def join(
     wanted: Mapping[int, Sequence[str]],
     *,
     nodes: Sequence[str],
+    down: Sequence[str] = (),
     apart: bool = False,
     engine: str | None = None,
 ) -> Goal:
     """Let groups join that are not there yet; see `wanted_placements`. Errors as `change`, too."""
-    fresh = wanted_placements(controller.maps(cluster), wanted, nodes, engine)
+    fresh = wanted_placements(controller.maps(cluster), wanted, nodes, engine, down)
     if fresh:
         controller.change(cluster, joining(fresh, apart=apart, engine=engine))
     return Goal(coming=tuple(wanted))

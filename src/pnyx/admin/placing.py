@@ -5,9 +5,24 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pnyx.admin.controller import ControllerRefused, Placed
+from pnyx.admin.health import Asked
 
 REPLICAS_MAX: Final = 5
 """More make writes slower and few clusters safer."""
+
+
+def up_and_down(asked: Iterable[Asked]) -> tuple[list[str], list[str]]:
+    """Return the labels of the nodes that answer, and of voters that do not, sorted."""
+    reports = [one.report for one in asked if one.report is not None]
+    up = {report.label for report in reports}
+    # Whose address nobody knows cannot be founded with.
+    voters = {
+        member.label
+        for report in reports
+        for member in report.members
+        if member.label and member.host and member.voter
+    }
+    return sorted(up), sorted(voters - up)
 
 
 def placements(

@@ -41,6 +41,14 @@ def pages(config: Path | None, http: str | None) -> dict[str, tuple[str, int]]:
     return {document["label"]: seed} | listed
 
 
+def is_demo(places: Mapping[str, tuple[str, int]]) -> bool:
+    """Return whether `pnyx demo` can do something to the nodes whose pages these are."""
+    found = running.find()
+    return found is not None and any(
+        (node.host, node.http_port) in places.values() for node in found.nodes
+    )
+
+
 def password(config: Path | None, http: str | None, given: str | None) -> str | None:
     """Return what the nodes' `requirepass` says: as given, of the file, or of the demo."""
     if given is not None:

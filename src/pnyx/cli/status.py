@@ -11,10 +11,9 @@ from cyclopts import Parameter
 
 from pnyx.admin.health import Asked, Health, Word, ask_members, judge
 from pnyx.admin.page import TIMED_OUT
-from pnyx.cli import running
 from pnyx.cli.options import Flag, Http
 from pnyx.cli.output import Form, show
-from pnyx.cli.places import pages
+from pnyx.cli.places import is_demo, pages
 
 COLUMNS: Final = (
     "node",
@@ -47,13 +46,14 @@ def status(
         output: table, json, jsonl or plain.
     """
     while True:
-        asked = ask_members(pages(config, http))
+        places = pages(config, http)
+        asked = ask_members(places)
         seen = judge(asked)
         if watch:
             print("\x1b[H\x1b[2J" if sys.stdout.isatty() else "", end="")
         show((_row(one, seen) for one in asked), COLUMNS, output)
         if output == "table":
-            print(_advice(seen))
+            print(_advice(seen, demo=is_demo(places)))
         if not watch:
             return seen.exit_code
         time.sleep(WATCH_S)
@@ -73,11 +73,12 @@ def health(
         quiet: print nothing; the exit status says it.
         output: table prints a sentence; json, jsonl and plain the same as fields.
     """
-    seen = judge(ask_members(pages(config, http)))
+    places = pages(config, http)
+    seen = judge(ask_members(places))
     if quiet:
         return seen.exit_code
     if output == "table":
-        print(_advice(seen))
+        print(_advice(seen, demo=is_demo(places)))
         return seen.exit_code
     lacking = [f"g{group} {label}" for group, label in seen.lacking]
     row = {
@@ -131,12 +132,14 @@ def _document(asked: Asked) -> Mapping[str, Any]:
     return document
 
 
-def _advice(seen: Health) -> str:
+def _advice(seen: Health, *, demo: bool) -> str:
     sentence = seen.sentence()
-    return sentence if seen.word is Word.HEALTHY else f"{sentence}\n  next    {_step(seen)}"
+    if seen.word is Word.HEALTHY:
+        return sentence
+    return f"{sentence}\n  next    {_step(seen, demo=demo)}"
 
 
-def _step(seen: Health) -> str:
+def _step(seen: Health, *, demo: bool) -> str:
     if not seen.answering and all(":" in label for label, _ in seen.down):
         return (
             "start a cluster with `pnyx demo`, or name one with --config FILE or --http HOST:PORT"
@@ -151,11 +154,7 @@ def _step(seen: Health) -> str:
     hung = [label for label, reason in seen.down if reason == TIMED_OUT]
     known = {*waiting, *strangers, *cut, *hung}
     ended = [label for label, _ in seen.down if label not in known]
-    steps = (
-        _demo_steps(cut, hung, ended)
-        if running.find() is not None
-        else _server_steps(cut, hung, ended)
-    )
+    steps = (_demo_steps if demo else _server_steps)(cut, hung, ended)
     if seen.low:
         room = f"make room on the disks of {' '.join(seen.low)}: writes come back by themselves"
         steps = [room, *steps]

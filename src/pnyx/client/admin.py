@@ -12,6 +12,7 @@ from pnyx.admin.controller import Cluster, Configuration
 from pnyx.admin.groups import GroupView, groups, newest
 from pnyx.admin.health import Health, ReportedMember, ask_members, judge
 from pnyx.admin.moves import WAIT_S, Goal, Move, number_of, numbers_of
+from pnyx.admin.placing import up_and_down
 from pnyx.client.command import Command
 
 PAGES: Final = Command(("INFO", "pnyx"), None, writes=False)
@@ -76,7 +77,8 @@ class Admin:
 
         Args:
             names: for example "g4"; none: the next free one.
-            nodes: labels, who is to lead first; those that have least if there are none.
+            nodes: labels, who is to lead first; those that have least if there are none, with one
+                that is down among them only if it must be.
             apart: refuse nodes that have another group already.
             consensus: raft or multipaxos; what the nodes' settings say if None.
             wait_s: seconds to wait for the shards; 0 returns once it is decided.
@@ -84,8 +86,8 @@ class Admin:
         wanted: Mapping[int, Sequence[str]] = dict.fromkeys(numbers_of(names), nodes)
         if not wanted:
             wanted = {moves.next_number(controller.maps(self._cluster)): nodes}
-        reached = [one.label for one in self.nodes() if one.reachable and one.label]
-        goal = moves.join(self._cluster, wanted, nodes=reached, apart=apart, engine=consensus)
+        up, down = up_and_down(ask_members(self._cluster.pages))
+        goal = moves.join(self._cluster, wanted, nodes=up, down=down, apart=apart, engine=consensus)
         self._follow(goal, wait_s)
 
     def leave(self, *names: str, wait_s: float = WAIT_S) -> None:

@@ -2,8 +2,10 @@
 
 from pnyx.admin import controller, moves
 from pnyx.admin.controller import ControllerSilent
+from pnyx.admin.health import ask_all
 from pnyx.admin.moves import Goal, name_of
 from pnyx.admin.page import NoAnswer
+from pnyx.admin.placing import up_and_down
 from pnyx.harness.cluster import Cluster
 
 
@@ -26,7 +28,8 @@ class Growth:
         place = self._place()
         maps = controller.maps(place)
         group = moves.next_number(maps)
-        fresh = moves.wanted_placements(maps, {group: ()}, sorted(place.pages))
+        up, down = up_and_down(ask_all(place.pages))
+        fresh = moves.wanted_placements(maps, {group: ()}, up, down=down)
         after = controller.change(place, controller.joining(fresh))
         self._left = len(moves.between(maps, after))
         self._goal = Goal(coming=(group,))

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from pnyx.admin import controller, moves
-from pnyx.admin.controller import Cluster
 from pnyx.admin.health import ask_members
 from pnyx.admin.moves import counted, name_of, numbers_of
-from pnyx.admin.placing import placements
+from pnyx.admin.placing import up_and_down
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form
 from pnyx.cli.places import cluster_of
@@ -51,12 +50,8 @@ def add(
     numbers = numbers_of(names) or [moves.next_number(maps)]
     labels = [label for label in nodes.split(",") if label]
     wanted: dict[int, Sequence[str]] = dict.fromkeys(numbers, labels)
-    reached, down = _members(cluster)
-    if reached and not labels:
-        there = maps.configuration.placements
-        coming = [group for group in numbers if maps.configuration.placed(group) is None]
-        wanted |= placements(coming, there, reached, down)
-    fresh = moves.wanted_placements(maps, wanted, reached, consensus)
+    up, down = up_and_down(ask_members(cluster.pages))
+    fresh = moves.wanted_placements(maps, wanted, up, consensus, down)
     if dry_run:
         after = maps.configuration
         if fresh:
@@ -65,7 +60,7 @@ def add(
         what = [_placed(group, each, down) for group, each in fresh.items()]
         say_plan(f"join: {', '.join(what) or 'nothing'}", maps, after, output)
         return OK
-    goal = moves.join(cluster, wanted, nodes=reached, apart=apart, engine=consensus)
+    goal = moves.join(cluster, wanted, nodes=up, down=down, apart=apart, engine=consensus)
     joined = controller.configuration(cluster)
     for placed in joined.placements:
         if placed.group in wanted:
@@ -119,22 +114,6 @@ def remove(
         moves.retire(cluster, numbers)
         print(f"{said} left for ever; the replicas are destroyed")
     return status
-
-
-def _members(cluster: Cluster) -> tuple[list[str], list[str]]:
-    """Return the labels of the nodes that answer, and of voters that do not, sorted."""
-    asked = ask_members(cluster.pages)
-    reports = [one.report for one in asked if one.report is not None]
-    up = {report.label for report in reports}
-    # Whose address nobody knows cannot be founded with.
-    voters = {
-        member.label
-        for report in reports
-        for member in report.members
-        if member.label and member.host and member.voter
-    }
-    silent = {one.label for one in asked if one.report is None}
-    return sorted(up), sorted((voters & silent) - up)
 
 
 def _placed(group: int, labels: Sequence[str], down: Sequence[str]) -> str:
