@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 
 import fsspec
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
 from pnyx.client.files.filesystem import PnyxFileSystem
@@ -52,3 +53,20 @@ def test_an_open_file_describes_itself_and_not_what_replaced_it(
             assert (old.info()["size"], new.info()["size"]) == (len(OLD), len(NEW))
         files.rm(path)
         assert old.info()["id"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("by", ["ours", "fsspec's", "pandas"])
+def test_text_has_the_mark_of_its_encoding_once_at_its_beginning(
+    files: PnyxFileSystem, place: str, encoding: str, by: str
+) -> None:
+    url = f"pnyx://{files.nodes}{place}/file"
+    for mode in ("w", "a"):
+        if by == "pandas":
+            pd.DataFrame({"Σ": [1]}).to_csv(url, mode=mode, encoding=encoding, index=False)
+            continue
+        opened = files.open if by == "ours" else fsspec.open
+        with opened(url, mode, encoding=encoding) as file:
+            file.write("Σ\n1\n")
+    with files.open(f"{place}/file", "r", encoding=encoding) as file:
+        assert file.read() == "Σ\n1\nΣ\n1\n"

@@ -145,3 +145,27 @@ def test_the_shells_verbs_know_no_patterns(files: PnyxFileSystem, place: str) ->
         with pytest.raises(SystemExit):
             run(["fs", line[0], "--nodes", files.nodes, f"{place}/?", *line[2:3]])
     assert files.find(place) == [f"{place}/{name}" for name in ("ab", "c", "x")]
+
+
+def test_who_has_seen_enough_of_a_file_is_told_of_no_error(
+    files: PnyxFileSystem, place: str
+) -> None:
+    files.pipe_file(f"{place}/file", NEW * 4)
+    line = [sys.executable, "-m", "pnyx.cli.entry", "fs", "cat", "--nodes", files.nodes]
+    with subprocess.Popen(
+        [*line, f"{place}/file"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        assert reading.stdout.read(3) == b"new"
+        reading.stdout.close()
+        assert reading.stderr.read() == b""
+    assert reading.returncode == 0
+
+
+@pytest.mark.parametrize("word", ["0", str(2**63), str(2**70)])
+def test_a_quota_that_cannot_be_counted_is_refused(
+    files: PnyxFileSystem, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert run(["fs", "quota", "--nodes", files.nodes, "--total-bytes", word]) == 1
+    assert "at least 1 and less than 2^63; nothing was changed" in capsys.readouterr().err

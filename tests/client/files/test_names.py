@@ -23,7 +23,9 @@ PATHS = st.lists(NAMES | st.text("{}%a", min_size=1, max_size=4), min_size=1, ma
 )
 
 
-@pytest.mark.parametrize("path", ["/a/../b", "..", "/.", "/a\0b", "/a\nb", "/a\x7f", "/\ud800"])
+@pytest.mark.parametrize(
+    "path", ["/a/../b", "..", "/.", "/a\0b", "/a\nb", "/a\x7f", "/\x9b", "/\ud800"]
+)
 def test_a_path_that_is_no_name_is_refused(path: str) -> None:
     with pytest.raises(NameRefused):
         cleaned(path)
@@ -33,6 +35,12 @@ def test_a_path_that_is_no_name_is_refused(path: str) -> None:
 def test_a_name_or_path_that_is_too_long_is_refused(path: str) -> None:
     with pytest.raises(NameRefused, match="longer than"):
         cleaned(path)
+
+
+def test_a_path_is_not_so_deep_that_a_walk_to_its_end_is_too_deep_for_python() -> None:
+    assert cleaned("/a" * 128) == "/a" * 128
+    with pytest.raises(NameRefused, match="more than 128 names"):
+        cleaned("/a" * 129)
 
 
 def test_slashes_are_counted_once() -> None:

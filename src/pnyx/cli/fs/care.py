@@ -9,6 +9,8 @@ from pnyx.client.files.fsck import Check
 
 OK = 0
 FAILED = 1
+QUOTA_MAX = 2**63 - 1
+"""What is taken is counted in integers of the store, which go no further."""
 
 
 def fsck(
@@ -63,8 +65,8 @@ def quota(
     """
     given = {"file_bytes_max": file_bytes, "bytes_max": total_bytes, "files_max": count}
     changes = {name: value for name, value in given.items() if value is not None}
-    if any(value < 1 for value in changes.values()):
-        raise FileTrouble("a quota is at least 1; nothing was changed")
+    if any(not 1 <= value <= QUOTA_MAX for value in changes.values()):
+        raise FileTrouble("a quota is at least 1 and less than 2^63; nothing was changed")
     with files(nodes, password) as fs:
         quotas = fs.store.quotas
         if changes:

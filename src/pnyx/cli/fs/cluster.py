@@ -25,6 +25,7 @@ def files(nodes: str | None, password: str | None) -> Iterator[PnyxFileSystem]:
 
     Raises:
         FileTrouble: in place of Python's own errors for files.
+        BrokenPipeError: who reads the output has seen enough.
     """
     found = running.find() if nodes is None else None
     if found is not None:
@@ -33,7 +34,7 @@ def files(nodes: str | None, password: str | None) -> Iterator[PnyxFileSystem]:
     opened = PnyxFileSystem(nodes or NODES_DEFAULT, password, skip_instance_cache=True)
     try:
         yield opened
-    except PnyxError:
+    except (PnyxError, BrokenPipeError):
         raise
     except FileNotFoundError as error:
         print(FileTrouble(_sentence(error)).explain(), file=sys.stderr)

@@ -25,7 +25,7 @@ class Findings:
     files: int = 0
     bytes: int = 0
     damaged: list[str] = field(default_factory=list)
-    """A sentence each: chunks missing or wrong, manifests that cannot be read."""
+    """A sentence each: chunks missing or wrong."""
     unfinished: list[str] = field(default_factory=list)
     """Moves whose source is still there; finished with `repair`."""
     usage: Usage | None = None

@@ -17,6 +17,8 @@ from pnyx.client.files.errors import NameRefused
 
 ROOT: Final = "/"
 NAME_BYTES_MAX: Final = 255
+NAMES_MAX: Final = 128
+"""Of one path. Who makes the lowest directory, or walks to it, goes three calls deeper for each."""
 PATH_BYTES_MAX: Final = 4096
 CHUNK_PREFIX: Final = b"pnyx:chunk:"
 _ESCAPED: Final = str.maketrans({"{": "%7B", "}": "%7D", "%": "%25"})
@@ -27,9 +29,11 @@ def cleaned(path: str) -> str:
 
     Raises:
         NameRefused: a part of it is ``.`` or ``..``, holds NUL or another control character, is no
-            UTF-8, or is too long.
+            UTF-8, or is too long; or there are too many.
     """
     names = [name for name in path.split("/") if name]
+    if len(names) > NAMES_MAX:
+        raise NameRefused(f"the path has more than {NAMES_MAX} names: {path[:40]!r}...")
     for name in names:
         _check(name, path)
     clean = ROOT + "/".join(names)
@@ -99,7 +103,7 @@ def _check(name: str, path: str) -> None:
     why = ""
     if name in {".", ".."}:
         why = "is no name: paths are not walked, write the directory itself"
-    elif any(ord(char) < 32 or ord(char) == 127 for char in name):
+    elif any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
         why = "holds a control character"
     else:
         try:

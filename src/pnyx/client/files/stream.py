@@ -52,6 +52,16 @@ class PnyxFile(AbstractBufferedFile):
 
     # Writing.
 
+    def seekable(self) -> bool:
+        """Return whether `seek` works; before anything is written, whether `tell` does.
+
+        Python's text layer asks once, before it writes. Where the answer is no it does not look
+        whether it is at the beginning: UTF-16 had no mark of its byte order, and what was appended
+        as utf-8-sig had one in its middle.
+        """
+        is_untouched = self.writable() and self.offset is None and self.buffer.tell() == 0
+        return is_untouched or super().seekable()
+
     def write(self, data: Any) -> int:
         """Take in `data`; what is full leaves at once, so memory stays bounded."""
         view = memoryview(data).cast("B")
