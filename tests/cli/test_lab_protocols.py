@@ -145,6 +145,15 @@ def test_both_engines_are_shown_side_by_side(capsys: Captured) -> None:
     assert lines[0].count("0") == 3
 
 
+def test_the_page_about_paxos_shows_the_figures_of_both_engines(capsys: Captured) -> None:
+    page = Path(__file__).parents[2] / "docs/explanation/paxos-in-pnyx.md"
+    shown = [line.split() for line in page.read_text().splitlines() if line.startswith("    X-C")]
+    assert len(shown) == 2
+    assert run(["lab", "versus", "X-C1", "X-C2"]) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row for row in shown if row not in said] == []
+
+
 def test_a_lesson_has_no_other_engine() -> None:
     with pytest.raises(Unlisted, match="P-1 does not run on multipaxos"):
         scenario_named("P-1@multipaxos")

@@ -13,7 +13,7 @@ from pnyx.lab import scenario
 
 DOCS = Path(__file__).parents[2] / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ("guides/write-a-scenario.md", "tutorial/break-raft.md")
+PAGES = ("explanation/exploration.md", "guides/write-a-scenario.md", "tutorial/break-raft.md")
 STATUS = re.compile(r"\$ echo \$\?\n(\d+)")
 
 
@@ -55,7 +55,7 @@ def test_what_the_page_shows_is_what_happens(
     monkeypatch.setattr(scenario, "_SCENARIOS", dict(scenario._SCENARIOS))
     names: dict[str, object] = {}
     found = blocks(page)
-    assert len(found) > 2
+    assert found
     for language, text in found:
         if language == "python":
             exec(compile(text, page, "exec"), names)

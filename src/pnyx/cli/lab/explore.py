@@ -59,7 +59,7 @@ def raft(
         any_order: links keep no order at all.
         goal: a kind of state to look for, e.g. committed, two-leaders, leader-in-term-3.
         depth_max: stop after this many steps.
-        states_max: stop after this many states, each about 250 bytes of memory.
+        states_max: stop after this many states, each about 330 bytes of memory.
         output: table for people, json for programs.
     """
     scope = Scope(

@@ -9,7 +9,7 @@ from pnyx.errors import SettingsWrong
 NODES_MAX: Final = 5
 BUDGET_MAX: Final = 9
 STATES_MAX: Final = 2_000_000
-"""About 250 bytes each; more than this is a campaign's business."""
+"""About 330 bytes each; more than this is a campaign's business."""
 
 
 class Cost(IntEnum):
