@@ -4,7 +4,7 @@ import hiredis
 import pytest
 
 from pnyx.client import commands
-from pnyx.client.command import Exec
+from pnyx.client.command import Command, Exec
 from pnyx.client.errand import NO_QUORUM_S, Call, Errand
 from pnyx.client.errors import (
     AnswerLost,
@@ -16,6 +16,7 @@ from pnyx.client.errors import (
     Timeout,
     Unavailable,
 )
+from pnyx.client.ledger import OPEN
 from pnyx.client.routes import Routes
 from pnyx.client.wire import packed
 from pnyx.errors import PnyxError
@@ -330,3 +331,16 @@ def test_no_attempt_begins_after_the_pause_that_ends_with_the_callers_patience()
     on_way.answered(parcel, [hiredis.ReplyError("TRYAGAIN x")])
     assert on_way.pause_s(9.999) is None
     assert error_of(call).outcome == "not_applied"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(Command((b"PING",), None, writes=False), "PING"), (OPEN, "the write that wants a session")],
+)
+def test_errors_call_a_command_as_whoever_gave_it_does(command: Command, name: str) -> None:
+    call = Call(command, Trail(changes=False, in_session=False))
+    on_way = errand(call)
+    (parcel,) = on_way.parcels(0.0)
+    on_way.broke(parcel, [], "refused", 0.1, has_left=False)
+    assert on_way.pause_s(10.0) is None
+    assert str(error_of(call)).startswith(f"{name} was not done")

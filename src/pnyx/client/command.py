@@ -38,6 +38,11 @@ class Command:
         self.reply_count = 1
 
     @property
+    def name(self) -> str:
+        """What errors call it."""
+        return raw_of(self.words[0]).decode(errors="replace")
+
+    @property
     def is_once(self) -> bool:
         """Is it a write that a session can have done once? Its record lies with its keys."""
         return self.writes and self.slot is not None

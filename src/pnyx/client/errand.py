@@ -254,7 +254,7 @@ def _least_s(call: Call) -> float:
 
 
 def _expired(call: Call, text: str) -> PnyxError:
-    name = str(call.command.words[0])
+    name = call.command.name
     is_known = call.trail.outcome == "not_applied"
     return SessionExpired(
         f"{name} was not done before its deadline"
@@ -267,7 +267,7 @@ def _expired(call: Call, text: str) -> PnyxError:
 
 
 def _too_late(call: Call) -> PnyxError:
-    name = str(call.command.words[0])
+    name = call.command.name
     if call.trail.is_doubtful:
         return Timeout(
             f"it is not known whether {name} was done: it may have been, or may be later",

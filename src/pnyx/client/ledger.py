@@ -19,7 +19,15 @@ WINDOW_LEAST: Final = 16
 AGE_MS_MAX: Final = 600_000
 """After that the nodes are asked for the time again."""
 
-OPEN: Final = Command(("PNYX.SESSION",), None, writes=False)
+
+class _Opening(Command):
+    """It is asked for a write, and whoever wrote knows of no session."""
+
+    __slots__ = ()
+    name = "the write that wants a session"
+
+
+OPEN: Final = _Opening(("PNYX.SESSION",), None, writes=False)
 """The command whose reply `opened` wants."""
 
 

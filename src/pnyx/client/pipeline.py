@@ -90,7 +90,7 @@ def unsent(commands: Sequence[Command]) -> list[Call]:
         Call.failed(
             command,
             Timeout(
-                f"{command.words[0]!s} was not sent: what stood before it was not answered in time",
+                f"{command.name} was not sent: what stood before it was not answered in time",
                 outcome="not_applied",
                 next_step="try again; `pnyx health` shows which nodes are up",
             ),
