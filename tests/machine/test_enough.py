@@ -5,11 +5,11 @@ import pytest
 from machine.driving import START_MS
 from machine.moving import FIRST, SHARD, Side, key_in, same_rows, sequenced, sides
 from pnyx.ids import GroupId
-from pnyx.machine import commands as c, moving
+from pnyx.machine import commands as c, moving, transactions
 from pnyx.machine.commands import AnyCommand, Expiry
 from pnyx.machine.holdings import COPIED, LATER, Holdings
 from pnyx.machine.moves import Chunk, MoveAccept, MoveBegin, MoveChunk
-from pnyx.machine.results import OK
+from pnyx.machine.results import OK, Values
 from pnyx.machine.rows import KIND_DATA, expiring_row, suffix_of
 
 LARGE, SMALL = key_in(SHARD), key_in(2)
@@ -52,6 +52,26 @@ def test_what_takes_long_counts_as_if_it_had_looked_at_much(toil: AnyCommand) ->
     told = side.tell_all(toil, toil)
     assert told[0] != LATER
     assert told[1] == LATER
+    assert same_rows(side)
+
+
+def test_values_that_are_made_of_nothing_count() -> None:
+    side, _ = sides()
+    made = [c.SetRange(key_in(SHARD, number), 599, b"x") for number in range(4)]
+    assert side.tell_all(*made) == [600, 600, LATER, LATER]
+    assert side.read(c.DbSize()) == 2
+    assert same_rows(side)
+
+
+def test_a_transaction_refuses_what_comes_when_it_has_looked_at_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transactions, "TRANSACTION_LOOKED_BYTES_MAX", 1_000)
+    side, _ = sides()
+    made = tuple(c.SetRange(b"{%s}%d" % (SMALL, number), 599, b"x") for number in range(3))
+    done = Values((600, 600, transactions.TRANSACTION_REFUSED))
+    assert side.tell_all(c.Transaction(made), c.Get(SMALL)) == [done, LATER]
+    assert side.read(c.DbSize()) == 2
     assert same_rows(side)
 
 

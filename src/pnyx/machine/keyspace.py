@@ -113,8 +113,8 @@ class Keyspace:
         self.clock_ms = totals.clock_ms
         self.estimate_ms = totals.clock_ms
         self.looked_bytes = 0
-        """Of rows of keys that the commands of the entry, or the request, looked at, each time, and
-        what took as long."""
+        """Of rows of keys that the commands of the entry, or the request, looked at, each time, of
+        the values that they made of them, and what took as long."""
         self.told_bytes = 0
         """Of values and keys that were told since the entry, or the request, began."""
         self.met_due = False
@@ -229,6 +229,8 @@ class Keyspace:
 
     def store(self, key: bytes, record: Record | None, value: bytes) -> None:
         """Give `key`, of which `record` is known, another value; an expiry stays."""
+        # In 20 bytes a client makes a value of any length.
+        self.looked_bytes += len(value)
         if record is None:
             self.put(key, value)
         else:

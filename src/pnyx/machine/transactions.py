@@ -1,7 +1,8 @@
 """Several commands as one: MULTI ... EXEC, with what WATCH remembered.
 
 All commands of a transaction stand in one entry, so nothing comes between them. One that is
-refused leaves the others' effects alone: Redis does not roll back, and clients count on it.
+refused leaves the others' effects alone: Redis does not roll back, and clients count on it. So are
+those refused that come when it has looked at too much: they cannot be told LATER.
 """
 
 from typing import Final
@@ -10,14 +11,29 @@ from pnyx.machine import bitfields, bits, commands as c, expiry, kv, scan, strin
 from pnyx.machine.keyspace import Keyspace
 from pnyx.machine.machine import Machine, Rules
 from pnyx.machine.once import done_once
-from pnyx.machine.results import NULL_ARRAY, Result, Values
+from pnyx.machine.results import NULL_ARRAY, Refusal, Result, Values
 from pnyx.machine.versions import revision_at
+
+TRANSACTION_LOOKED_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Of rows that one transaction looks at and values that it makes: 16,384 commands that make 4 MiB
+each would be the end of all replicas' memory, and again whenever the log is replayed."""
+TRANSACTION_REFUSED: Final = Refusal(
+    "ERR PX0201 the commands of this transaction before this one had looked at, or made, more than "
+    f"{TRANSACTION_LOOKED_BYTES_MAX} bytes of values; this one did nothing, use more transactions"
+)
 
 
 def _transact(keyspace: Keyspace, command: c.Transaction) -> Result:
     if any(revision_at(keyspace, key) != revision for key, revision in command.watched):
         return NULL_ARRAY
-    return Values(tuple([_INSIDE[type(each)](keyspace, each) for each in command.commands]))
+    bound = keyspace.looked_bytes + TRANSACTION_LOOKED_BYTES_MAX
+    results = [
+        _INSIDE[type(each)](keyspace, each)
+        if keyspace.looked_bytes <= bound
+        else TRANSACTION_REFUSED
+        for each in command.commands
+    ]
+    return Values(tuple(results))
 
 
 def _once(keyspace: Keyspace, command: c.Sequenced) -> Result:
