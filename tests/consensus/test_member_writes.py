@@ -90,6 +90,15 @@ def test_a_heartbeat_of_a_new_term_is_answered_once_the_term_is_durable() -> Non
     assert (2, HeartbeatReply(Term(2), 1)) in said
 
 
+def test_a_heartbeat_that_came_with_others_is_answered_once_the_term_is_durable_too() -> None:
+    follower = slow(1)
+    follower.hears(2, append(2, (1, 1)))
+    beat = Heartbeat(Term(2), 1, Index(0), Term(0))
+    assert not follower.raft.quiet_heard(NodeId(2), beat, follower.now_ms)
+    follower.syncs()
+    assert follower.raft.quiet_heard(NodeId(2), beat, follower.now_ms)
+
+
 def test_a_vote_and_the_entries_before_it_are_promised_in_order() -> None:
     follower = slow(1)
     follower.hears(2, append(1, (1, 1), 1))

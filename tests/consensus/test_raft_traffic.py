@@ -306,3 +306,17 @@ def test_an_acknowledgement_of_what_was_never_sent_counts_for_nothing() -> None:
     leader.hears(2, AppendEntriesReply(leader.raft.term, Index(99)))
     assert leader.raft.match_indexes() == before
     assert len(of_type(leader.proposes(), AppendEntries)) == 2
+
+
+def test_an_answer_to_many_heartbeats_at_once_is_looked_at_while_an_append_is_not_answered() -> (
+    None
+):
+    """The append had its chance: it is to be asked after."""
+    leader = Alone(1).leads()
+    leader.waits(50)
+    term, beats = leader.raft.term, leader.raft.state.reads.round
+    answer = leader.raft.quiet_answered(NodeId(2), term, beats, leader.now_ms)
+    assert answer is None
+    leader.proposes()
+    answer = leader.raft.quiet_answered(NodeId(2), term, beats + 1, leader.now_ms)
+    assert answer == HeartbeatReply(term, beats + 1)

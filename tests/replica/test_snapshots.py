@@ -124,6 +124,18 @@ def test_a_stream_ends_another_one_only_with_a_newer_state_or_if_that_has_fallen
     assert taken(1, Mark(Index(51), Term(1)), 10_000 + 2 * SILENCE_MS)
 
 
+def test_a_damaged_chunk_is_asked_for_again() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    group = cluster.members[3].replica.group
+    receiver, members, mark = SnapshotReceiver(group), group.view().membership, Mark(Index(50))
+    whole, damaged = ((b"key", b"value"),), ((b"key", b"walue"),)
+    for rows, wanted in ((damaged, 0), (whole, 1)):
+        chunk = SnapshotChunk(7, mark, members, 0, rows, False, checksum(whole))
+        reply = receiver.take(NodeId(1), chunk, Index(0), 10_000)
+        assert reply == SnapshotReply(7, mark, wanted)
+
+
 def test_compaction_waits_for_a_stream_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = behind()
     leader = cluster.members[1].replica
