@@ -48,3 +48,18 @@ def test_a_flush_without_room_is_tried_again_and_ends_for_all_who_asked(
 def test_a_flush_that_fails_otherwise_ends_the_node() -> None:
     space = FailingSpace(DiskFailed("the disk failed", cause="", next_step=""))
     assert said_of(space, 1)[0].startswith("the disk failed")
+
+
+def test_who_finds_no_room_when_a_flush_has_ended_ends_the_node() -> None:
+    """A snapshot's state was in place, not durable, and not known to its log; others waited on."""
+
+    def flips() -> None:
+        raise NoRoom("full", cause="", next_step="")
+
+    async def asked() -> str:
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        flusher = Flusher(FailingSpace(), asyncio.get_running_loop(), failed.set_result)
+        flusher.flush(flips)
+        return str(await asyncio.wait_for(failed, timeout=5))
+
+    assert asyncio.run(asked()).startswith("full")

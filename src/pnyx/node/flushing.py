@@ -48,18 +48,20 @@ class Flusher:
         self._loop.run_in_executor(None, self._space.flush).add_done_callback(self._ended)
 
     def _ended(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and isinstance(error := done.exception(), NoRoom):
+            if not self._lacks_room:
+                _log.warning("no room to flush", why=error.cause)
+            self._lacks_room = True
+            self._loop.call_later(RETRY_S, self._start)
+            return
         try:
             done.result()
             self._lacks_room = False
             ended, self._under_way = self._under_way, []
             for then in ended:
+                # One that finds no room itself, with a snapshot half in place, cannot be put off.
                 then()
             if self._asked and not self._under_way:
                 self._start()
-        except NoRoom as error:
-            if not self._lacks_room:
-                _log.warning("no room to flush", why=error.cause)
-            self._lacks_room = True
-            self._loop.call_later(RETRY_S, self._start)
         except BaseException as error:
             self._failed(error)
