@@ -8,7 +8,7 @@ from pnyx.machine.commands import DbSize, Get, Set
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 from pnyx.replica.requests import Done
-from pnyx.replica.snapshots import SILENCE_MS, SnapshotReceiver, checksum
+from pnyx.replica.snapshots import SILENCE_MS, SnapshotReceiver, SnapshotSender, checksum
 from replica.cluster import Cluster
 
 SMALL = ReplicaLimits(
@@ -124,6 +124,25 @@ def test_a_stream_ends_another_one_only_with_a_newer_state_or_if_that_has_fallen
     assert taken(1, Mark(Index(51), Term(1)), 10_000 + 2 * SILENCE_MS)
 
 
+def test_what_the_log_holds_already_is_refused() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    group = cluster.members[3].replica.group
+    receiver, members, mark = SnapshotReceiver(group), group.view().membership, Mark(Index(50))
+    chunk = SnapshotChunk(7, mark, members, 0, (), False, checksum(()))
+    refused = SnapshotReply(7, mark, 0, refused=True)
+    assert receiver.take(NodeId(1), chunk, Index(50), 10_000) == refused
+    assert receiver.take(NodeId(1), chunk, Index(49), 10_000) == SnapshotReply(7, mark, 1)
+
+
+def test_two_lives_of_a_sender_share_no_transfer() -> None:
+    """Or the second would go on where the first was, with rows of another state."""
+    cluster = Cluster()
+    group = cluster.elect(1).group
+    transfers = {SnapshotSender(group, 1).start(NodeId(3), boot, 0).transfer for boot in (1, 2)}
+    assert len(transfers) == 2
+
+
 def test_a_damaged_chunk_is_asked_for_again() -> None:
     cluster = Cluster()
     cluster.elect(1)
@@ -154,3 +173,21 @@ def test_compaction_waits_for_a_stream_under_way(monkeypatch: pytest.MonkeyPatch
         cluster.settle()
     assert leader.consensus.compacted == before
     assert leader.consensus.log_bytes > SMALL.compact_log_bytes
+
+
+def test_a_snapshot_that_the_log_overtakes_during_its_flush_is_dropped() -> None:
+    cluster = Cluster()
+    leader, late = cluster.elect(1), cluster.members[3].replica
+    rows, members = tuple(leader.group.view().rows()), leader.group.view().membership
+    mark = Mark(Index(leader.consensus.commit_index + 2), leader.consensus.term)
+    chunk = SnapshotChunk(7, mark, members, 0, rows, True, checksum(rows))
+    late.step(NodeId(1), chunk, cluster.now(3))
+    effects = late.effects(cluster.now(3))
+    assert effects is not None
+    assert effects.flush is not None
+    for number in range(3):
+        cluster.submit(1, number, Set(b"key", b"%d" % number))
+        cluster.settle()
+    late.flushed(effects.flush, cluster.now(3))
+    assert late.counters.snapshots_installed == 0
+    assert late.group.applied.index > mark.index

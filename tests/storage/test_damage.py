@@ -177,6 +177,18 @@ def test_a_dropped_block_is_never_believed(seed: int) -> None:
         log.files.damage(name, 0, content)
 
 
+def test_the_last_batch_in_the_place_of_the_one_before_it_is_no_tear() -> None:
+    """A write that went astray: that it was begun proves that the one before was acknowledged."""
+    files = MemoryFiles()
+    log, _ = open_log(files)
+    for index in range(1, 4):
+        log.append([write(1, entry(index), vote=(1, 1))])
+    (name,) = files.names()
+    files.damage(name, 3 * BLOCK, files.read(name, 4 * BLOCK, BLOCK) + bytes(BLOCK))
+    with pytest.raises(LostDisk, match="batch 4 stands where batch 3 belongs"):
+        open_log(files)
+
+
 def test_damage_before_a_checkpoint_is_ignored_once_everything_there_is_applied() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)

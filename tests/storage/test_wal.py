@@ -131,6 +131,17 @@ def test_a_segment_stays_while_one_group_wants_an_entry_in_it() -> None:
     assert log.counters.segments == len(files.names())
 
 
+def test_an_entry_keeps_no_segment_in_which_all_before_it_was_compacted() -> None:
+    files = MemoryFiles()
+    log, _ = open_log(files)
+    log.append([write(2, entry(1))])
+    log.append([write(2, compacted=(1, 1))])
+    _fill(log, batches=30)
+    log.append([write(2, entry(2))])
+    log.append([write(1, compacted=(30, 1))])
+    assert log.remove_segments() > 2
+
+
 def test_the_repeated_batch_does_not_keep_the_segment_it_came_from() -> None:
     files = MemoryFiles()
     log, _ = open_log(files)
