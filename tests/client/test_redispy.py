@@ -144,7 +144,26 @@ def on_one_connection_on_asyncio(port: int) -> Any:
     return asyncio.run(ask())
 
 
+def from_url(port: int) -> Any:
+    url = f"redis://127.0.0.1:{port}"
+    retry = Retry(NoBackoff(), 1)
+    with Redis.from_url(url, protocol=2, once_timeout_s=0.2, retry=retry) as client:
+        return client.incr("k")
+
+
+def from_url_on_asyncio(port: int) -> Any:
+    async def ask() -> Any:
+        url = f"redis://127.0.0.1:{port}"
+        retry = AsyncRetry(NoBackoff(), 1)
+        async with AsyncRedis.from_url(url, protocol=2, once_timeout_s=0.2, retry=retry) as client:
+            return await client.incr("k")
+
+    return asyncio.run(ask())
+
+
 FACES = [
+    from_url,
+    from_url_on_asyncio,
     blocking,
     piped,
     on_asyncio,

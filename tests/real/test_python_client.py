@@ -324,6 +324,13 @@ def test_threads_share_a_client(client: pnyx.Pnyx[bytes]) -> None:
     assert client.get("together") == b"400"
 
 
+def test_whether_text_comes_back_as_str_may_be_known_late(shared: Cluster) -> None:
+    for is_text in (True, False):
+        with pnyx.connect(url(shared, "cluster"), decode_responses=is_text) as client:
+            client.set("greeting", "x")
+            assert client.get("greeting") == ("x" if is_text else b"x")
+
+
 def test_text_comes_back_as_str_on_request(shared: Cluster) -> None:
     with pnyx.connect(url(shared, "cluster"), decode_responses=True) as client:
         client.set("greeting", "καλημέρα")

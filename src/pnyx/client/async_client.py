@@ -44,6 +44,17 @@ async def connect(
 ) -> "AsyncPnyx[str]": ...
 
 
+@overload
+async def connect(
+    url: str,
+    *,
+    password: str | None = None,
+    timeout_s: float = TIMEOUT_S_DEFAULT,
+    decode_responses: bool,
+    exactly_once: bool = True,
+) -> "AsyncPnyx[Any]": ...
+
+
 async def connect(
     url: str,
     *,

@@ -123,6 +123,16 @@ class Redis(redis.asyncio.Redis):
         teach_pool(self.connection_pool, Prefixing)
         self._once = _Once(super().execute_command, once_timeout_s)
 
+    @classmethod
+    def from_url(
+        cls, url: str, *given: Any, once_timeout_s: float = TIMEOUT_S_DEFAULT, **named: Any
+    ) -> "Redis":
+        """Take what redis-py takes, and for how many seconds a write is tried."""
+        client: Any = super().from_url(url, *given, **named)
+        plain = super(Redis, client).execute_command
+        client._once = _Once(plain, once_timeout_s)  # noqa: SLF001 - its own kind
+        return client
+
     async def execute_command(self, *words: Any, **options: Any) -> Any:
         """Do a command, once if it writes."""
         plain = super().execute_command

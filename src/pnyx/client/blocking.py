@@ -48,6 +48,17 @@ def connect(
 ) -> "Pnyx[str]": ...
 
 
+@overload
+def connect(
+    url: str,
+    *,
+    password: str | None = None,
+    timeout_s: float = TIMEOUT_S_DEFAULT,
+    decode_responses: bool,
+    exactly_once: bool = True,
+) -> "Pnyx[Any]": ...
+
+
 def connect(
     url: str,
     *,

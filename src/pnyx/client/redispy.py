@@ -293,6 +293,16 @@ class Redis(redis.Redis):
         teach_pool(pool, _Sequencing)
         self._pool = pool
 
+    @classmethod
+    def from_url(
+        cls, url: str, *given: Any, once_timeout_s: float = TIMEOUT_S_DEFAULT, **named: Any
+    ) -> "Redis":
+        """Take what redis-py takes, and for how many seconds a write is tried."""
+        client: Any = super().from_url(url, *given, **named)
+        plain = super(Redis, client).execute_command
+        client._once = _Once(plain, once_timeout_s)  # noqa: SLF001 - its own kind
+        return client
+
     def execute_command(self, *words: Any, **options: Any) -> Any:
         """Do a command, once if it writes."""
         plain = super().execute_command
