@@ -1,5 +1,7 @@
 """One node's replicas together: founded, turned only when due, asked from afar, led from home."""
 
+from dataclasses import astuple
+
 from pnyx.consensus.engines import EngineName
 from pnyx.consensus.raft.messages import Heartbeat
 from pnyx.ids import Epoch, GroupId, Index, NodeId, ShardId, Term
@@ -283,9 +285,12 @@ def test_a_retired_group_is_destroyed_where_it_was() -> None:
     settle_moves(nodes)
     nodes.submit(1, 0, "leave", Leave((GroupId(3),)))
     settle_moves(nodes)
+    before = astuple(nodes.roster(3).counters)
     nodes.submit(1, 0, "retire", Retire(GroupId(3)))
     assert [nodes.nodes[number].doomed for number in (1, 2, 3)] == [[], [3], [3]]
     assert GroupId(3) not in nodes.roster(3).replicas
+    after = astuple(nodes.roster(3).counters)
+    assert all(new >= old for new, old in zip(after, before, strict=True)), "counts only grow"
 
 
 def test_who_waits_at_a_group_that_turns_out_to_be_gone_may_ask_the_others() -> None:

@@ -1,5 +1,6 @@
 """What a node may rely on from its write-ahead log while the disk behaves."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_segment_stays_while_one_group_wants_an_entry_in_it() -> None:
 
     assert log.lagging(segment_count=2) == ()
     assert log.remove_segments() > 2
-    assert log.counters.segments == len(files.names())
+    assert log.segment_count == len(files.names())
 
 
 def test_an_entry_keeps_no_segment_in_which_all_before_it_was_compacted() -> None:
@@ -306,8 +307,8 @@ def test_space_is_low_before_it_is_gone_and_recovers_by_itself() -> None:
 
 def _roll(log: Wal, last: int) -> int:
     """Append to group 2, after its entry `last`, until a segment begins; return its newest."""
-    before = log.counters.segments
-    while log.counters.segments == before:
+    before = log.segment_count
+    while log.segment_count == before:
         last += 1
         log.append([write(2, entry(last, payload=b"x" * BLOCK))])
     return last
@@ -316,3 +317,14 @@ def _roll(log: Wal, last: int) -> int:
 def _fill(log: Wal, batches: int) -> None:
     for i in range(1, batches + 1):
         log.append([write(1, entry(i))])
+
+
+def test_every_count_of_the_log_only_grows() -> None:
+    log, _ = open_log(MemoryFiles())
+    last = asdict(log.counters)
+    for index in range(1, 30):
+        log.append([write(1, entry(index), compacted=(index, 1))])
+        log.remove_segments()
+        now = asdict(log.counters)
+        assert all(now[name] >= last[name] for name in now), now
+        last = now

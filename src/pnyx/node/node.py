@@ -7,7 +7,6 @@ only once its cluster has formed; requests that come earlier wait like parked on
 import asyncio
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import astuple
 from typing import Final
 
 import structlog
@@ -30,7 +29,6 @@ from pnyx.node.settings import Settings
 from pnyx.node.starting import Starter
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
 from pnyx.replica.arrival import Progress
-from pnyx.replica.counters import Counters
 from pnyx.replica.fitting import Unfit
 from pnyx.replica.migration import FREEZE_MS_BOUNDS, MoveCounters
 from pnyx.replica.replica import Replica
@@ -327,10 +325,10 @@ class Node:
 
     def _watch(self) -> None:
         metrics = self.metrics
-        metrics.watch("wal", lambda: self._disk.wal.counters)
+        wal = self._disk.wal
+        metrics.watch("wal", lambda: wal.counters)
         metrics.watch("links", lambda: self._peers.counts)
-        counters = self._disk.wal.counters
-        metrics.gauge("log_segments", "Segments of the log on disk.", lambda: counters.segments)
+        metrics.gauge("log_segments", "Segments of the log on disk.", lambda: wal.segment_count)
         metrics.gauge("links_up", "Links to other nodes, two a node.", lambda: self._peers.links_up)
 
     def _formed(self, formed: Formed) -> None:
@@ -348,7 +346,7 @@ class Node:
             migration=self.settings.migration_limits,
             destroyed=disk.destroyed,
         )
-        self.metrics.watch("replica", lambda: _summed(roster))
+        self.metrics.watch("replica", lambda: roster.counters)
         self.metrics.watch("moves", lambda: roster.migrations.counters)
         self.metrics.gauge("moves_under_way", "Of shards.", lambda: len(self.moves()[0]))
         moves = roster.migrations.counters
@@ -456,8 +454,3 @@ def _why_not_ready(group: GroupId, replica: Replica) -> str:
     if behind > READY_BEHIND_MAX:
         return f"{behind} committed entries of {name} are not applied yet"
     return ""
-
-
-def _summed(roster: Roster) -> Counters:
-    """Return what all replicas and envoys of a node have done together."""
-    return Counters(*map(sum, zip(*map(astuple, (Counters(), *roster.counters)), strict=True)))

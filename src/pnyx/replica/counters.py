@@ -1,6 +1,6 @@
 """What a replica has done since its start, as plain integers for whoever shows them."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 
 @dataclass(slots=True)
@@ -21,3 +21,8 @@ class Counters:
     snapshots_sent: int = 0
     snapshots_installed: int = 0
     elections_won: int = 0
+
+
+def total(*several: Counters) -> Counters:
+    """Return what they count together."""
+    return Counters(*map(sum, zip(*map(astuple, (Counters(), *several)), strict=True)))

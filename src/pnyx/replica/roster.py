@@ -30,7 +30,7 @@ from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import NOBODY, Placement
 from pnyx.replica.atlas import Atlas
 from pnyx.replica.chorus import TOGETHER_MIN, Chorus
-from pnyx.replica.counters import Counters
+from pnyx.replica.counters import Counters, total
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.envoy import Envoy
 from pnyx.replica.fitting import check_fits
@@ -110,6 +110,8 @@ class Roster:
         self._limits = limits
         self._newcomer = newcomer
         self._envoys: dict[GroupId, Envoy] = {}
+        self._past = Counters()
+        """What replicas that are gone have done."""
         self._newsroom = Newsroom(self.atlas, founding, tuple(controllers))
         self._homing = Homing(me)
         self._chorus = Chorus(self.replicas)
@@ -313,9 +315,9 @@ class Roster:
         return sum(desk.parked_count for _, desk in self._desks())
 
     @property
-    def counters(self) -> list[Counters]:
-        """What each replica and envoy has done."""
-        return [desk.counters for _, desk in self._desks()]
+    def counters(self) -> Counters:
+        """What all replicas and envoys have done together, those that are gone included."""
+        return total(self._past, *[desk.counters for _, desk in self._desks()])
 
     def leader(self, group: GroupId) -> NodeId | None:
         """Return who leads `group` as far as known here."""
@@ -466,6 +468,7 @@ class Roster:
             if effects is not None:
                 told = Effects(send=effects.send, answers=effects.answers)
                 self._collect(group, told, now)
+            self._past = total(self._past, replica.counters)
             self.migrations.look(group, None)
             self._doomed.append(group)
 

@@ -71,10 +71,8 @@ class WalCounters:
     syncs: int = 0
     bytes: int = 0
     """Written in batches, padding included."""
-    segments: int = 0
-    """Segments on disk now."""
     opened: int = 0
-    """Segments begun since."""
+    """Segments begun."""
 
 
 @dataclass(slots=True)
@@ -286,6 +284,11 @@ class Wal:
             raise self._fail("a new segment cannot be made", error) from error
         self._no_room = False
 
+    @property
+    def segment_count(self) -> int:
+        """How many segments are on disk."""
+        return len(self._closed) + len(self._removable) + 1
+
     def wants_removal(self) -> bool:
         """Are there segments that nobody needs any more? Cheap."""
         return bool(self._removable) and self._failed is None
@@ -304,7 +307,6 @@ class Wal:
                 count += 1
         except OSError as error:
             raise self._fail("an old segment cannot be removed", error) from error
-        self.counters.segments -= count
         return count
 
     def lagging(self, segment_count: int) -> tuple[GroupId, ...]:
@@ -335,7 +337,6 @@ class Wal:
                     self._files.unlink(name)
                 elif (sequence := segments.sequence_of(name)) is not None:
                     self._closed.append(sequence)
-            self.counters.segments = len(self._closed)
             repeat = recovery.repeat
             self._switch(recovery.sequence + 1, repeat.checkpoint, repeat.body, repeat.record_count)
         except OSError as error:
@@ -380,7 +381,6 @@ class Wal:
         self._chain = chain
         self.counters.syncs += 1
         self.counters.bytes += size
-        self.counters.segments += 1
         self.counters.opened += 1
         return size
 
