@@ -8,15 +8,8 @@ from typing import Final
 from cyclopts import App, CycloptsError
 
 from pnyx import __version__
+from pnyx.cli.statuses import DISK_FAILED, FAILED, INTERRUPTED, NO_QUORUM, OK, USAGE
 from pnyx.errors import DiskFailed, HistoryUnreadable, OtherVersion, PnyxError, SettingsWrong
-
-OK: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
-NO_QUORUM: Final = 4
-NOT_FOUND: Final = 5
-DISK_FAILED: Final = 74
-INTERRUPTED: Final = 130
 
 EXTRAS: Final = {"redis": "redis", "distributed": "lab"}
 """Packages that some commands import and pnyx alone does not bring, and the extra that does."""

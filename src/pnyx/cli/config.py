@@ -3,20 +3,19 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cyclopts import App
 from pydantic import BaseModel
 
 from pnyx.cli.options import Flag
 from pnyx.cli.output import Form, show as show_rows
+from pnyx.cli.statuses import OK
 from pnyx.node.example import example as example_file
 from pnyx.node.settings import Settings
 from pnyx.node.sources import SECRETS, load
 
 config = App(name="config", help="Read settings files; nothing is started.")
-
-OK: Final = 0
 
 
 @config.command

@@ -4,8 +4,8 @@ import os
 import sys
 
 from pnyx import __version__
+from pnyx.cli.statuses import INTERRUPTED
 
-INTERRUPTED = 130
 DEMO_VERBS = frozenset({"kill", "restart", "pause", "partition", "heal", "status"})
 
 

@@ -11,13 +11,10 @@ from hiredis import ProtocolError
 from pnyx.cli import running
 from pnyx.cli.options import Address, Count, Flag, Password
 from pnyx.cli.output import Form, show, show_bytes, text_fields
+from pnyx.cli.statuses import NO_QUORUM, NOT_FOUND, OK
 from pnyx.errors import LimitExceeded, PnyxError, SettingsWrong
 from pnyx.harness.ports import PORT_MAX
 from pnyx.harness.resp import Connection, Refused, Unreachable
-
-FOUND = 0
-NO_QUORUM = 4
-NOT_FOUND = 5
 
 TOO_LARGE: Final = (
     "ERR Protocol error: invalid bulk length",
@@ -82,7 +79,7 @@ def get(
             show_bytes(value)
         case _:
             show([text_fields("key", key.encode()) | text_fields("value", value)], (), output)
-    return FOUND
+    return OK
 
 
 def put(
@@ -100,7 +97,7 @@ def put(
     """
     with connect(addr, password) as connection:
         call(connection, "SET", key, _given(value))
-    return FOUND
+    return OK
 
 
 def append(
@@ -118,7 +115,7 @@ def append(
     """
     with connect(addr, password) as connection:
         print(call(connection, "APPEND", key, _given(value)))
-    return FOUND
+    return OK
 
 
 def incr(
@@ -136,7 +133,7 @@ def incr(
     """
     with connect(addr, password) as connection:
         print(call(connection, "INCRBY", key, amount))
-    return FOUND
+    return OK
 
 
 def cas(
@@ -160,7 +157,7 @@ def cas(
         print(f"{key} is not at revision {revision}; nothing was done", file=sys.stderr)
         return NOT_FOUND
     print(reply)
-    return FOUND
+    return OK
 
 
 def delete(*keys: str, addr: Address = None, password: Password = None) -> int:
@@ -174,7 +171,7 @@ def delete(*keys: str, addr: Address = None, password: Password = None) -> int:
     with connect(addr, password) as connection:
         count = call(connection, "DEL", *keys)
     print(count)
-    return FOUND if count else NOT_FOUND
+    return OK if count else NOT_FOUND
 
 
 def scan(
@@ -195,7 +192,7 @@ def scan(
     with connect(addr, password) as connection:
         keys = islice(_keys(connection, pattern), limit)
         show((text_fields("key", key) for key in keys), ("key",), output)
-    return FOUND
+    return OK
 
 
 def connect(addr: str | None, password: str | None) -> Connection:

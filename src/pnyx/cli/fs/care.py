@@ -5,10 +5,9 @@ from msgspec.structs import replace
 from pnyx.cli.fs.cluster import FileTrouble, files
 from pnyx.cli.options import Flag, Nodes, Password
 from pnyx.cli.output import Form, show
+from pnyx.cli.statuses import FAILED, OK
 from pnyx.client.files.fsck import Check
 
-OK = 0
-FAILED = 1
 QUOTA_MAX = 2**63 - 1
 """What is taken is counted in integers of the store, which go no further."""
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pnyx.cli import running
+from pnyx.cli.statuses import NOT_FOUND
 from pnyx.client.files.filesystem import NODES_DEFAULT, PnyxFileSystem
 from pnyx.errors import PnyxError
-
-NOT_FOUND = 5
 
 
 class FileTrouble(PnyxError):

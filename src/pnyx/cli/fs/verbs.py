@@ -16,12 +16,12 @@ from pnyx.cli.fs.cluster import FileTrouble, files
 from pnyx.cli.options import Flag, Nodes, Password
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.cli.statuses import OK
 from pnyx.client.files.filesystem import PnyxFileSystem
 from pnyx.client.files.names import name_of
 from pnyx.client.files.stream import BLOCK_BYTES
 from pnyx.errors import SettingsWrong
 
-OK = 0
 STANDARD = "-"
 """Standard input or output in place of a local path."""
 

@@ -9,10 +9,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from pnyx.cli.lab.run import CLEAN, VIOLATED
 from pnyx.cli.options import Count
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.cli.statuses import OK, VIOLATED
 from pnyx.cli.writing import refuse_unwritable
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong
@@ -67,7 +67,7 @@ def campaign(
                 show([{**_row(record), "hash": record.hash}], (), "jsonl")
     progress.end()
     _report(found, progress.seconds, what, output)
-    return VIOLATED if found.failures else CLEAN
+    return VIOLATED if found.failures else OK
 
 
 def seeds_of(text: str) -> list[int]:

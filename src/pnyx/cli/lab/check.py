@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from pnyx.admin.moves import counted
+from pnyx.cli.statuses import OK, UNDECIDED, VIOLATED
 from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.errors import HistoryUnreadable
 from pnyx.lab.formats.reading import read
@@ -18,12 +19,9 @@ from pnyx.lab.refutation import Refutation, refute
 from pnyx.lab.report import page
 from pnyx.lab.values import shown, thawed
 
-LINEARIZABLE: Final = 0
-NOT_LINEARIZABLE: Final = 6
-UNDECIDED: Final = 7
 STATUS: Final = {
-    "linearizable": LINEARIZABLE,
-    "not linearizable": NOT_LINEARIZABLE,
+    "linearizable": OK,
+    "not linearizable": VIOLATED,
     "undecided": UNDECIDED,
 }
 SHRINKING_SECONDS: Final = 10.0

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from pnyx.cli.options import Flag
 from pnyx.cli.output import show
+from pnyx.cli.statuses import NOT_FOUND, OK, UNDECIDED, VIOLATED
 from pnyx.lab.exploration.decrees import GOALS, SYNOD
 from pnyx.lab.exploration.goals import named_goal
 from pnyx.lab.exploration.scope import Scope
@@ -16,9 +17,6 @@ from pnyx.lab.exploration.search import Exploration, Result, Verdict
 from pnyx.lab.exploration.story import Moment
 from pnyx.lab.exploration.synod import Decree
 
-NOT_FOUND: Final = 5
-BROKEN: Final = 6
-BOUNDED: Final = 7
 _STATES_A_LOOK: Final = 20_000
 _COLUMNS: Final = ("step", "node", "what", "changed")
 
@@ -131,13 +129,13 @@ def _watch(exploration: Exploration) -> None:
 def _status(result: Result) -> int:
     match result.verdict:
         case Verdict.BROKEN:
-            return BROKEN
+            return VIOLATED
         case Verdict.BOUNDED:
-            return BOUNDED
+            return UNDECIDED
         case Verdict.EXHAUSTED if result.goal is not None:
             return NOT_FOUND
         case _:
-            return 0
+            return OK
 
 
 def _tell(result: Result) -> None:

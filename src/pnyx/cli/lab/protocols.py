@@ -1,7 +1,7 @@
 """lab protocols: what can be watched and broken, and how."""
 
-from pnyx.cli.lab.run import CLEAN
 from pnyx.cli.output import Form, show
+from pnyx.cli.statuses import OK
 from pnyx.lab.protocols import PROTOCOLS
 
 
@@ -22,4 +22,4 @@ def protocols(*, output: Form = "table") -> int:
         for each in PROTOCOLS
     ]
     show(rows, ("name", "about", "scenarios", "--break"), output)
-    return CLEAN
+    return OK

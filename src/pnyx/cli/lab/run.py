@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from pnyx.cli.options import Flag, Seed
+from pnyx.cli.statuses import OK, VIOLATED
 from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.consensus.engines import EngineName
 from pnyx.errors import SettingsWrong, Unlisted
@@ -34,8 +35,6 @@ from pnyx.lab.zoo.mutant import planted
 
 LINES_MAX: Final = 100
 """Of a run that is watched, the last of what happened."""
-CLEAN: Final = 0
-VIOLATED: Final = 6
 SEED: Final = 1
 """Of a protocol or a scenario that is run without saying one."""
 SEED_DIGITS_MAX: Final = len(str(2**64))
@@ -170,7 +169,7 @@ def _run_on_processes(scenario: Scenario, seed: int) -> int:
         print(f"  {budget}")
     if result.ok:
         print(f"  passed on {scenario.nodes} real processes in {result.seconds:.1f} s")
-        return CLEAN
+        return OK
     print(f"failed    {scenario.id}: {result.failed}", file=sys.stderr)
     return VIOLATED
 
@@ -228,7 +227,7 @@ def show_outcome(outcome: Outcome, *, quiet: bool = False, bug: str = "") -> int
     if violation is None:
         if not quiet:
             print("clean: every invariant held, every answer was right")
-        return CLEAN
+        return OK
     sys.stdout.flush()
     print(f"violated  {violation.invariant}", file=sys.stderr)
     print(f"          {violation.sentence}", file=sys.stderr)
@@ -265,7 +264,7 @@ def show_result(result: Result, *, quiet: bool = False, bug: str = "") -> int:
     if result.ok:
         if not quiet:
             print("  passed")
-        return CLEAN
+        return OK
     sys.stdout.flush()
     why = result.failed
     if result.violation is not None:

@@ -1,9 +1,10 @@
 """lab scenarios: what there is, or one seed of some of them."""
 
-from pnyx.cli.lab.run import CLEAN, VIOLATED, show_result
+from pnyx.cli.lab.run import show_result
 from pnyx.cli.options import Flag, Seed
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.cli.statuses import OK, VIOLATED
 from pnyx.harness.campaign import chosen_scenarios
 from pnyx.lab.judge import watched_scenario
 
@@ -31,9 +32,9 @@ def scenarios(*names: str, run: Flag = False, seed: Seed = 1, output: Form = "ta
             for scenario in chosen
         ]
         show(rows, ("id", "nodes", "real", "about"), output)
-        return CLEAN
+        return OK
     progress = Progress(len(chosen), "scenarios")
-    status = CLEAN
+    status = OK
     played: list[dict[str, object]] = []
     for scenario in chosen:
         result = watched_scenario(scenario, seed)
@@ -51,5 +52,5 @@ def scenarios(*names: str, run: Flag = False, seed: Seed = 1, output: Form = "ta
         )
     progress.end()
     show(played, ("id", "ok", "events", "simulated_s", "budgets"), output)
-    assert status in (CLEAN, VIOLATED), "a scenario passes or fails"
+    assert status in (OK, VIOLATED), "a scenario passes or fails"
     return status

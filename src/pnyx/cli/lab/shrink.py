@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from pnyx.cli.lab.run import CLEAN, run_and_trace, seed_of, show_outcome
+from pnyx.cli.lab.run import run_and_trace, seed_of, show_outcome
 from pnyx.cli.options import Count
 from pnyx.cli.progress import Progress
+from pnyx.cli.statuses import OK
 from pnyx.cli.writing import refuse_unwritable
 from pnyx.consensus.engines import EngineName
 from pnyx.harness.codehash import code_hash
@@ -35,7 +36,7 @@ def shrink(
     outcome = watched(plan_from(what, consensus))
     if outcome.violation is None:
         print(f"seed {outcome.plan.seed} breaks nothing: there is nothing to shrink")
-        return CLEAN
+        return OK
     progress = Progress(runs, "runs tried")
 
     def told(shrinking: Shrinking) -> None:

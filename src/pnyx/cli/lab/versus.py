@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from pnyx.cli.lab.run import CLEAN, VIOLATED
 from pnyx.cli.options import Seed
 from pnyx.cli.output import Form, show
+from pnyx.cli.statuses import OK, VIOLATED
 from pnyx.consensus.engines import EngineName
 from pnyx.lab.catalogue import scenario_named
 from pnyx.lab.judge import watched_scenario
@@ -28,7 +28,7 @@ def versus(*names: str, seed: Seed = 1, output: Form = "table") -> int:
         output: table, json, jsonl or plain.
     """
     rows: list[dict[str, object]] = []
-    status = CLEAN
+    status = OK
     for name in names or PARTIAL:
         results = {
             engine: watched_scenario(scenario_named(on_engine(name, engine)), seed)

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 
 from pnyx.cli.lab.campaign import seeds_of
-from pnyx.cli.lab.run import VIOLATED
 from pnyx.cli.output import Form, show
 from pnyx.cli.progress import Progress
+from pnyx.cli.statuses import OK, VIOLATED
 from pnyx.cli.writing import refuse_unwritable, written
 from pnyx.lab.run import Outcome
 from pnyx.lab.shrink import shrink
@@ -23,9 +23,6 @@ from pnyx.lab.zoo.hunting import Found, hunt as hunt_one, hunt_all, judged, meas
 from pnyx.lab.zoo.mutant import Mutant
 from pnyx.lab.zoo.page import pinned_source, sizes_source
 
-CAUGHT: Final = 0
-MISSED: Final = VIOLATED
-"""Of a hunt: a bug that is not caught is a hole in the Lab."""
 SHRINKING_RUNS: Final = 200
 LINES_MAX: Final = 40
 
@@ -54,7 +51,7 @@ def names(*, output: Form = "table") -> int:
     rows += [{"name": entry.id, "story": f"{entry.what}: {entry.why}"} for entry in ABSENT]
     columns = ("name", "caught by", "runs", "story")
     show(rows, columns if output == "table" else (*columns, "seen"), output)
-    return CAUGHT
+    return OK
 
 
 @zoo.command
@@ -82,9 +79,9 @@ def hunt(
     found = hunt_one(mutant, seeds_of(seeds) if seeds else count())
     if found is None:
         print("not caught: a hole in the Lab", file=sys.stderr)
-        return MISSED
+        return VIOLATED
     _show(mutant, found)
-    return CAUGHT
+    return OK
 
 
 @zoo.command
@@ -105,7 +102,7 @@ def measure(*, sizes: Path | None = None) -> int:
     with written(path) as file:
         file.write(sizes_source(measured).encode())
     print(f"{len(measured)} measured; {path.name} is written", file=sys.stderr)
-    return CAUGHT
+    return OK
 
 
 def _show(mutant: Mutant, found: Found) -> None:
@@ -159,4 +156,4 @@ def _hunt_all(seeds: list[int], pins: Path) -> int:
     print(f"{len(caught)} of {len(MUTANTS)} caught; {pins.name} is written", file=sys.stderr)
     if missed:
         print(f"not caught: {', '.join(missed)}", file=sys.stderr)
-    return MISSED if missed else CAUGHT
+    return VIOLATED if missed else OK

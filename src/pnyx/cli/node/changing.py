@@ -16,9 +16,8 @@ from pnyx.cli.node.listing import leading
 from pnyx.cli.node.newcomer import Newcomer, placed, write_file
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.places import cluster_of, pages, password as password_of
+from pnyx.cli.statuses import FAILED, OK
 
-OK: Final = 0
-FAILED: Final = 1
 POLL_S: Final = 0.2
 
 

@@ -10,10 +10,8 @@ from pnyx.admin.health import Asked, ask_members, judge, ruling
 from pnyx.cli.options import Config, Http
 from pnyx.cli.output import Form, say_absent, show as show_rows
 from pnyx.cli.places import pages
+from pnyx.cli.statuses import NO_QUORUM, NOT_FOUND, OK
 
-OK: Final = 0
-NO_QUORUM: Final = 4
-NOT_FOUND: Final = 5
 COLUMNS: Final = ("node", "role", "state", "id", "host", "peer", "http", "match", "behind")
 
 

@@ -6,9 +6,8 @@ from typing import Final
 
 from pnyx.cli.options import Flag
 from pnyx.cli.output import Form, show
+from pnyx.cli.statuses import OK
 from pnyx.node.survivor import SurvivingGroup, go_on_alone, survey
-
-OK: Final = 0
 
 
 def recover(

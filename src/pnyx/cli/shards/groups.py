@@ -1,7 +1,7 @@
 """group add and group remove: asked once, then waited for; asked again, gone on with."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 from pnyx.admin import controller, moves
 from pnyx.admin.health import ask_members
@@ -12,10 +12,8 @@ from pnyx.cli.output import Form
 from pnyx.cli.places import cluster_of
 from pnyx.cli.shards.views import say_plan
 from pnyx.cli.shards.waiting import agreed, wait_for
+from pnyx.cli.statuses import FAILED, OK
 from pnyx.errors import SettingsWrong
-
-OK: Final = 0
-FAILED: Final = 1
 
 
 def add(

@@ -10,10 +10,9 @@ from pnyx.cli.options import Config, Http, Password
 from pnyx.cli.output import Form, say_absent, show
 from pnyx.cli.places import cluster_of
 from pnyx.cli.shards.views import TARGETS, target_runs
+from pnyx.cli.statuses import NOT_FOUND, OK
 from pnyx.errors import SettingsWrong
 
-OK: Final = 0
-NOT_FOUND: Final = 5
 COLUMNS: Final = ("number", "groups", "shards", "moved", "change")
 
 

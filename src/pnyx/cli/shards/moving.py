@@ -1,7 +1,5 @@
 """shards move and shards watch."""
 
-from typing import Final
-
 from pnyx.admin import controller, moves
 from pnyx.admin.moves import Goal, number_of
 from pnyx.cli.options import Config, Flag, Http, Password
@@ -9,8 +7,7 @@ from pnyx.cli.output import Form
 from pnyx.cli.places import cluster_of
 from pnyx.cli.shards.views import say_plan
 from pnyx.cli.shards.waiting import wait_for
-
-OK: Final = 0
+from pnyx.cli.statuses import OK
 
 
 def move(

@@ -15,12 +15,9 @@ from pnyx.cli.node.listing import say_silent
 from pnyx.cli.options import Config, Flag, Http, Password
 from pnyx.cli.output import Form, say_absent, show
 from pnyx.cli.places import cluster_of, pages
+from pnyx.cli.statuses import DEGRADED, NO_QUORUM, NOT_FOUND, OK
 from pnyx.ids import SLOT_COUNT
 
-OK: Final = 0
-DEGRADED: Final = 3
-NO_QUORUM: Final = 4
-NOT_FOUND: Final = 5
 GROUPS: Final = ("group", "leader", "state", "nodes", "shards", "slots", "share", "consensus")
 SHARDS: Final = ("shards", "slots", "group", "to")
 EACH_SHARD: Final = ("shard", "slots", "group", "to", "epoch")

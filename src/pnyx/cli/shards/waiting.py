@@ -12,8 +12,8 @@ from pnyx.admin.movement import ask_moves
 from pnyx.admin.moves import Goal
 from pnyx.cli.asking import go_on
 from pnyx.cli.progress import Progress
+from pnyx.cli.statuses import OK
 
-OK: Final = 0
 REASONS_MAX: Final = 3
 SAID_S: Final = 1.0
 """So often it is said how much is copied: one large shard takes minutes."""
