@@ -229,20 +229,15 @@ def _mend_cut(world: World, fault: Fault) -> None:
         world.mend(source, target)
 
 
-def _around(world: World, number: int) -> list[tuple[int, int]]:
-    others = [other for other in sorted(world.processes) if other != number]
-    return [link for other in others for link in ((number, other), (other, number))]
-
-
 def _clog(world: World, fault: Fault) -> None:
     for number in fault.nodes:
-        for source, target in _around(world, number):
+        for source, target in world.links_of(number):
             world.network.clog(source, target)
 
 
 def _unclog(world: World, fault: Fault) -> None:
     for number in fault.nodes:
-        for source, target in _around(world, number):
+        for source, target in world.links_of(number):
             world.network.unclog(source, target)
 
 

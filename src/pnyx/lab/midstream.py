@@ -33,7 +33,7 @@ def await_stream(world: World, pieces: int, until_us: int) -> None:
             STEP_US, "midstream", NOWHERE, await_stream, world, pieces, until_us
         )
         return
-    for source, target in _around(world, stream.sender):
+    for source, target in world.links_of(stream.sender):
         world.network.clog(source, target)
     _await_another(world, stream, until_us)
 
@@ -49,7 +49,7 @@ def _await_another(world: World, stream: _Stream, until_us: int) -> None:
             STEP_US, "midstream", NOWHERE, _await_another, world, stream, until_us
         )
         return
-    for source, target in _around(world, stream.sender):
+    for source, target in world.links_of(stream.sender):
         world.network.unclog(source, target)
 
 
@@ -67,8 +67,3 @@ def _under_way(world: World, pieces: int) -> _Stream | None:
 def _receiver(process: Process) -> SnapshotReceiver | None:
     replica = process.replica
     return None if replica is None else replica._upkeep.receiver  # noqa: SLF001 - only looks
-
-
-def _around(world: World, number: int) -> list[tuple[int, int]]:
-    others = [other for other in sorted(world.processes) if other != number]
-    return [link for other in others for link in ((number, other), (other, number))]

@@ -204,6 +204,11 @@ class World:
             self.network.unblock(source, target)
             self._plan_again(source, target)
 
+    def links_of(self, number: int) -> list[tuple[int, int]]:
+        """Return both directions of all links of a node, as (source, target), in order."""
+        others = [other for other in sorted(self.processes) if other != number]
+        return [link for other in others for link in ((number, other), (other, number))]
+
     def isolate(self, number: int) -> None:
         """Cut a node from all others, both ways."""
         for other in self.processes:
