@@ -1,18 +1,20 @@
 """Does a batch wait for clients that were just answered, and for nobody else?"""
 
-from pnyx.machine.commands import Set
+from pnyx.machine.commands import Get, Set
 from pnyx.machine.results import OK
-from pnyx.replica.gathering import REST_COUNT
+from pnyx.replica.gathering import BATCH_REQUESTS_MAX, REST_COUNT
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.replica import Replica
-from pnyx.replica.requests import Done
+from pnyx.replica.requests import Done, Request
 from replica.cluster import Cluster
 
 
-def split(cluster: Cluster) -> Replica:
-    """Answer "first" while "second" waits for the next batch."""
+def split(cluster: Cluster, firsts: int = 1) -> Replica:
+    """Answer "first", one of `firsts`, while "second" waits for the next batch."""
     leader = cluster.members[1]
     leader.disk_held = True
+    for number in range(1, firsts):
+        cluster.submit(1, number, Set(b"k", b"0"))
     cluster.submit(1, "first", Set(b"k", b"1"))
     cluster.isolate(2)
     cluster.settle()
@@ -72,3 +74,54 @@ def test_without_the_limit_the_next_batch_leaves_at_once() -> None:
     cluster = gathering(0)
     split(cluster)
     assert cluster.answers(1)["second"] == Done((OK,))
+
+
+def write(ticket: object) -> Request:
+    return Request(ticket, (Set(b"k", b"v"),), by_log=True, forward=True)
+
+
+def read(ticket: object, *, stale: bool = False) -> Request:
+    return Request(ticket, (Get(b"k"),), by_log=False, forward=True, stale=stale)
+
+
+def test_a_write_waits_for_the_commit_of_the_batch_before() -> None:
+    cluster = gathering(20)
+    leader = cluster.members[1]
+    assert not leader.replica.would_wait(write("alone"), 1)
+    leader.disk_held = True
+    cluster.isolate(1)
+    cluster.submit(1, "first", Set(b"k", b"1"))
+    cluster.settle()
+    assert leader.replica.would_wait(write("next"), 1)
+    assert not leader.replica.would_wait(write("one too many"), BATCH_REQUESTS_MAX)
+
+
+def test_a_write_waits_for_the_rest_of_its_batch_only_where_somebody_waits_already() -> None:
+    cluster = gathering(1_000)
+    leader = split(cluster, firsts=2)
+    assert leader.would_wait(write("one of two to come"), 1)
+    assert not leader.would_wait(write("the second of them"), 2)
+    cluster.submit(1, "first again", Set(b"k", b"3"))
+    cluster.submit(1, "1 again", Set(b"k", b"3"))
+    cluster.settle()
+    assert not leader.would_wait(write("the next one: nothing would wake it"), 1)
+
+
+def test_a_read_waits_for_the_barrier_under_way_and_a_stale_one_for_nothing() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    assert not leader.would_wait(read("alone"), 1)
+    cluster.isolate(1)
+    cluster.submit(1, "asking", Get(b"k"))
+    cluster.settle()
+    assert leader.would_wait(read("next"), 1)
+    assert not leader.would_wait(read("old", stale=True), 1)
+
+
+def test_nothing_waits_at_a_follower() -> None:
+    cluster = gathering(20)
+    split(cluster)
+    follower = cluster.members[3].replica
+    assert not follower.leads
+    assert not follower.would_wait(write("w"), 1)
+    assert not follower.would_wait(read("r"), 1)

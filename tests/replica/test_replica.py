@@ -296,14 +296,14 @@ def test_writes_are_refused_while_the_disk_is_nearly_full_and_come_back() -> Non
     cluster = Cluster()
     leader = cluster.elect(1)
     for member in cluster.members.values():
-        member.replica.space_low(True)
+        member.replica.tend_disk(low=True, behind=False, urgent=False)
     cluster.advance(100)
     cluster.submit(1, "full", Set(b"k", b"v"))
     cluster.submit(1, "read", Get(b"k"))
     cluster.settle()
     assert cluster.answers(1) == {"full": NotDone(Reason.LOW_SPACE), "read": Done((None,))}
     for member in cluster.members.values():
-        member.replica.space_low(False)
+        member.replica.tend_disk(low=False, behind=False, urgent=False)
     cluster.advance(4_000)
     cluster.submit(leader.me, "again", Set(b"k", b"v"))
     cluster.settle()
@@ -357,7 +357,7 @@ def test_a_write_that_was_never_proposed_is_refused_and_not_unknown() -> None:
 def test_writes_wait_while_the_space_cannot_keep_up_and_are_refused_after_their_bound() -> None:
     cluster = Cluster()
     leader = cluster.elect(1)
-    leader.hold_writes(True)
+    leader.tend_disk(low=False, behind=True, urgent=False)
     cluster.submit(1, "long", Set(b"k", b"v"))
     cluster.settle()
     cluster.submit(1, "read", Get(b"k"))
@@ -365,6 +365,6 @@ def test_writes_wait_while_the_space_cannot_keep_up_and_are_refused_after_their_
     assert cluster.answers(1) == {"long": NotDone(Reason.OVERLOADED), "read": Done((None,))}
     cluster.submit(1, "short", Set(b"k", b"v"))
     cluster.advance(500)
-    leader.hold_writes(False)
+    leader.tend_disk(low=False, behind=False, urgent=False)
     cluster.settle()
     assert cluster.answers(1)["short"] == Done((OK,))

@@ -42,7 +42,7 @@ def test_a_due_key_is_read_as_gone_while_the_disk_is_nearly_full() -> None:
     cluster.submit(1, "w", Set(b"k", b"v", Expiry(500, relative=True)))
     cluster.settle()
     for member in cluster.members.values():
-        member.replica.space_low(True)
+        member.replica.tend_disk(low=True, behind=False, urgent=False)
     cluster.advance(1_000)
     cluster.submit(1, "r", Get(b"k"))
     cluster.advance(100)
@@ -56,8 +56,7 @@ def test_a_node_that_fills_its_own_disk_compacts_its_log() -> None:
         cluster.submit(1, number, Set(b"k", b"v" * 100))
         cluster.settle()
     for member in cluster.members.values():
-        member.replica.space_low(True)
-        member.replica.release_log(urgent=True)
+        member.replica.tend_disk(low=True, behind=False, urgent=True)
     cluster.advance(10_000)
     assert leader.consensus.compacted.index > 100
 

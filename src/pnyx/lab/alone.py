@@ -78,8 +78,7 @@ class Alone:
         """Say how the disk is."""
         assert not behind, "a space in memory keeps up"
         if self._replica is not None:
-            self._replica.space_low(low)
-            self._replica.release_log(urgent=low or bool(urgent))
+            self._replica.tend_disk(low=low, behind=behind, urgent=low or bool(urgent))
 
     def touched(self, _group: GroupId) -> None:
         """Somebody called the replica itself; it is looked at in each turn anyway."""

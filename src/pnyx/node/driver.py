@@ -87,9 +87,13 @@ class Driver:
     # What arrives.
 
     def submit(self, group: GroupId, request: Request) -> None:
-        """Put `request` into this turn's batch of its group."""
-        self._inbox[group].append(request)
-        self.wake()
+        """Put `request` into the next turn's batch of its group."""
+        requests = self._inbox[group]
+        requests.append(request)
+        replica = self.roster.replicas.get(group)
+        # Else each client of a batch that is being gathered would cost a turn that does nothing.
+        if replica is None or not replica.would_wait(request, len(requests)):
+            self.wake()
 
     def received(self, parcel: Parcel) -> None:
         """Step the roster with each message of a peer."""

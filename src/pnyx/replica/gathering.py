@@ -10,6 +10,7 @@ answered do not come back in time, the next commits do not wait for anybody.
 from dataclasses import dataclass
 from typing import Final
 
+from pnyx.consensus.consensus import Consensus
 from pnyx.replica.effects import NEVER
 
 BATCH_REQUESTS_MAX: Final = 1_024
@@ -22,6 +23,7 @@ REST_COUNT: Final = 16
 class Gathering:
     """The leader's, from one batch to the next."""
 
+    consensus: Consensus
     wait_ms: int
     """0: never wait."""
     until_ms: int = NEVER
@@ -38,8 +40,15 @@ class Gathering:
             self.under_way += count
             self.end()
 
-    def committed(self, waiting: int, now_ms: int) -> None:
-        """What was under way is committed, and so many requests wait."""
+    @property
+    def is_idle(self) -> bool:
+        """Is no batch on its way?"""
+        return self.consensus.commit_index == self.consensus.last_index
+
+    def look(self, waiting: int, now_ms: int) -> None:
+        """Notice that what was under way is committed; so many requests wait."""
+        if not (self.under_way and self.is_idle):
+            return
         if self._resting:
             self._resting -= 1
         else:
@@ -59,8 +68,8 @@ class Gathering:
         self._expected = 0
         self.until_ms = NEVER
 
-    def is_complete(self, waiting: int, *, is_idle: bool) -> bool:
-        """Is a batch of so many requests to be proposed? `is_idle`: none is on its way."""
+    def is_complete(self, waiting: int) -> bool:
+        """Is a batch of so many requests to be proposed?"""
         # A batch is what arrived while the one before was on its way to a majority: half the
         # messages, syncs and wake-ups of proposing at once (decisions/0007).
-        return (is_idle and waiting >= self._expected) or waiting >= BATCH_REQUESTS_MAX
+        return (waiting >= self._expected and self.is_idle) or waiting >= BATCH_REQUESTS_MAX

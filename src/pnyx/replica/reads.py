@@ -36,6 +36,11 @@ class Reads:
         """Are there reads and no barrier under way?"""
         return self._asking is None and bool(self.waiting)
 
+    @property
+    def barrier_is_under_way(self) -> bool:
+        """Will a barrier come back, or be refused?"""
+        return self._asking is not None
+
     def start_barrier(self) -> int:
         """Put all waiting reads behind a new barrier and return its ticket."""
         self._barrier += 1

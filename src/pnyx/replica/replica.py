@@ -87,7 +87,7 @@ class Replica:
         self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)
         """Leader and role when last looked at; a change wakes the parked."""
         self._retry_ms = 0
-        self._gathering = Gathering(limits.gather_ms)
+        self._gathering = Gathering(consensus, limits.gather_ms)
         self._ticks = Ticks(group.next_expiry_ms())
         self._disk = DiskSpace(me)
 
@@ -99,6 +99,17 @@ class Replica:
         for request in requests:
             request.until_ms = until_ms
             self._route(request, now)
+
+    def would_wait(self, request: Request, count: int) -> bool:
+        """Would `request`, the last of `count` new ones, wait for something that is on its way?
+
+        Then it may as well be submitted when that comes: a commit, a barrier, more requests.
+        """
+        if not self.leads or request.stale:
+            return False
+        if not request.by_log:
+            return self._reads.barrier_is_under_way
+        return bool(self._writes or not self._gathering.is_idle) and not self._may_propose(count)
 
     def step(self, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another replica of this group."""
@@ -188,17 +199,11 @@ class Replica:
             if request is not None:
                 self._park(request)
 
-    def space_low(self, low: bool) -> None:  # noqa: FBT001 - the one thing it says
-        """This node's disk is (not) nearly full."""
+    def tend_disk(self, *, low: bool, behind: bool, urgent: bool) -> None:
+        """The disk is nearly full, too far behind for new writes, short of room for the log."""
         self._disk.low_here = self._upkeep.low = low
-
-    def release_log(self, *, urgent: bool) -> None:
-        """The disk needs the room that the log takes, tail included (or does no more)."""
+        self._held = behind
         self._upkeep.release_log(urgent=urgent)
-
-    def hold_writes(self, held: bool) -> None:  # noqa: FBT001 - the one thing it says
-        """The space cannot keep up (or can): new writes wait, and are refused after a while."""
-        self._held = held
 
     def transfer_leadership(self, to: NodeId | None, now: Now) -> bool:
         """Start handing leadership over; False if this replica does not lead."""
@@ -275,9 +280,8 @@ class Replica:
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
         consensus = self.consensus
-        if self._gathering.under_way and consensus.commit_index == consensus.last_index:
-            self._gathering.committed(len(self._writes), now.mono_ms)
-        if self._writes and self._may_propose:
+        self._gathering.look(len(self._writes), now.mono_ms)
+        if self._writes and self._may_propose():
             self._propose(now)
         if self._reads.waiting and self._reads.wants_barrier:
             self.counters.read_rounds += 1
@@ -297,17 +301,15 @@ class Replica:
                 effects.send += outbox
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        more = effects.applied or effects.write or (self._writes and self._may_propose)
+        more = effects.applied or effects.write or (self._writes and self._may_propose())
         effects.more = bool(more or (self._reads.waiting and self._reads.wants_barrier))
         if not (effects.more or effects):
             return None
         self._effects = Effects()
         return effects
 
-    @property
-    def _may_propose(self) -> bool:
-        is_idle = self.consensus.commit_index == self.consensus.last_index
-        return not self._held and self._gathering.is_complete(len(self._writes), is_idle=is_idle)
+    def _may_propose(self, more: int = 0) -> bool:
+        return not self._held and self._gathering.is_complete(len(self._writes) + more)
 
     def _route(self, request: Request, now: Now) -> None:
         leader = self.consensus.leader
@@ -384,14 +386,13 @@ class Replica:
             deadline_ms = now.mono_ms + self.limits.outcome_ms
             self._proposals.add(Proposal(outcome, one.batch, one.requests, deadline_ms))
             return
-        for request in one.requests:
-            match outcome.reason:
-                case "full":
-                    self._answers.give(request, NotDone(Reason.OVERLOADED))
-                case "too large":
-                    self._answers.give(request, NotDone(Reason.TOO_LARGE))
-                case _:
-                    self._park(request)
+        if outcome.reason == "full":
+            self._answers.give_all(one.requests, NotDone(Reason.OVERLOADED))
+        elif outcome.reason == "too large":
+            self._answers.give_all(one.requests, NotDone(Reason.TOO_LARGE))
+        else:
+            for request in one.requests:
+                self._park(request)
 
     def _take(self, ready: Ready, now: Now) -> None:
         effects = self._effects
@@ -466,12 +467,10 @@ class Replica:
     # Time, space and the disk.
 
     def _tend_expiry(self, now: Now) -> None:
-        membership = self.consensus.membership
-        if not self.leads or not self._ticks.due(
-            self._clock.estimate(membership, now), now.mono_ms
-        ):
+        if not self.leads:
             return
-        if not self._proposals and not self._writes:
+        estimate_ms = self._clock.estimate(self.consensus.membership, now)
+        if self._ticks.due(estimate_ms, now.mono_ms) and self.idle:
             until_ms = now.mono_ms + self.limits.park_ms
             tick = Request(None, (Tick(),), by_log=True, forward=False, until_ms=until_ms)
             self._writes.append(tick)

@@ -272,9 +272,7 @@ class Roster:
             urgent: groups whose log takes room that is needed, tail included.
         """
         for group, replica in self.replicas.items():
-            replica.space_low(low)
-            replica.hold_writes(behind)
-            replica.release_log(urgent=low or group in urgent)
+            replica.tend_disk(low=low, behind=behind, urgent=low or group in urgent)
             if low or behind or group in urgent or not replica.idle:
                 self._dirty[group] = None
 
