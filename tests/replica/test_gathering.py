@@ -2,8 +2,9 @@
 
 from pnyx.machine.commands import Get, Set
 from pnyx.machine.results import OK
-from pnyx.replica.gathering import BATCH_REQUESTS_MAX, REST_COUNT
+from pnyx.replica.gathering import BATCH_REQUESTS_MAX, REST_COUNT_FIRST, Gathering
 from pnyx.replica.limits import ReplicaLimits
+from pnyx.replica.reads import GATHER_COUNT_LEAST
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Done, Request
 from replica.cluster import Cluster
@@ -55,11 +56,49 @@ def test_nobody_is_waited_for_soon_after_somebody_was_in_vain() -> None:
     cluster = gathering(20)
     split(cluster)
     cluster.advance(20)
-    for number in range(REST_COUNT):
+    for number in range(REST_COUNT_FIRST):
         cluster.submit(1, number, Set(b"k", b"v"))
         cluster.submit(1, -number - 1, Set(b"k", b"v"))
         cluster.settle()
         assert number in cluster.answers(1)
+
+
+def test_one_of_eight_who_is_late_is_not_waited_for() -> None:
+    cluster = gathering(1_000)
+    leader = split(cluster, firsts=7)
+    before = leader.consensus.last_index
+    for number in range(1, 6):
+        cluster.submit(1, -number, Set(b"k", b"v"))
+    cluster.settle()
+    assert leader.consensus.last_index == before
+    cluster.submit(1, -6, Set(b"k", b"v"))
+    cluster.settle()
+    assert leader.consensus.last_index == before + 1
+
+
+def batches_until_one_waits(gathering: Gathering) -> int:
+    """Let two clients ask again and again; return how many batches waited for nobody."""
+    count = -1
+    is_complete = True
+    while is_complete:
+        gathering.left(2)
+        gathering.arrived(0, 0)
+        is_complete = gathering.is_complete(1, is_idle=True)
+        count += 1
+    return count
+
+
+def test_after_each_vain_wait_in_a_row_twice_as_many_batches_wait_for_nobody() -> None:
+    gathering = Gathering(10)
+    assert batches_until_one_waits(gathering) == 0
+    rests = []
+    for _ in range(9):
+        gathering.tick(10, waiting=1)
+        rests.append(batches_until_one_waits(gathering))
+    assert rests == [16, 32, 64, 128, 256, 512, 1_024, 1_024, 1_024]
+    assert batches_until_one_waits(gathering) == 0, "all came in time"
+    gathering.tick(10, waiting=1)
+    assert batches_until_one_waits(gathering) == REST_COUNT_FIRST
 
 
 def test_a_client_alone_never_waits_for_anybody() -> None:
@@ -116,6 +155,57 @@ def test_a_read_waits_for_the_barrier_under_way_and_a_stale_one_for_nothing() ->
     cluster.settle()
     assert leader.would_wait(read("next"), 1)
     assert not leader.would_wait(read("old", stale=True), 1)
+
+
+def split_reads(cluster: Cluster) -> Replica:
+    """Answer the reads 1 to 15 while "next" waits for the barrier after theirs."""
+    cluster.isolate(1)
+    for number in range(1, GATHER_COUNT_LEAST):
+        cluster.submit(1, number, Get(b"k"))
+    cluster.settle()
+    cluster.submit(1, "next", Get(b"k"))
+    cluster.settle()
+    cluster.cut.clear()
+    for _ in range(20):
+        if 1 not in cluster.answers(1):
+            cluster.advance(10)
+    assert list(cluster.answers(1)) == list(range(1, GATHER_COUNT_LEAST))
+    return cluster.members[1].replica
+
+
+def test_reads_share_the_next_barrier_with_those_that_were_just_answered() -> None:
+    cluster = gathering(20)
+    leader = split_reads(cluster)
+    rounds = leader.counters.read_rounds
+    for number in range(1, 13):
+        cluster.submit(1, -number, Get(b"k"))
+    cluster.settle()
+    assert not leader.would_wait(read("the last, but for some who may be late"), 1)
+    cluster.submit(1, "last", Get(b"k"))
+    cluster.settle()
+    assert {"next", -1, "last"} <= cluster.answers(1).keys()
+    assert leader.counters.read_rounds == rounds + 1
+
+
+def test_a_read_waits_no_longer_for_others_than_a_barrier_is_worth() -> None:
+    cluster = gathering(1_000)
+    split_reads(cluster)
+    cluster.advance(10)
+    assert "next" in cluster.answers(1)
+
+
+def test_few_reads_wait_for_nobody() -> None:
+    cluster = gathering(20)
+    cluster.isolate(1)
+    cluster.submit(1, "first", Get(b"k"))
+    cluster.settle()
+    cluster.submit(1, "second", Get(b"k"))
+    cluster.settle()
+    cluster.cut.clear()
+    for _ in range(20):
+        if "first" not in cluster.answers(1):
+            cluster.advance(10)
+    assert {"first", "second"} == cluster.answers(1).keys()
 
 
 def test_nothing_waits_at_a_follower() -> None:

@@ -46,11 +46,11 @@ def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot() -> None:
 def test_a_node_that_is_short_of_space_takes_no_snapshot_until_it_is_not() -> None:
     cluster = behind()
     late = cluster.members[3].replica
-    late.space_low(True)
+    late.tend_disk(low=True, behind=False, urgent=False)
     cluster.cut.clear()
     cluster.advance(5_000)
     assert late.counters.snapshots_installed == 0
-    late.space_low(False)
+    late.tend_disk(low=False, behind=False, urgent=False)
     cluster.advance(20_000)
     assert late.counters.snapshots_installed == 1
 

@@ -6,16 +6,24 @@ index that comes back may be older than a write its client has already seen.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pnyx.ids import Index
 from pnyx.replica.effects import NEVER
+from pnyx.replica.gathering import Gathering
 from pnyx.replica.requests import Request
+
+GATHER_MS_MAX: Final = 2
+"""A barrier costs less than a commit: it waits no longer for those who were just answered ..."""
+GATHER_COUNT_LEAST: Final = 16
+"""... and for nobody where they are few."""
 
 
 @dataclass(slots=True)
 class Reads:
     """The reads of one replica whose answers are open, oldest first in each stage."""
 
+    gathering: Gathering
     waiting: list[Request] = field(default_factory=list)
     _barrier: int = 0
     """The ticket of the barrier under way or of the last one."""
@@ -33,24 +41,30 @@ class Reads:
 
     @property
     def wants_barrier(self) -> bool:
-        """Are there reads and no barrier under way?"""
-        return self._asking is None and bool(self.waiting)
+        """Are there reads, all that are waited for, and no barrier under way?"""
+        return bool(self.waiting) and self._is_complete(0)
 
-    @property
-    def barrier_is_under_way(self) -> bool:
-        """Will a barrier come back, or be refused?"""
-        return self._asking is not None
+    def would_wait(self, count: int) -> bool:
+        """Would the last of `count` new reads wait for others, or for a barrier under way?"""
+        comes = bool(self.waiting) or self._asking is not None
+        return comes and not self._is_complete(count)
+
+    def _is_complete(self, more: int) -> bool:
+        count = len(self.waiting) + more
+        return self._asking is None and self.gathering.is_complete(count, is_idle=True)
 
     def start_barrier(self) -> int:
         """Put all waiting reads behind a new barrier and return its ticket."""
         self._barrier += 1
+        self.gathering.left(len(self.waiting))
         self._asking = self.waiting
         self.waiting = []
         return self._barrier
 
-    def released(self, ticket: int, index: Index) -> None:
+    def released(self, ticket: int, index: Index, now_ms: int) -> None:
         """The barrier came back: its reads wait for `index` to be applied."""
         if ticket == self._barrier and self._asking is not None:
+            self.gathering.arrived(len(self.waiting), now_ms)
             self.confirmed.append((index, self._asking))
             self._asking = None
 
@@ -59,7 +73,12 @@ class Reads:
         if ticket != self._barrier or self._asking is None:
             return []
         asked, self._asking = self._asking, None
+        self.gathering.under_way = 0
         return asked
+
+    def tick(self, now_ms: int) -> None:
+        """Time has passed."""
+        self.gathering.tick(now_ms, len(self.waiting))
 
     def servable(self, applied: Index) -> list[Request]:
         """Return the reads whose index is applied."""
@@ -82,8 +101,9 @@ class Reads:
 
     @property
     def deadline_ms(self) -> int:
-        """When the oldest released read is overdue."""
-        return self.confirmed[0][1][0].until_ms if self.confirmed else NEVER
+        """When the oldest released read is overdue, or a read has waited for others long enough."""
+        overdue_ms = self.confirmed[0][1][0].until_ms if self.confirmed else NEVER
+        return min(overdue_ms, self.gathering.until_ms) if self.waiting else overdue_ms
 
     def take_all(self) -> list[Request]:
         """Return every open read: the replica stops."""

@@ -38,10 +38,11 @@ from pnyx.replica.messages import (
 )
 from pnyx.replica.parking import Parking
 from pnyx.replica.proposals import Drafted, Proposal, Proposals, drafted
-from pnyx.replica.reads import Reads
+from pnyx.replica.reads import GATHER_COUNT_LEAST, GATHER_MS_MAX, Reads
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Request, Unknown
 from pnyx.replica.ticks import Ticks
 from pnyx.replica.upkeep import Upkeep
+from pnyx.replica.writes import Writes
 
 RETRY_MS = 50
 """How often parked requests are tried again while a leader is known but did not take them."""
@@ -74,20 +75,18 @@ class Replica:
         self.counters = Counters()
         self._clock = GroupClock(me)
         self._proposals = Proposals()
-        self._reads = Reads()
+        self._reads = Reads(Gathering(min(limits.gather_ms, GATHER_MS_MAX), GATHER_COUNT_LEAST))
         self._forwards = Forwards(boot)
         self._parking = Parking(limits.parked_bytes)
         self._upkeep = Upkeep(consensus, group, limits, self.counters, boot)
         self._answers = Answers(self.counters)
         self._members = Members(me, consensus, group, limits, self._answers, joins)
-        self._writes: list[Request] = []
-        self._held = False
+        self._writes = Writes(consensus, Gathering(limits.gather_ms))
         self._effects = Effects()
         self._backlog = Backlog()
         self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)
         """Leader and role when last looked at; a change wakes the parked."""
         self._retry_ms = 0
-        self._gathering = Gathering(consensus, limits.gather_ms)
         self._ticks = Ticks(group.next_expiry_ms())
         self._disk = DiskSpace(me)
 
@@ -105,11 +104,9 @@ class Replica:
 
         Then it may as well be submitted when that comes: a commit, a barrier, more requests.
         """
-        if not self.leads or request.stale:
-            return False
-        if not request.by_log:
-            return self._reads.barrier_is_under_way
-        return bool(self._writes or not self._gathering.is_idle) and not self._may_propose(count)
+        if request.by_log:
+            return self.leads and self._writes.would_wait(count)
+        return not request.stale and self._reads.would_wait(count)
 
     def step(self, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another replica of this group."""
@@ -147,7 +144,8 @@ class Replica:
     def tick(self, now: Now) -> None:
         """`deadline_ms` has passed; calling earlier does nothing."""
         mono_ms = now.mono_ms
-        self._gathering.tick(mono_ms, len(self._writes))
+        self._writes.tick(mono_ms)
+        self._reads.tick(mono_ms)
         self.consensus.tick(mono_ms)
         self._look(now)
         # A disk that hangs may answer in an hour: whoever waits for it is told now.
@@ -157,9 +155,9 @@ class Replica:
             self._answers.give_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(mono_ms):
             self._answers.give(request, Unknown())
-        why = Reason.OVERLOADED if self._held else Reason.NO_QUORUM
-        while self._writes and self._writes[0].until_ms <= mono_ms:
-            self._answers.give(self._writes.pop(0), NotDone(why))
+        why = Reason.OVERLOADED if self._writes.held else Reason.NO_QUORUM
+        for request in self._writes.take_overdue(mono_ms):
+            self._answers.give(request, NotDone(why))
         for request in (*self._parking.take_overdue(mono_ms), *self._reads.take_overdue(mono_ms)):
             self._answers.give(request, NotDone(Reason.NO_QUORUM))
         if self._parking and mono_ms >= self._retry_ms:
@@ -202,7 +200,7 @@ class Replica:
     def tend_disk(self, *, low: bool, behind: bool, urgent: bool) -> None:
         """The disk is nearly full, too far behind for new writes, short of room for the log."""
         self._disk.low_here = self._upkeep.low = low
-        self._held = behind
+        self._writes.held = behind
         self._upkeep.release_log(urgent=urgent)
 
     def transfer_leadership(self, to: NodeId | None, now: Now) -> bool:
@@ -226,8 +224,7 @@ class Replica:
             self._answers.give_all(proposal.requests, Unknown())
         for request in self._forwards.overdue(1 << 62):
             self._answers.give(request, Unknown())
-        unstarted = [*self._writes, *self._parking.take_all(), *self._reads.take_all()]
-        self._writes = []
+        unstarted = [*self._writes.take(), *self._parking.take_all(), *self._reads.take_all()]
         self._answers.leave(unstarted, is_gone=is_gone)
         self._members.stop()
         self._upkeep.sender.stop_all()
@@ -250,7 +247,7 @@ class Replica:
     @property
     def idle(self) -> bool:
         """Does nobody wait for a proposal of ours?"""
-        return not self._proposals and not self._writes
+        return not self._proposals and not self._writes.waiting
 
     @property
     def parked_count(self) -> int:
@@ -267,10 +264,9 @@ class Replica:
             self._parking.deadline_ms,
             self._proposals.deadline_ms if self._proposals.by_deadline else NEVER,
             self._forwards.deadline_ms if self._forwards.open else NEVER,
-            self._reads.deadline_ms if self._reads.confirmed else NEVER,
+            self._reads.deadline_ms,
             self._retry_ms if self._parking.bytes_held else NEVER,
-            self._writes[0].until_ms if self._writes else NEVER,
-            self._gathering.until_ms if self._writes else NEVER,
+            self._writes.deadline_ms,
             self._upkeep.sender.deadline_ms if self._upkeep.sender.streams else NEVER,
             self._disk.deadline_ms if self._disk.low_here else NEVER,
             self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else NEVER,
@@ -280,10 +276,10 @@ class Replica:
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
         consensus = self.consensus
-        self._gathering.look(len(self._writes), now.mono_ms)
-        if self._writes and self._may_propose():
+        self._writes.look(now.mono_ms)
+        if self._writes.may_leave:
             self._propose(now)
-        if self._reads.waiting and self._reads.wants_barrier:
+        if self._reads.wants_barrier:
             self.counters.read_rounds += 1
             consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
         ready = consensus.ready()
@@ -301,15 +297,12 @@ class Replica:
                 effects.send += outbox
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        more = effects.applied or effects.write or (self._writes and self._may_propose())
-        effects.more = bool(more or (self._reads.waiting and self._reads.wants_barrier))
+        more = effects.applied or effects.write or self._writes.may_leave
+        effects.more = bool(more or self._reads.wants_barrier)
         if not (effects.more or effects):
             return None
         self._effects = Effects()
         return effects
-
-    def _may_propose(self, more: int = 0) -> bool:
-        return not self._held and self._gathering.is_complete(len(self._writes) + more)
 
     def _route(self, request: Request, now: Now) -> None:
         leader = self.consensus.leader
@@ -318,7 +311,7 @@ class Replica:
         elif leader is None:
             self._park(request)
         elif leader == self.me and request.by_log:
-            self._writes.append(request)
+            self._writes.add(request)
         elif not request.by_log and (leader == self.me or request.forward or request.stale_role_ok):
             self._reads.add(request)
         elif request.forward:
@@ -353,8 +346,7 @@ class Replica:
             self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
         if role is not Role.LEADER:
             self._upkeep.sender.stop_all()
-            unproposed, self._writes = self._writes, []
-            for request in unproposed:
+            for request in self._writes.take():
                 self._park(request)
         self._members.look(now)
         if leader not in {None, self.me, self._seen[0]}:
@@ -366,7 +358,7 @@ class Replica:
     # Proposing and applying.
 
     def _propose(self, now: Now) -> None:
-        requests, self._writes = self._writes, []
+        requests = self._writes.take()
         if self._disk.refuses_writes(self.consensus.membership.voters, now.mono_ms):
             # Time and reads go on: they take little room, and compaction follows them.
             refused = [request for request in requests if request.changes_keys]
@@ -382,7 +374,7 @@ class Replica:
         outcome = self.consensus.propose(one.payload, now.mono_ms)
         if isinstance(outcome, Position):
             self.counters.proposals += 1
-            self._gathering.proposed(len(one.requests))
+            self._writes.gathering.left(len(one.requests))
             deadline_ms = now.mono_ms + self.limits.outcome_ms
             self._proposals.add(Proposal(outcome, one.batch, one.requests, deadline_ms))
             return
@@ -406,7 +398,7 @@ class Replica:
                 for request in self._reads.refused(release.ticket):
                     self._park(request)
             else:
-                self._reads.released(release.ticket, release.index)
+                self._reads.released(release.ticket, release.index, now.mono_ms)
         self._upkeep.stream_to(ready.snapshots, now.mono_ms)
         if ready.write is not None:
             effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
@@ -473,7 +465,7 @@ class Replica:
         if self._ticks.due(estimate_ms, now.mono_ms) and self.idle:
             until_ms = now.mono_ms + self.limits.park_ms
             tick = Request(None, (Tick(),), by_log=True, forward=False, until_ms=until_ms)
-            self._writes.append(tick)
+            self._writes.add(tick)
 
     def _tend_space(self, now: Now) -> None:
         if not self._disk.report_due(now.mono_ms):

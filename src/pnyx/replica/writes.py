@@ -1,0 +1,69 @@
+"""Writes on their way to the log: waiting for the commit before, for each other, for the space."""
+
+from dataclasses import dataclass, field
+
+from pnyx.consensus.consensus import Consensus
+from pnyx.replica.effects import NEVER
+from pnyx.replica.gathering import Gathering
+from pnyx.replica.requests import Request
+
+
+@dataclass(slots=True)
+class Writes:
+    """The writes of one replica that nobody has proposed, oldest first."""
+
+    consensus: Consensus
+    gathering: Gathering
+    waiting: list[Request] = field(default_factory=list)
+    held: bool = False
+    """The space cannot keep up: what comes waits, and is refused after a while."""
+
+    def add(self, request: Request) -> None:
+        """Take in a write."""
+        self.waiting.append(request)
+
+    def look(self, now_ms: int) -> None:
+        """Notice that all that was proposed is committed."""
+        if self.gathering.under_way and self._is_idle:
+            self.gathering.arrived(len(self.waiting), now_ms)
+
+    @property
+    def may_leave(self) -> bool:
+        """Are there writes, and is nothing to be waited for?"""
+        return bool(self.waiting) and self._is_complete(0)
+
+    def would_wait(self, count: int) -> bool:
+        """Would the last of `count` new writes wait for others, or for a commit under way?"""
+        comes = bool(self.waiting) or not self._is_idle
+        return comes and not self._is_complete(count)
+
+    def take(self) -> list[Request]:
+        """Return all of them: they are proposed now, or cannot be here."""
+        taken, self.waiting = self.waiting, []
+        return taken
+
+    def tick(self, now_ms: int) -> None:
+        """Time has passed."""
+        self.gathering.tick(now_ms, len(self.waiting))
+
+    def take_overdue(self, now_ms: int) -> list[Request]:
+        """Return those that have waited for too long."""
+        overdue: list[Request] = []
+        while self.waiting and self.waiting[0].until_ms <= now_ms:
+            overdue.append(self.waiting.pop(0))
+        return overdue
+
+    @property
+    def deadline_ms(self) -> int:
+        """When the oldest is overdue, or all have waited for others long enough."""
+        if not self.waiting:
+            return NEVER
+        return min(self.waiting[0].until_ms, self.gathering.until_ms)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.consensus.commit_index == self.consensus.last_index
+
+    def _is_complete(self, more: int) -> bool:
+        count = len(self.waiting) + more
+        return not self.held and self.gathering.is_complete(count, is_idle=self._is_idle)
