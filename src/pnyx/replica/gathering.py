@@ -53,7 +53,7 @@ class Gathering:
         """What was under way is done, and so many requests wait."""
         if self._resting:
             self._resting -= 1
-        elif (count := self.under_way + waiting) >= self.least:
+        elif self.wait_ms and (count := self.under_way + waiting) >= self.least:
             self._expected = count - count // LATE_SHARE
             self.until_ms = now_ms + self.wait_ms
         self.under_way = 0
