@@ -1,16 +1,19 @@
 """How much an entry looks at: commands behind too much are told LATER, and a sweep ends early."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from machine.driving import START_MS
 from machine.moving import FIRST, SHARD, Side, key_in, same_rows, sequenced, sides
 from pnyx.ids import GroupId
-from pnyx.machine import commands as c, moving, transactions
+from pnyx.machine import commands as c, group, moving, transactions
 from pnyx.machine.commands import AnyCommand, Expiry
-from pnyx.machine.holdings import COPIED, LATER, Holdings
+from pnyx.machine.holdings import COPIED, LATER, Holdings, Rows
 from pnyx.machine.moves import Chunk, MoveAccept, MoveBegin, MoveChunk
 from pnyx.machine.results import OK, Values
 from pnyx.machine.rows import KIND_DATA, expiring_row, suffix_of
+from pnyx.storage.memory import MemorySpace
 
 LARGE, SMALL = key_in(SHARD), key_in(2)
 GROW = c.Append(LARGE, b"v")
@@ -73,6 +76,25 @@ def test_a_transaction_refuses_what_comes_when_it_has_looked_at_too_much(
     assert side.tell_all(c.Transaction(made), c.Get(SMALL)) == [done, LATER]
     assert side.read(c.DbSize()) == 2
     assert same_rows(side)
+
+
+def test_who_is_behind_puts_what_many_entries_made_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group, "HELD_BYTES_MAX", 1_000)
+    writes: list[int] = []
+    right = MemorySpace.write
+
+    def write(space: MemorySpace, rows: Rows, drops: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        writes.append(len(rows))
+        right(space, rows, drops)
+
+    side, _ = sides()
+    for number in range(6):
+        side.tell(c.SetRange(key_in(SHARD, number), 599, b"x"))
+    monkeypatch.setattr(MemorySpace, "write", write)
+    assert same_rows(side)
+    assert len(writes) == 3
 
 
 def test_each_entry_begins_anew_also_where_many_are_applied_at_once() -> None:

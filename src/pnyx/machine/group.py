@@ -11,6 +11,7 @@ Rule 3. Due keys and sessions are swept at the start of an entry, before its com
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -36,6 +37,10 @@ from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.snapshots import Installation, SnapshotView, drop_other_generations
 from pnyx.machine.space import Space
 from pnyx.machine.transactions import KEYS
+
+HELD_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Of entries, and of what they looked at or made, after which the next is applied apart: who is
+behind takes many at a time, and each may make 128 MiB."""
 
 _decode_membership = msgspec.msgpack.Decoder(Membership).decode
 
@@ -91,12 +96,13 @@ class Group:
     def apply(self, entries: Sequence[tuple[Entry, Batch | None]]) -> list[list[Result]]:
         """Apply entries in order; return the results of each, one a command.
 
-        Visible at once, all of them or none; durable after the space's next flush.
+        Of each all is visible at once, or nothing; durable after the space's next flush.
         """
         keyspace, rules = self._keyspace, self.machine.commands
         keyspace.applying = True
         results: list[list[Result]] = []
         applied = self.applied.index
+        held_bytes = 0
         for entry, batch in entries:
             assert entry.index == applied + 1, "entries are applied in order, each once"
             applied = entry.index
@@ -110,14 +116,21 @@ class Group:
                 results.append([rules[type(each)](keyspace, each) for each in batch.commands])
             else:
                 results.append(done_where_held(keyspace, rules, batch.commands))
+            held_bytes += len(entry.payload) + keyspace.looked_bytes
+            if held_bytes > HELD_BYTES_MAX:
+                self._write(entry)
+                held_bytes = 0
         keyspace.applying = False
-        if entries:
-            last = entries[-1][0]
-            self.applied = Mark(last.index, last.term)
-            rows, drops = keyspace.take_changes()
-            rows[self._meta_key] = encode_row(self._meta())
-            self.space.write(rows, drops)
+        if self.applied.index != applied:
+            self._write(entries[-1][0])
         return results
+
+    def _write(self, last: Entry) -> None:
+        """Put what the entries up to `last` changed."""
+        self.applied = Mark(last.index, last.term)
+        rows, drops = self._keyspace.take_changes()
+        rows[self._meta_key] = encode_row(self._meta())
+        self.space.write(rows, drops)
 
     def read(self, commands: Sequence[AnyCommand], now_ms: int) -> list[Result] | None:
         """Return the results of reads in the applied state, at `now_ms` or the committed clock.
