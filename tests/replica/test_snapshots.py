@@ -7,7 +7,7 @@ from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import DbSize, Get, Set
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
-from pnyx.replica.requests import Done
+from pnyx.replica.requests import Done, Unknown
 from pnyx.replica.snapshots import SILENCE_MS, SnapshotReceiver, SnapshotSender, checksum
 from replica.cluster import Cluster
 
@@ -191,3 +191,18 @@ def test_a_snapshot_that_the_log_overtakes_during_its_flush_is_dropped() -> None
     late.flushed(effects.flush, cluster.now(3))
     assert late.counters.snapshots_installed == 0
     assert late.group.applied.index > mark.index
+
+
+def test_what_a_snapshot_jumps_over_is_unknown_at_once() -> None:
+    cluster = Cluster()
+    deposed = cluster.elect(1)
+    rows, members = tuple(deposed.group.view().rows()), deposed.group.view().membership
+    cluster.isolate(1)
+    cluster.submit(1, "w", Set(b"key", b"value"))
+    cluster.settle()
+    mark = Mark(deposed.consensus.last_index, Term(deposed.consensus.term + 1))
+    chunk = SnapshotChunk(7, mark, members, 0, rows, True, checksum(rows))
+    deposed.step(NodeId(2), chunk, cluster.now(1))
+    cluster.settle()
+    assert deposed.counters.snapshots_installed == 1
+    assert cluster.answers(1) == {"w": Unknown()}
