@@ -5,6 +5,7 @@ import pytest
 from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import DbSize, Get, Set
+from pnyx.machine.snapshots import SnapshotView
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 from pnyx.replica.requests import Done, Unknown
@@ -141,6 +142,19 @@ def test_two_lives_of_a_sender_share_no_transfer() -> None:
     group = cluster.elect(1).group
     transfers = {SnapshotSender(group, 1).start(NodeId(3), boot, 0).transfer for boot in (1, 2)}
     assert len(transfers) == 2
+
+
+def test_a_stream_that_ends_holds_no_view_of_the_space() -> None:
+    """A view pins every row that was there when it was made, on disk too."""
+    group = Cluster().elect(1).group
+    closed: list[SnapshotView] = []
+    sender = SnapshotSender(group, 1)
+    sender.start(NodeId(3), 1, 0)
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr(SnapshotView, "close", closed.append)
+        sender.start(NodeId(3), 1, 0)
+        sender.stop_all()
+    assert len(closed) == 2
 
 
 def test_a_damaged_chunk_is_asked_for_again() -> None:
