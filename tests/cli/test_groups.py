@@ -387,10 +387,20 @@ def test_on_a_terminal_it_is_said_how_much_of_a_large_shard_is_copied(
     monkeypatch.setattr(waiting, "ask_moves", lambda _: Moves((under_way, others)))
     assert typed(pages, "shards watch --wait 1") == 1
     assert "0/1 shards moved  1 under way, 42.5 MB" in capsys.readouterr().err
-    more = threading.Timer(0.5, controller.change, (pages.where, controller.moving(0, 2)))
-    more.start()
-    with arriving(pages, 1.0):
-        assert typed(pages, "shards watch") == 0
+    between_looks = iter(
+        (
+            lambda: controller.change(pages.where, controller.moving(0, 2)),
+            lambda: pages.arrive(1),
+            lambda: pages.arrive(1),
+        )
+    )
+
+    def ask(_: object) -> Moves:
+        next(between_looks, lambda: None)()
+        return Moves((under_way, others))
+
+    monkeypatch.setattr(waiting, "ask_moves", ask)
+    assert typed(pages, "shards watch") == 0
     assert "2/2 shards moved" in capsys.readouterr().err
 
 
