@@ -148,10 +148,14 @@ def test_a_stream_that_ends_holds_no_view_of_the_space() -> None:
     """A view pins every row that was there when it was made, on disk too."""
     group = Cluster().elect(1).group
     closed: list[SnapshotView] = []
+
+    def closes(view: SnapshotView) -> None:
+        closed.append(view)
+
     sender = SnapshotSender(group, 1)
     sender.start(NodeId(3), 1, 0)
     with pytest.MonkeyPatch.context() as watched:
-        watched.setattr(SnapshotView, "close", closed.append)
+        watched.setattr(SnapshotView, "close", closes)
         sender.start(NodeId(3), 1, 0)
         sender.stop_all()
     assert len(closed) == 2
