@@ -144,6 +144,18 @@ def test_nodes_without_disk_space_are_not_healthy_and_the_groups_that_refuse_are
     assert one.may_lose == 0, "a log that cannot grow is in no majority"
 
 
+def test_a_cluster_that_cannot_begin_for_want_of_space_says_so() -> None:
+    answers = [asked(label) for label in LABELS]
+    low = [
+        replace(one, report=structs.replace(one.report, low_space=True, owners=(), groups=()))
+        for one in answers
+        if one.report is not None
+    ]
+    seen = judge(low)
+    assert seen.word is Word.DOWN
+    assert seen.sentence().endswith("no leader with a majority; n1, n2, n3 short of disk space")
+
+
 def test_a_group_too_narrow_to_lose_a_node_is_named_and_healthy() -> None:
     answers = [asked(label) for label in LABELS]
     report = answers[0].report

@@ -1,6 +1,7 @@
 """What do real nodes do when their disk fails, fills up, or is not theirs?"""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -151,6 +152,17 @@ def test_a_disk_that_fills_at_once_ends_no_node_and_writes_come_back(small: Path
             while refusal(connection, time.monotonic() + 0.1) != "nothing was refused":
                 assert time.monotonic() < deadline, "writes did not come back"
         assert all(node.is_running() for node in cluster.nodes.values())
+
+
+def test_a_cluster_that_cannot_begin_for_want_of_room_says_so(small: Path) -> None:
+    """It said that the controller had no leader."""
+    with Cluster(small / "nodes", count=1) as cluster:
+        cluster.start()
+        seen = cluster.wait_for(lambda seen: 0 in dict(seen.leaders), "led")
+        assert seen.sentence().endswith("n1 short of disk space")
+        (report,) = cluster.ask_all()
+        why = json.loads(report.document)["why_not_ready"]
+        assert why == "no group of keys is known yet; the disk is short of space"
 
 
 @pytest.fixture

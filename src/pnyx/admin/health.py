@@ -176,7 +176,8 @@ class Health:
         if self.down:
             words += "; " + ", ".join(f"{label} {reason}" for label, reason in self.down)
         if self.word is Word.DOWN:
-            return f"{words}; no leader with a majority"
+            short = f"; {', '.join(self.low)} short of disk space" if self.low else ""
+            return f"{words}; no leader with a majority{short}"
         if self.refusing:
             shown = [f"{run.first}-{run.last} (g{run.group})" for run in self.refusing[:SHOWN_MAX]]
             more = len(self.refusing) - len(shown)

@@ -222,12 +222,13 @@ class Node:
         replica = roster.replicas[CONTROL]
         if not replica.consensus.membership.has(self.me):
             return False, "this node is no member yet: it asks for its place (`pnyx node add`)"
-        if roster.atlas.configuration is None:
-            return False, "the controller has no leader yet: no group of keys is known"
         for group in (CONTROL, *sorted(roster.replicas.keys() & roster.atlas.placements.keys())):
             why = _why_not_ready(group, roster.replicas[group])
             if why:
                 return False, why
+        if roster.atlas.configuration is None:
+            room = "; the disk is short of space" if self._disk.wal.low_space() else ""
+            return False, f"no group of keys is known yet{room}"
         return True, ""
 
     def cut_from(self, labels: Collection[str]) -> None:
