@@ -1,6 +1,7 @@
 """What becomes of a request that a node refuses while it still arrives?"""
 
 import asyncio
+import signal
 import socket
 import struct
 import threading
@@ -285,3 +286,44 @@ def test_a_name_is_connected_to_though_the_first_of_its_places_is_mute(
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     connects(("node", 1))
     assert polite.welcomed == 1
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """A signal that a handler takes, forty times a second."""
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+    main, over = threading.get_ident(), threading.Event()
+
+    def send() -> None:
+        while not over.wait(0.025):
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("signals")
+def test_signals_do_not_let_a_silent_node_be_waited_for_any_longer(
+    open_link: tuple[Link, socket.socket],
+) -> None:
+    link, _node = open_link
+    began_s = time.monotonic()
+    with pytest.raises(Broken, match="timed out") as broken:
+        link.send(LARGE, began_s + 0.3)
+    assert broken.value.has_left
+    assert time.monotonic() - began_s < 2.0
+
+
+@pytest.mark.usefixtures("signals")
+def test_signals_do_not_let_an_answer_be_waited_for_any_longer(
+    open_link: tuple[Link, socket.socket],
+) -> None:
+    link, _node = open_link
+    began_s = time.monotonic()
+    with pytest.raises(Broken, match="timed out"):
+        link.receive(1, began_s + 0.3)
+    assert time.monotonic() - began_s < 2.0

@@ -1,7 +1,7 @@
 """Plain blocking sockets to the nodes, and those that are kept for the next call."""
 
+import select
 import socket
-import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,7 +23,6 @@ IDLE_MAX: Final = 64
 """Connections to one node that are kept while nobody uses them."""
 RESTED_S: Final = 1.0
 """After such a rest a connection is looked at before it is used: the node may have closed it."""
-_SLACK_S: Final = 0.05
 
 
 class Broken(Exception):
@@ -64,10 +63,11 @@ class Link:
         except OSError as error:
             raise Broken(said(error), has_left=False) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # The kernel's own time limits spare a poll before every read.
         self._socket.setblocking(True)
+        # A time limit of the socket's would begin anew with every signal that Python handles.
+        self._poll = select.poll()
+        self._poll.register(self._socket)
         self._reader = reader(decode=decode)
-        self._patience_s = 0.0
         self.used_s = monotonic()
         self.is_over = False
         """Has the node said its last word here?"""
@@ -95,10 +95,13 @@ class Link:
         has_left, left = False, memoryview(payload)
         try:
             while left:
-                if not self._limit(until_s):
+                if monotonic() >= until_s:
                     raise TimeoutError
                 has_left = True
-                left = left[self._socket.send(left) :]
+                try:
+                    left = left[self._socket.send(left, socket.MSG_DONTWAIT) :]
+                except BlockingIOError:
+                    self._wait(select.POLLOUT, until_s)
         except OSError as error:
             # Who refuses a request while it arrives says so, and then takes no more of it.
             replies = self._came_already()
@@ -123,8 +126,8 @@ class Link:
                         return replies
                     continue
                 # While others were waited for it may have come in time.
-                flags = 0 if self._limit(until_s) else socket.MSG_DONTWAIT
-                received = self._socket.recv(READ_BYTES, flags)
+                self._wait(select.POLLIN, until_s)
+                received = self._socket.recv(READ_BYTES)
                 if not received:
                     raise ConnectionResetError("the node closed the connection")
                 self._reader.feed(received)
@@ -155,22 +158,10 @@ class Link:
         """Close the socket; calling again does nothing."""
         self._socket.close()
 
-    def _limit(self, until_s: float) -> bool:
-        """Let the kernel wait until then; return False if that has passed."""
-        patience_s = until_s - monotonic()
-        if patience_s <= 0:
-            return False
-        if patience_s > ATTEMPT_S - _SLACK_S:
-            patience_s = ATTEMPT_S
-        if patience_s == self._patience_s:
-            return True
-        self._patience_s = patience_s
-        whole = int(patience_s)
-        # Zero would mean: wait without end.
-        timeval = struct.pack("ll", whole, max(int((patience_s - whole) * 1e6), 1000))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-        return True
+    def _wait(self, event: int, until_s: float) -> None:
+        self._poll.modify(self._socket, event)
+        if not self._poll.poll(max(until_s - monotonic(), 0) * 1000):
+            raise TimeoutError
 
 
 class Pool:
