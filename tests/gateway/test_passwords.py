@@ -55,6 +55,19 @@ def test_a_stranger_who_says_nothing_is_dropped(guarded: Running) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_a_wall_clock_that_is_set_ahead_drops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that owed the password, or had been silent, were dropped when a clock was set."""
+    with running(requirepass="secret", limits={"login_ms": 60_000, "idle_ms": 60_000}) as one:
+        stranger, known = one.connect(), one.connect()
+        assert known.ask(b"AUTH", b"secret") == b"+OK\r\n"
+        ahead = time.time() + 3600
+        monkeypatch.setattr(time, "time", lambda: ahead)
+        looked = one.on_loop(lambda: one.gateway.lobby.now_ms)
+        one.wait_for(lambda: one.gateway.lobby.now_ms != looked)
+        assert stranger.ask(b"AUTH", b"secret") == b"+OK\r\n"
+        assert b" age=3600" not in known.ask(b"CLIENT", b"LIST")
+
+
 def test_a_stranger_who_reads_nothing_is_dropped_at_once(guarded: Running) -> None:
     connection = guarded.connect()
     connection._socket.settimeout(60)

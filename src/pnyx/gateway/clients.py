@@ -107,7 +107,7 @@ def _last_command(client: Client) -> str:
 
 
 def _info(_lobby: Lobby, client: Client, _words: list[bytes]) -> LocalReply:
-    return Verbatim(_line(client, int(time.time() * 1000)) + b"\n")
+    return Verbatim(_line(client, int(time.monotonic() * 1000)) + b"\n")
 
 
 _KINDS: Final = frozenset({b"normal", b"master", b"replica", b"slave", b"pubsub"})
@@ -127,7 +127,7 @@ def _list(lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
         chosen = [client for client in chosen if client.id in wanted]
     elif len(words) != 2:
         return SYNTAX
-    now_ms = int(time.time() * 1000)
+    now_ms = int(time.monotonic() * 1000)
     return Verbatim(b"".join(_line(client, now_ms) + b"\n" for client in chosen))
 
 

@@ -298,7 +298,7 @@ class Connection(asyncio.Protocol):
 
     def _note_slow(self, run: Run, micros: int) -> None:
         words = next(place[1] for place in run.plan if isinstance(place, tuple))
-        client, now_s = self._client, self._lobby.now_ms // 1000
+        client, now_s = self._client, self._lobby.store.clock_ms() // 1000
         self._lobby.slow_log.note(micros, words, now_s, client.address, client.name)
 
     # Limits.

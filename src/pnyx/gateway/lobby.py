@@ -63,8 +63,9 @@ class Lobby:
         self.commands_per_second = 0
         """In the last second or so."""
         self.is_stopping = False
-        self.now_ms = store.clock_ms()
-        """The wall clock, about a second fine: enough for ages and idle times."""
+        self.now_ms = int(now_seconds * 1000)
+        """The monotonic clock, about a second fine: enough for ages and idle times. A wall clock
+        that is set an hour ahead must drop nobody."""
         self.counters = Counters()
         self.slow_log = SlowLog()
         self.notices = Notices()

@@ -111,8 +111,8 @@ class Gateway:
         counted, looked = 0, time.monotonic()
         while True:
             await asyncio.sleep(SHED_SECONDS)
-            self.lobby.now_ms = int(time.time() * 1000)
             now = time.monotonic()
+            self.lobby.now_ms = int(now * 1000)
             done = self.lobby.counters.commands
             self.lobby.commands_per_second = max(0, int((done - counted) / (now - looked)))
             counted, looked = done, now
