@@ -1,5 +1,6 @@
 """What an open file is to those who look closely: pickled, cached by fsspec, replaced meanwhile."""
 
+import gc
 import pickle
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def test_fsspecs_caches_read_the_whole_file(
             assert file.read(5) == NEW[:5]
             file.seek(0)
             assert file.read() == NEW
+        del file
+        # Here, and not in a test that has nothing to do with it.
+        gc.collect()
 
 
 def test_an_open_file_describes_itself_and_not_what_replaced_it(
