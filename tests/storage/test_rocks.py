@@ -94,7 +94,12 @@ def test_the_room_of_large_values_that_are_gone_comes_back(
     space = RocksSpace(tmp_path)
 
     def room() -> int:
-        return sum(file.stat().st_size for file in tmp_path.glob("*.blob"))
+        held = 0
+        for file in tmp_path.glob("*.blob"):
+            # RocksDB's own threads drop files, also between the listing and this.
+            with contextlib.suppress(FileNotFoundError):
+                held += file.stat().st_size
+        return held
 
     for number in range(12):
         # Ten of each file stay, and keep it.
