@@ -149,6 +149,7 @@ def test_a_batch_that_finds_no_room_for_its_segment_may_be_appended_again() -> N
 
     files.capacity_bytes = 100 * SETTINGS.segment_bytes
     log.append([write(1, entry(5), vote=(3, 2))])
+    assert not log.low_space(), "no other write is needed to find that out"
     log.append([write(1, entry(6))])
     found = open_log(files.crash(Prng(3)))[1].groups[ONE]
     assert found.entries == [entry(index) for index in range(1, 7)]

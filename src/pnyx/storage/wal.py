@@ -279,6 +279,7 @@ class Wal:
             self._spare = self._made(name, self._settings.segment_bytes)
         except NoRoom:
             self._remove(name)
+            self._no_room = True
             return
         except OSError as error:
             raise self._fail("a new segment cannot be made", error) from error
@@ -407,7 +408,6 @@ class Wal:
         except OSError as error:
             if error.errno != ENOSPC:
                 raise
-            self._no_room = True
             raise NoRoom(
                 "the write-ahead log has no room to grow",
                 cause=f"{error}, for a segment of {size} bytes",
