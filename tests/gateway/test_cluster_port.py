@@ -167,3 +167,21 @@ def test_selecting_another_database_is_refused_in_each_dialects_words(gateway: R
     assert cluster.ask(b"SELECT", b"1") == refused
     assert standalone.ask(b"SELECT", b"1") == b"-ERR DB index is out of range\r\n"
     assert cluster.ask(b"SELECT", b"0") == standalone.ask(b"SELECT", b"0") == b"+OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ("COUNTKEYSINSLOT x", "value is not an integer or out of range"),
+        ("COUNTKEYSINSLOT -1", "Invalid slot"),
+        ("GETKEYSINSLOT x 1", "value is not an integer or out of range"),
+        ("GETKEYSINSLOT 0 x", "value is not an integer or out of range"),
+        ("GETKEYSINSLOT 16384 1", "Invalid slot or number of keys"),
+        ("GETKEYSINSLOT 0 -1", "Invalid slot or number of keys"),
+    ],
+)
+def test_a_slot_that_cannot_be_is_refused_in_the_words_of_redis(
+    gateway: Running, words: str, reply: str
+) -> None:
+    connection = gateway.connect(cluster=True)
+    assert connection.ask(b"CLUSTER", *words.encode().split()) == b"-ERR %b\r\n" % reply.encode()

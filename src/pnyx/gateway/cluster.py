@@ -11,7 +11,7 @@ from pnyx.gateway.keyspace import help_text
 from pnyx.gateway.lobby import Lobby
 from pnyx.gateway.roles import Master, master_of, masters, slots_of
 from pnyx.gateway.rows import Ask, Local, LocalReply, Row, container
-from pnyx.gateway.words import integer, text_of
+from pnyx.gateway.words import NOT_INTEGER, integer, text_of
 from pnyx.ids import SLOT_COUNT, NodeId
 from pnyx.machine.commands import SlotCount, SlotKeys
 from pnyx.machine.results import OK, Refusal, Values
@@ -158,28 +158,23 @@ def _myshardid(lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply
     return node_name(topology.me).encode() if master is None else master.name
 
 
-def _slot(word: bytes) -> int | None:
-    slot = integer(word)
-    return slot if slot is not None and 0 <= slot < SLOT_COUNT else None
-
-
-_BAD_SLOT: Final = Refusal("ERR Invalid or out of range slot")
-
-
 def _count_keys(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
-    if integer(words[2]) is None:
-        return _BAD_SLOT
-    slot = _slot(words[2])
-    return Refusal("ERR Invalid slot") if slot is None else Ask(SlotCount(slot), _as_is)
+    slot = integer(words[2])
+    if slot is None:
+        return NOT_INTEGER
+    return Ask(SlotCount(slot), _as_is) if 0 <= slot < SLOT_COUNT else _BAD_SLOT
 
 
 def _get_keys(_lobby: Lobby, _client: Client, words: list[bytes]) -> LocalReply:
-    slot, count = _slot(words[2]), integer(words[3])
-    if slot is None:
-        return _BAD_SLOT
-    if count is None or count < 0:
+    slot, count = integer(words[2]), integer(words[3])
+    if slot is None or count is None:
+        return NOT_INTEGER
+    if not 0 <= slot < SLOT_COUNT or count < 0:
         return Refusal("ERR Invalid slot or number of keys")
     return Ask(SlotKeys(slot, min(count, SLOT_KEYS_MAX)), _as_is)
+
+
+_BAD_SLOT: Final = Refusal("ERR Invalid slot")
 
 
 def _as_is(result: Reply) -> Reply:
