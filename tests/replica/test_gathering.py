@@ -63,7 +63,7 @@ def test_nobody_is_waited_for_soon_after_somebody_was_in_vain() -> None:
         assert number in cluster.answers(1)
 
 
-def test_one_of_eight_who_is_late_is_not_waited_for() -> None:
+def test_one_of_eight_who_is_late_is_waited_for_a_moment_only() -> None:
     cluster = gathering(1_000)
     leader = split(cluster, firsts=7)
     before = leader.consensus.last_index
@@ -73,6 +73,9 @@ def test_one_of_eight_who_is_late_is_not_waited_for() -> None:
     assert leader.consensus.last_index == before
     cluster.submit(1, -6, Set(b"k", b"v"))
     cluster.settle()
+    assert leader.consensus.last_index == before
+    assert not leader.would_wait(write("the last of eight"), 1)
+    cluster.advance(10)
     assert leader.consensus.last_index == before + 1
 
 

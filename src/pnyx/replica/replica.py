@@ -42,7 +42,7 @@ from pnyx.replica.reads import GATHER_COUNT_LEAST, GATHER_MS_MAX, Reads
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Request, Unknown
 from pnyx.replica.ticks import Ticks
 from pnyx.replica.upkeep import Upkeep
-from pnyx.replica.writes import Writes
+from pnyx.replica.writes import GRACE_MS, Writes
 
 RETRY_MS = 50
 """How often parked requests are tried again while a leader is known but did not take them."""
@@ -81,7 +81,7 @@ class Replica:
         self._upkeep = Upkeep(consensus, group, limits, self.counters, boot)
         self._answers = Answers(self.counters)
         self._members = Members(me, consensus, group, limits, self._answers, joins)
-        self._writes = Writes(consensus, Gathering(limits.gather_ms))
+        self._writes = Writes(consensus, Gathering(limits.gather_ms, grace_ms=GRACE_MS))
         self._effects = Effects()
         self._backlog = Backlog()
         self._seen: tuple[NodeId | None, Role] = (None, Role.FOLLOWER)

@@ -1,11 +1,15 @@
 """Writes on their way to the log: waiting for the commit before, for each other, for the space."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pnyx.consensus.consensus import Consensus
 from pnyx.replica.effects import NEVER
 from pnyx.replica.gathering import Gathering
 from pnyx.replica.requests import Request
+
+GRACE_MS: Final = 1
+"""For the last few of a batch: who comes comes that soon, and without them it is a tenth less."""
 
 
 @dataclass(slots=True)
@@ -23,9 +27,10 @@ class Writes:
         self.waiting.append(request)
 
     def look(self, now_ms: int) -> None:
-        """Notice that all that was proposed is committed."""
+        """Notice that all that was proposed is committed, or that nearly all writes are here."""
         if self.gathering.under_way and self._is_idle:
             self.gathering.arrived(len(self.waiting), now_ms)
+        self.gathering.look(len(self.waiting), now_ms)
 
     @property
     def may_leave(self) -> bool:
