@@ -264,9 +264,9 @@ class Replica:
             self._parking.deadline_ms,
             self._proposals.deadline_ms if self._proposals.by_deadline else NEVER,
             self._forwards.deadline_ms if self._forwards.open else NEVER,
-            self._reads.deadline_ms,
+            self._reads.deadline_ms if self._reads.confirmed or self._reads.waiting else NEVER,
             self._retry_ms if self._parking.bytes_held else NEVER,
-            self._writes.deadline_ms,
+            self._writes.deadline_ms if self._writes.waiting else NEVER,
             self._upkeep.sender.deadline_ms if self._upkeep.sender.streams else NEVER,
             self._disk.deadline_ms if self._disk.low_here else NEVER,
             self._ticks.deadline_ms if self._ticks.next_expiry_ms and self.leads else NEVER,
@@ -275,11 +275,13 @@ class Replica:
 
     def effects(self, now: Now) -> Effects | None:
         """Return one turn's work, or None when there is nothing to do; see `Effects.more`."""
-        consensus = self.consensus
-        self._writes.look(now.mono_ms)
-        if self._writes.may_leave:
-            self._propose(now)
-        if self._reads.wants_barrier:
+        consensus, writes, reads = self.consensus, self._writes, self._reads
+        # As for `deadline_ms`, nobody is asked who waits for nothing.
+        if writes.waiting or writes.gathering.under_way:
+            writes.look(now.mono_ms)
+            if writes.may_leave:
+                self._propose(now)
+        if reads.waiting and reads.wants_barrier:
             self.counters.read_rounds += 1
             consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
         ready = consensus.ready()
@@ -297,8 +299,8 @@ class Replica:
                 effects.send += outbox
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        more = effects.applied or effects.write or self._writes.may_leave
-        effects.more = bool(more or self._reads.wants_barrier)
+        more = effects.applied or effects.write or (writes.waiting and writes.may_leave)
+        effects.more = bool(more or (reads.waiting and reads.wants_barrier))
         if not (effects.more or effects):
             return None
         self._effects = Effects()
