@@ -275,11 +275,11 @@ def judge(asked: Sequence[Asked]) -> Health:
         for number, (report, group) in sorted(led.items())
         for voter in sorted({*group.voters, *group.outgoing} - reached[number])
     ]
-    low = [one.report.label for one in asked if one.report is not None and one.report.low_space]
-    low = [label for label in low if label in up]
-    short = {one.report.me for one in asked if one.report is not None and one.report.low_space}
+    reports = [one.report for one in asked if one.report is not None]
+    short = {report.me: report.label for report in reports if report.low_space}
+    low = [label for label in short.values() if label in up]
     # The log of a full disk stands still: it helps no majority to write.
-    spare = [_spare(group, reached[number] - short) for number, (_, group) in led.items()]
+    spare = [_spare(group, reached[number] - short.keys()) for number, (_, group) in led.items()]
     return Health(
         word=_word(slots, is_whole=not (down or lacking or low) and CONTROLLER in led),
         leader=None if leader is None else leader.label,

@@ -50,7 +50,7 @@ class _Once:
 
     def __init__(self, plain: Callable[..., Awaitable[Any]], timeout_s: float) -> None:
         self._plain = plain
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._desk = Desk(SESSIONS_MAX)
         self._table: Table | None = None
 
@@ -63,7 +63,7 @@ class _Once:
     @asynccontextmanager
     async def numbers(self, count: int) -> AsyncIterator[list[Number]]:
         """Take 1 to `count` numbers, and settle them in the end."""
-        numbers = await self._desk.take(count, monotonic() + self._timeout_s, self._open)
+        numbers = await self._desk.take(count, monotonic() + self.timeout_s, self._open)
         try:
             yield numbers
         finally:
@@ -89,7 +89,7 @@ class _Once:
         is_read: bool = False,
     ) -> T:
         """Return what `send` returns when it is done; it is called again while that may help."""
-        ends_s = monotonic() + self._timeout_s
+        ends_s = monotonic() + self.timeout_s
         attempt = 0
         while True:
             is_last = monotonic() > ends_s
@@ -129,8 +129,7 @@ class Redis(redis.asyncio.Redis):
     ) -> "Redis":
         """Take what redis-py takes, and for how many seconds a write is tried."""
         client: Any = super().from_url(url, *given, **named)
-        plain = super(Redis, client).execute_command
-        client._once = _Once(plain, once_timeout_s)  # noqa: SLF001 - its own kind
+        client._once.timeout_s = once_timeout_s  # noqa: SLF001 - its own kind
         return client
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:

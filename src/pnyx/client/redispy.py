@@ -170,7 +170,7 @@ class _Once:
 
     def __init__(self, plain: Callable[..., Any], timeout_s: float) -> None:
         self._plain = plain
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._desk = Desk(SESSIONS_MAX)
         self._table: Table | None = None
 
@@ -183,7 +183,7 @@ class _Once:
     @contextmanager
     def numbers(self, count: int) -> Iterator[list[Number]]:
         """Take 1 to `count` numbers, and settle them in the end."""
-        numbers = self._desk.take(count, monotonic() + self._timeout_s, self._open)
+        numbers = self._desk.take(count, monotonic() + self.timeout_s, self._open)
         try:
             yield numbers
         finally:
@@ -209,7 +209,7 @@ class _Once:
         is_read: bool = False,
     ) -> T:
         """Return what `send` returns when it is done; it is called again while that may help."""
-        ends_s = monotonic() + self._timeout_s
+        ends_s = monotonic() + self.timeout_s
         attempt = 0
         while True:
             is_last = monotonic() > ends_s
@@ -299,8 +299,7 @@ class Redis(redis.Redis):
     ) -> "Redis":
         """Take what redis-py takes, and for how many seconds a write is tried."""
         client: Any = super().from_url(url, *given, **named)
-        plain = super(Redis, client).execute_command
-        client._once = _Once(plain, once_timeout_s)  # noqa: SLF001 - its own kind
+        client._once.timeout_s = once_timeout_s  # noqa: SLF001 - its own kind
         return client
 
     def execute_command(self, *words: Any, **options: Any) -> Any:
