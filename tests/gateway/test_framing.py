@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from pnyx.gateway.framing import Framing
+from pnyx.gateway.framing import LONE_BYTES_MAX, Framing, lone_commands
 from pnyx.transport.resp import BEFORE_AUTH, ProtocolFault, RequestLimits, RequestParser
 
 LIMITS = RequestLimits(
@@ -38,7 +38,7 @@ def framed(data: bytes, cuts: list[int]) -> tuple[list[list[bytes]], str | None]
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     for start, end in pairwise(edges):
         chunk = data[start:end]
-        lone = framing.lone_commands(chunk) if framing.is_idle else None
+        lone = lone_commands(chunk) if framing.is_idle and len(chunk) <= LONE_BYTES_MAX else None
         commands += lone or framing.feed(chunk)
         if framing.fault is not None:
             break
@@ -116,18 +116,33 @@ def test_a_fault_has_the_words_of_redis(data: bytes, text: str) -> None:
     [
         b"", b"*", b"*1", b"*1\r\n", b"*1\r\n$4\r\nPI", b"*0\r\n", b"*-1\r\n", b"PING\r\n",
         written(b"GET", b"a") * 3, written(b"GET", b"a") + b"*", written(b"GET") + b"*1\r\n",
-        written(b"GET", b"a*b"), written(b"GET") + written(*[b"k"] * 10),
+        written(b"GET", b"a\r\nb"), written(b"GET") + written(*[b"k"] * 10),
         written(b"GET") + b"PING\r\n",
         written(b"DEL", *[b"k"] * 9), b"*1\r\n:1\r\n", b"*1\r\n+GET\r\n", b"*1\r\n$-1\r\n",
         b"*1\r\n*1\r\n$1\r\na\r\n", b"*1\r\n~1\r\n$1\r\na\r\n", b"*2\r\n$3\r\nGET\r\n",
     ],
 )  # fmt: skip
 def test_what_is_neither_one_short_command_nor_two_is_left_for_feed(chunk: bytes) -> None:
-    framing = Framing(LIMITS)
-    assert not framing.lone_commands(chunk)
-    assert framing.is_idle
-    assert framing.lone_commands(written(b"GET", b"a")) == [[b"GET", b"a"]]
-    assert framing.lone_commands(written(b"GET") + written(b"b")) == [[b"GET"], [b"b"]]
+    assert lone_commands(chunk) is None
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [[b"GET", b"a"]],
+        [[b"GET"], [b"b"]],
+        [[b"GET", b"a*b"], [b":1", b"$2", b"*", b""]],
+        [[b"SET", b"\r", b"\n\r"]],
+        [[b"PNYX.SEQ", *[b"p"] * 5], [b"k"] * 9],
+        [[b"SET", b"k", b"v" * (LONE_BYTES_MAX - 31)]],
+    ],
+)
+def test_one_short_command_or_two_are_taken_whatever_their_words(
+    commands: list[list[bytes]],
+) -> None:
+    chunk = b"".join(written(*each) for each in commands)
+    assert len(chunk) <= LONE_BYTES_MAX
+    assert lone_commands(chunk) == commands
 
 
 def test_strangers_may_send_ten_words_of_sixteen_kib() -> None:

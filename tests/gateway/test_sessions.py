@@ -51,6 +51,17 @@ def test_prefixes_work_in_a_pipeline_and_between_commands_without(gateway: Runni
     assert replies[-1] == b"+PONG\r\n"
 
 
+def test_a_prefix_that_comes_alone_is_for_the_command_that_comes_later(gateway: Running) -> None:
+    session, clients = fresh(gateway), gateway.gateway.lobby.clients
+    for _ in range(2):
+        connection = gateway.connect()
+        connection.ask(b"PING")
+        connection.send_raw(prefix(1, session=session))
+        gateway.wait_for(lambda: any(each.prefix is not None for each in clients.values()))
+        assert connection.ask(b"INCR", b"k") == b":1\r\n"
+        assert connection.ask(b"GET", b"k") == b"$1\r\n1\r\n"
+
+
 def test_the_prefix_is_for_one_command_even_if_that_writes_nothing(gateway: Running) -> None:
     session, connection = fresh(gateway), gateway.connect()
     for words in ((b"GET", b"k"), (b"PING",), (b"NONE",), (b"RESET",)):

@@ -9,7 +9,7 @@ from typing import Final, cast
 from pnyx.gateway.client import Client, Mute
 from pnyx.gateway.delivery import Delivery, Outcome
 from pnyx.gateway.dialogue import ANY_AGE, SEQUENCE, Dialogue
-from pnyx.gateway.framing import Framing
+from pnyx.gateway.framing import LONE_BYTES_MAX, Framing, lone_commands
 from pnyx.gateway.limits import (
     LINGER_SECONDS,
     PENDING_BYTES_MAX,
@@ -52,7 +52,8 @@ class Connection(asyncio.Protocol):
         self._run: Run | None = None
         """Submitted, or pausing; nothing else starts until it is over."""
         self._is_quiet = False
-        """A client that is logged in, reads, and has sent nothing beyond the run under way."""
+        """A client that is logged in, reads, and has sent nothing beyond the run under way: no
+        prefix or MULTI either, so that what comes next means the same whatever came before."""
         self._started = 0.0
         self._is_reading = True
         self._stalled_at: float | None = None
@@ -126,17 +127,19 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over or self._framing.fault is not None:
             return
-        client, lobby = self._client, self._lobby
-        lobby.counters.bytes_in += len(data)
+        client, lobby, size = self._client, self._lobby, len(data)
+        lobby.counters.bytes_in += size
         client.last_ms = lobby.now_ms
-        self._unsettled += len(data)
-        if self._is_quiet and self._run is None and len(data) <= SETTLE_BYTES:
-            commands = self._framing.lone_commands(data)
-            if commands is not None:
-                self._ask(commands)
+        self._unsettled += size
+        if self._is_quiet and self._run is None and size <= LONE_BYTES_MAX:
+            commands = lone_commands(data)
+            if commands is not None and self._dialogue.take_lone(commands):
+                client.last_words = commands[-1]
+                lobby.counters.commands += 1
+                self._start(self._dialogue.lone_run)
                 return
         self._is_quiet = False
-        self._pending_bytes += len(data)
+        self._pending_bytes += size
         if client.is_authenticated:
             self._pending.extend(self._framing.feed(data))
         else:
@@ -174,18 +177,10 @@ class Connection(asyncio.Protocol):
 
     # Runs.
 
-    def _ask(self, commands: list[list[bytes]]) -> None:
-        """Submit the only thing a quiet client wants, if that needs no further look."""
-        if not self._dialogue.take_lone(commands):
-            self._is_quiet = False
-            self._pending.extend(commands)
-            self._pump()
-            return
-        self._client.last_words = commands[-1][:2]
-        self._lobby.counters.commands += 1
-        self._run = self._dialogue.lone_run
-        self._started = monotonic()
-        self._delivery.start(self._run, self._started)
+    def _start(self, run: Run) -> None:
+        self._run = run
+        self._started = started = monotonic()
+        self._delivery.start(run, started)
 
     def _answered(self, outcomes: Sequence[Outcome]) -> None:
         """Say what became of the run, then go on."""
@@ -230,9 +225,7 @@ class Connection(asyncio.Protocol):
                 self.abort()
                 return
             if run.commands:
-                self._run = run
-                self._started = monotonic()
-                self._delivery.start(run, self._started)
+                self._start(run)
                 return
             self._write(run, self._dialogue.replies(run, ()))
 
@@ -245,7 +238,8 @@ class Connection(asyncio.Protocol):
             framing.set_limits(self._lobby.limits.requests() if is_known else BEFORE_AUTH)
         if self._is_reading and not self._has_ended and framing.is_idle:
             self._pending_bytes = 0
-            self._is_quiet = is_known and self._leaves_at is None
+            is_clear = self._dialogue.is_plain() and self._client.prefix is None
+            self._is_quiet = is_clear and self._leaves_at is None
             return False
         if framing.fault is not None:
             pass

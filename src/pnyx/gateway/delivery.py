@@ -96,9 +96,8 @@ class Delivery:
         """Send out a run; `started` on the monotonic clock is when its time begins."""
         self._run = run
         self._until = started + self._lobby.park_seconds
-        group = run.groups[0]
-        if group and not run.is_alone and run.groups.count(group) == len(run.groups):
-            self._store.submit(group, self._request(self, run.commands, by_log=run.by_log))
+        if run.group:
+            self._store.submit(run.group, self._request(self, run.commands, by_log=run.by_log))
             return
         self._begin()
         if run.is_alone:
@@ -128,7 +127,7 @@ class Delivery:
             self._begin()
             pieces = [Piece(at, command) for at, command in enumerate(self._run.commands)]
             self._open = 1
-            self.took(Part(self, self._run.groups[0], pieces), answer)
+            self.took(Part(self, self._run.group, pieces), answer)
 
     def took(self, part: Part, answer: Answer) -> None:
         """Take the answer to a part of the run."""

@@ -83,18 +83,18 @@ class Dialogue:
         """Put what the only command, or the prefix of a session and one, asks into `lone_run`.
 
         False, and nothing is done, if they need the further look of `next_run`. This is its hot
-        path for the client that waits for each answer: all cost would be in what surrounds one
-        command there.
+        path for the client that `is_plain`, has no prefix and waits for each answer: all cost would
+        be in what surrounds one command there.
         """
         words = commands[-1]
         row = QUICK.get(words[0])
         if row is None or not row.has_one_key or row.parse is None:
             return False
-        client, store = self._client, self._lobby.store
-        if client.prefix is not None or not row.least <= len(words) <= row.most:
+        if not row.least <= len(words) <= row.most:
             return False
+        store = self._lobby.store
         group = store.group_of_slot(slot_of(words[row.keys[0]]))
-        if not self._is_plain() or (client.speaks_cluster and not store.leads(group)):
+        if self._client.speaks_cluster and not store.leads(group):
             return False
         command = row.parse(words)
         if len(commands) > 1:
@@ -104,7 +104,7 @@ class Dialogue:
         run = self.lone_run
         run.plan = [(row, words, None)]
         run.commands = [command]
-        run.groups = [group]
+        run.group = group
         run.by_log = command.writes
         return True
 
@@ -135,11 +135,11 @@ class Dialogue:
         Commands that this node answers itself are taken until the monotonic clock says `until`.
         """
         run = Run()
-        plan, commands, groups = run.plan, run.commands, run.groups
+        plan, commands = run.plan, run.commands
         store, spelled = self._lobby.store, QUICK.get
         room = self._commands_max
         size = 0
-        is_plain = self._is_plain()
+        is_plain = self.is_plain()
         words: list[bytes] = []
         client, redirects = self._client, self._client.speaks_cluster
         while pending and room and not run.is_full:
@@ -176,15 +176,15 @@ class Dialogue:
                     self._say(run, command)
                     continue
                 plan.append((row, words, None))
+                run.group = group if not commands or group == run.group else NOBODY
                 commands.append(command)
-                groups.append(group)
                 if command.writes:
                     run.by_log = True
                 continue
             if not self._take(run, words):
                 pending.appendleft(words)
                 break
-            is_plain = self._is_plain() and not run.stale
+            is_plain = self.is_plain() and not run.stale
             run.is_full |= monotonic() > until
         run.last_words = words[:2]
         return run
@@ -242,7 +242,7 @@ class Dialogue:
             return moved(slot_of(keys[0]), leader.host, leader.cluster_port)
         return UNKNOWN
 
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Do commands with one key need no look beyond their row?"""
         client = self._client
         return (

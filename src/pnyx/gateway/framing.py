@@ -7,7 +7,8 @@ that were only promised, and takes types that no request has. So it gets a chunk
 2. no count in it has four digits or more;
 
 and what comes out counts only if each word came in as a bulk string and nothing is left over.
-Everything else, unfinished commands and inline ones included, goes to the exact parser.
+Everything else, unfinished commands and inline ones included, goes to the exact parser. A short
+command that comes alone, as most do, needs neither: to cut it at its line ends is faster still.
 """
 
 import re
@@ -22,7 +23,17 @@ _BIG_COUNT: Final = re.compile(rb"\*\d{4}")
 _OTHER_TYPE: Final = re.compile(rb"\r\n[-+:_#,(!=%~>|]")
 """Where something else than a bulk string or an array may begin; or a word that looks like it."""
 
-_CR: Final = 13
+LONE_BYTES_MAX: Final = 4096
+"""Of a chunk that `lone_commands` looks at."""
+
+_LONE_LINES_MAX: Final = 32
+"""The prefix of a session, which has at most 13, and a command of nine words."""
+
+_LINES: Final = {b"*%d" % count: 1 + 2 * count for count in range(1, 10)}
+"""By the first line of a command, how many it has in all if no word has a line end."""
+
+_LENGTHS: Final = tuple(b"$%d" % size for size in range(LONE_BYTES_MAX))
+"""The line before a word, by the word's length."""
 
 COMMANDS_AT_ONCE: Final = 1024
 """What the exact parser, which is slow, gives before others get a turn; ``feed(b"")`` goes on."""
@@ -54,33 +65,6 @@ class Framing:
     def set_limits(self, limits: RequestLimits) -> None:
         """Change what the next commands may be."""
         self._exact.limits = limits
-
-    def lone_commands(self, chunk: bytes) -> list[list[bytes]] | None:
-        """Return the commands if `chunk` is exactly one or two, else take nothing: to be fed.
-
-        Only while `is_idle`, for a client that is logged in and a small chunk. Nearly all chunks
-        hold one command of less than ten words, or the prefix of a session before one; what
-        `_all_fast` must rule out with more costs little here: without another star there is no
-        other command and no nested array.
-        """
-        reader = self._fast
-        try:
-            last = chunk.rfind(b"*")
-            if not chunk.startswith(b"*") or chunk.find(b"*", 1, last) > 0:
-                return None
-            if chunk[2] != _CR or chunk[last + 2] != _CR:
-                return None
-            reader.feed(chunk)
-            commands: list[list[bytes]] = [reader.gets()]
-            if last > 0:
-                commands.append(reader.gets())
-            if all(commands) and not reader.has_data() and _are_bulks(chunk, commands):
-                return commands
-        except Exception:  # noqa: S110
-            # As in `_all_fast`: the exact parser decides what it is.
-            pass
-        self._fast = hiredis.Reader(notEnoughData=None)
-        return None
 
     def feed(self, chunk: bytes) -> list[list[bytes]]:
         """Return commands that `chunk` completes: all, or so many that `is_idle` is False after it.
@@ -146,6 +130,31 @@ class Framing:
         self._fast = hiredis.Reader(notEnoughData=None)
         proven, consumed = _proven(commands, chunk)
         return proven + self._all_exactly(chunk[consumed:])
+
+
+def lone_commands(chunk: bytes) -> list[list[bytes]] | None:
+    """Return the commands if `chunk`, up to `LONE_BYTES_MAX`, is exactly one or two short ones.
+
+    Else None, and it is to be fed. For a client that is logged in, between two commands.
+    """
+    lines = chunk.split(b"\r\n", _LONE_LINES_MAX)
+    if lines.pop():
+        return None
+    commands: list[list[bytes]] = []
+    at = 0
+    while at < len(lines):
+        end = at + _LINES.get(lines[at], 0)
+        words = lines[at + 2 : end : 2]
+        at += 1
+        for word in words:
+            # A word with a line end in it, as well as anything that is no bulk string, fails here.
+            if lines[at] != _LENGTHS[len(word)]:
+                return None
+            at += 2
+        if at != end:
+            return None
+        commands.append(words)
+    return commands if 0 < len(commands) <= 2 else None
 
 
 def _are_bulks(chunk: bytes, commands: list[list[bytes]]) -> bool:

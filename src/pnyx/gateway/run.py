@@ -5,6 +5,7 @@ from typing import TypeAlias
 from pnyx.gateway.rows import Ask, Pause, Row
 from pnyx.ids import GroupId
 from pnyx.machine.commands import AnyCommand
+from pnyx.machine.configuration import NOBODY
 
 Place: TypeAlias = tuple[Row, list[bytes], Ask | None]
 """A command that waits for its result."""
@@ -22,7 +23,7 @@ class Run:
         "by_log",
         "commands",
         "drops",
-        "groups",
+        "group",
         "is_alone",
         "is_full",
         "is_last",
@@ -38,8 +39,8 @@ class Run:
         self.plan: list[bytes | Place] = []
         """Finished replies, and places for results in the order of `commands`."""
         self.commands: list[AnyCommand] = []
-        self.groups: list[GroupId] = []
-        """Who serves the slot of each command, as the run is made; 0: nobody right now."""
+        self.group = NOBODY
+        """Who serves the slots of all commands, as the run is made; 0: several, or nobody."""
         self.by_log = False
         self.stale_role_ok = False
         self.stale = False
@@ -60,7 +61,7 @@ class Run:
     def add(self, place: Place, command: AnyCommand, group: GroupId) -> None:
         """Add a command for the machine."""
         self.plan.append(place)
+        self.group = group if not self.commands or group == self.group else NOBODY
         self.commands.append(command)
-        self.groups.append(group)
         if command.writes:
             self.by_log = True
