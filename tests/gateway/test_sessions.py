@@ -116,6 +116,11 @@ def test_a_client_that_waited_hears_what_one_hears_that_comes_with_two_commands(
         (b"PNYX.SEQ", SESSION, b"0", b"0", b"9"),
         (b"PNYX.SEQ", SESSION, b"1", b"-1", b"9"),
         (b"PNYX.SEQ", SESSION, b"1", b"0", b"x"),
+        (b"PNYX.SEQ", SESSION, b"01", b"0", b"9"),
+        (b"PNYX.SEQ", SESSION, b"1", b"00", b"9"),
+        (b"PNYX.SEQ", SESSION, b"1", b"0", b"+9"),
+        (b"PNYX.SEQ", SESSION, b"1", b"0", b"%d" % 2**63),
+        (b"PNYX.SEQ", SESSION, b"1", b"0", b"9" * 5000),
     ],
 )
 def test_a_wrong_prefix_is_the_reply_of_the_command_after_it(

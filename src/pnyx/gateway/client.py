@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.results import Refusal
@@ -40,7 +42,7 @@ class Transaction:
     """A command was refused while queueing: EXEC will discard everything."""
 
 
-class Prefix(NamedTuple):
+class Prefix(msgspec.Struct, frozen=True, gc=False):
     """What PNYX.SEQ said of the next command (machine/sessions.py)."""
 
     session: bytes

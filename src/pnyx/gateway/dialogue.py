@@ -37,7 +37,16 @@ from pnyx.gateway.rows import (
     wrong_arity,
 )
 from pnyx.gateway.run import Place, Run
-from pnyx.gateway.sessions import NOT_A_PREFIX, NOT_STALE, prefix_of, sequenced, stale_of
+from pnyx.gateway.sessions import (
+    NOT_A_PREFIX,
+    NOT_STALE,
+    in_session,
+    numbered,
+    parsed_in_session,
+    prefix_of,
+    sequenced,
+    stale_of,
+)
 from pnyx.gateway.table import QUICK, TABLE
 from pnyx.machine.commands import AnyCommand
 from pnyx.machine.configuration import NOBODY
@@ -93,12 +102,13 @@ class Dialogue:
         if not row.least <= len(words) <= row.most:
             return False
         store = self._lobby.store
-        group = store.group_of_slot(slot_of(words[row.keys[0]]))
+        slot = slot_of(words[row.keys[0]])
+        group = store.group_of_slot(slot)
         if self._client.speaks_cluster and not store.leads(group):
             return False
         command = row.parse(words)
         if len(commands) > 1:
-            command = self._alone_in_session(commands[0], row, words, command)
+            command = self._alone_in_session(commands[0], slot, words, command)
         if isinstance(command, Refusal):
             return False
         run = self.lone_run
@@ -109,14 +119,12 @@ class Dialogue:
         return True
 
     def _alone_in_session(
-        self, before: list[bytes], row: Row, words: list[bytes], command: AnyCommand | Refusal
+        self, before: list[bytes], slot: int, words: list[bytes], command: AnyCommand | Refusal
     ) -> AnyCommand | Refusal:
-        if QUICK.get(before[0]) is not SEQUENCE:
-            return NOT_A_PREFIX
-        prefix = prefix_of(before)
+        prefix = prefix_of(before) if QUICK.get(before[0]) is SEQUENCE else NOT_A_PREFIX
         if isinstance(prefix, Refusal) or isinstance(command, Refusal) or not command.writes:
             return NOT_A_PREFIX
-        return sequenced(self._client, prefix, row.keys_of(words), words, command)
+        return numbered(self._client, prefix, slot, words, command)
 
     def lone_reply(self, outcome: Outcome) -> bytes:
         """Return what `replies` would for `lone_run`."""
@@ -164,13 +172,13 @@ class Dialogue:
                 and row.has_one_key
                 and row.parse is not None
                 and row.least <= len(words) <= row.most
-                and (group := store.group_of_slot(slot_of(words[row.keys[0]])))
+                and (group := store.group_of_slot(slot := slot_of(words[row.keys[0]])))
                 and not (redirects and not store.leads(group))
             ):
                 command = (
                     row.parse(words)
                     if client.prefix is None
-                    else self._parsed_in_session(row, words)
+                    else parsed_in_session(client, row, slot, words)
                 )
                 if isinstance(command, Refusal):
                     self._say(run, command)
@@ -399,7 +407,7 @@ class Dialogue:
         row, words, _ask = place
         client = self._client
         if client.prefix is not None and row.name != "exec":
-            once = self._in_session(row, words, command)
+            once = in_session(client, row.keys_of(words), words, command)
             if isinstance(once, Refusal):
                 self._say(run, once)
                 return True
@@ -417,23 +425,6 @@ class Dialogue:
         run.is_alone = is_alone
         run.is_full = run.is_full or is_alone
         return True
-
-    def _parsed_in_session(self, row: Row, words: list[bytes]) -> AnyCommand | Refusal:
-        assert row.parse is not None, "the hot path is for commands of the machine"
-        command = self._in_session(row, words, row.parse(words))
-        self._client.prefix = None
-        return command
-
-    def _in_session(
-        self, row: Row, words: list[bytes], command: AnyCommand | Refusal
-    ) -> AnyCommand | Refusal:
-        """Return a write as one that is done once, anything else as it is."""
-        prefix = self._client.prefix
-        if isinstance(prefix, Refusal):
-            return prefix
-        if not isinstance(prefix, Prefix) or isinstance(command, Refusal) or not command.writes:
-            return command
-        return sequenced(self._client, prefix, row.keys_of(words), words, command)
 
     def _perform(self, run: Run, row: Row, words: list[bytes], reply: LocalReply) -> bool:
         if isinstance(reply, Ask):

@@ -1,6 +1,5 @@
 """What is said before a command: PNYX.SEQ before a write that may come again, PNYX.STALE."""
 
-import re
 from binascii import Error as NoHex, unhexlify
 from collections.abc import Sequence
 from secrets import token_hex
@@ -33,23 +32,32 @@ NOT_STALE: Final = Refusal(
     "nothing was done"
 )
 _PREFIX_WORDS: Final = 5
-_NUMBERS: Final = re.compile(rb"[1-9][0-9]{0,18} (?:0|[1-9][0-9]{0,18}) (?:0|[1-9][0-9]{0,18})")
+_DIGITS_MAX: Final = 19
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def prefix_of(words: list[bytes]) -> Prefix | Refusal:
     """Return what the words of PNYX.SEQ say of the next command, or the error it gets."""
-    # This is paid for each write of a session, so it is one expression, not the readers of words.
-    if len(words) == _PREFIX_WORDS and _NUMBERS.fullmatch(b" ".join(words[2:])):
-        try:
-            session = unhexlify(words[1])
-        except NoHex:
-            return NOT_A_PREFIX
-        sequence, ack, deadline_ms = int(words[2]), int(words[3]), int(words[4])
-        if len(session) == SESSION_BYTES and max(sequence, ack, deadline_ms) <= INTEGER_MAX:
-            return Prefix(session, sequence, ack, deadline_ms)
-    return NOT_A_PREFIX
+    if len(words) != _PREFIX_WORDS:
+        return NOT_A_PREFIX
+    try:
+        session = unhexlify(words[1])
+    except NoHex:
+        return NOT_A_PREFIX
+    sequence, ack, deadline_ms = _number(words[2]), _number(words[3]), _number(words[4])
+    if len(session) != SESSION_BYTES or sequence <= 0 or ack < 0 or deadline_ms < 0:
+        return NOT_A_PREFIX
+    return Prefix(session, sequence, ack, deadline_ms)
+
+
+def _number(word: bytes) -> int:
+    # `integer` of words.py, where none is negative: this is paid three times a write of a session.
+    if word.isdigit() and len(word) <= _DIGITS_MAX and (word[:1] != b"0" or word == b"0"):
+        number = int(word)
+        if number <= INTEGER_MAX:
+            return number
+    return -1
 
 
 def stale_of(words: list[bytes]) -> Stale | Refusal:
@@ -70,9 +78,50 @@ def sequenced(
     slot = slot_of(keys[0])
     if len(keys) > 1 and any(slot_of(key) != slot for key in keys):
         return CROSSSLOT
-    session, sequence, ack, deadline_ms = prefix
+    return numbered(client, prefix, slot, words, write)
+
+
+def in_session(
+    client: Client, keys: Sequence[bytes], words: Sequence[object], command: AnyCommand
+) -> AnyCommand | Refusal:
+    """Return a write behind a prefix as one that is done once, anything else as it is."""
+    prefix = client.prefix
+    if isinstance(prefix, Refusal):
+        return prefix
+    if not isinstance(prefix, Prefix) or not command.writes:
+        return command
+    return sequenced(client, prefix, keys, words, command)
+
+
+def parsed_in_session(
+    client: Client, row: Row, slot: int, words: list[bytes]
+) -> AnyCommand | Refusal:
+    """Return the same of a command whose keys are of `slot`, and take the prefix away."""
+    assert row.parse is not None, "only commands of the machine have a slot"
+    command = row.parse(words)
+    prefix, client.prefix = client.prefix, None
+    if isinstance(prefix, Refusal):
+        return prefix
+    if not isinstance(prefix, Prefix) or isinstance(command, Refusal) or not command.writes:
+        return command
+    return numbered(client, prefix, slot, words, command)
+
+
+def numbered(
+    client: Client, prefix: Prefix, slot: int, words: Sequence[object], write: AnyCommand
+) -> Sequenced:
+    """Return the same of a write that names keys, all of them of `slot`."""
     digest = xxh3_64_intdigest(_encode(words))
-    return Sequenced(slot, session, client.user, sequence, ack, deadline_ms, digest, write)
+    return Sequenced(
+        slot,
+        prefix.session,
+        client.user,
+        prefix.sequence,
+        prefix.ack,
+        prefix.deadline_ms,
+        digest,
+        write,
+    )
 
 
 def _sequence(_lobby: Lobby, _client: Client, _words: list[bytes]) -> LocalReply:
