@@ -23,12 +23,12 @@ from pnyx.machine.slots import slot_of
 from pnyx.prng import Prng
 from pnyx.replica.asks import Ask
 from pnyx.replica.effects import Effects, Now
-from pnyx.replica.founding import Founding
+from pnyx.replica.founding import Founding, Missing
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.newsroom import Errand
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Answer, Request
-from pnyx.replica.roster import CONTROL, Missing, Roster
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.memory import MemorySpace
 
 WALL_MS = 1_000_000_000

@@ -14,10 +14,11 @@ from pnyx.machine.results import OK
 from pnyx.machine.slots import slot_of
 from pnyx.replica.changes import Remove
 from pnyx.replica.effects import Now, Outbound
+from pnyx.replica.founding import Missing
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, Join as AskToJoin, News
 from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Unknown
-from pnyx.replica.roster import CONTROL, Missing, Roster
+from pnyx.replica.roster import CONTROL, Roster
 from replica.rosters import Nodes, member
 
 ONE, TWO = GroupId(1), GroupId(2)

@@ -145,3 +145,5 @@ class Ready(msgspec.Struct, frozen=True, gc=False):
     reads: tuple[ReadRelease, ...] = ()
     snapshots: tuple[NodeId, ...] = ()
     """Peers whose next entry is compacted: stream a snapshot, then `snapshot_sent`. Each once."""
+    more: bool = False
+    """Ask again at once: there may be more to do, though nothing happens meanwhile."""

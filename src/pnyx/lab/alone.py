@@ -5,9 +5,9 @@ from typing import Any
 
 from pnyx.ids import GroupId, NodeId
 from pnyx.replica.effects import NEVER, Effects, Now
+from pnyx.replica.founding import Missing
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
-from pnyx.replica.roster import Missing
 
 
 class Alone:

@@ -12,8 +12,9 @@ from pnyx.machine.controller import CONTROLLER
 from pnyx.machine.group import Group, groups_in
 from pnyx.machine.moving import SHARDS
 from pnyx.prng import Prng
+from pnyx.replica.founding import Missing
 from pnyx.replica.replica import Replica
-from pnyx.replica.roster import CONTROL, Missing
+from pnyx.replica.roster import CONTROL
 from pnyx.storage.agreement import agreed
 from pnyx.storage.wal import Wal
 

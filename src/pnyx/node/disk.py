@@ -23,7 +23,8 @@ from pnyx.machine.rows import group_end, group_prefix
 from pnyx.machine.shards import SHARDS_DEFAULT
 from pnyx.machine.space import Space
 from pnyx.node.settings import Settings
-from pnyx.replica.roster import CONTROL, Missing
+from pnyx.replica.founding import Missing
+from pnyx.replica.roster import CONTROL
 from pnyx.storage.agreement import agreed, check_founded
 from pnyx.storage.files import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory

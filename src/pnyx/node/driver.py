@@ -19,10 +19,11 @@ from pnyx.node.disk import Disk
 from pnyx.node.flushing import Flusher
 from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
+from pnyx.replica.founding import Missing
 from pnyx.replica.messages import BULK
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import Request
-from pnyx.replica.roster import CONTROL, Missing, Roster
+from pnyx.replica.roster import CONTROL, Roster
 from pnyx.storage.wal import GroupWrite
 from pnyx.storage.watch import Watch
 from pnyx.transport.codec import FORMATION, Packet, Parcel
@@ -193,6 +194,8 @@ class Driver:
         applied = 0
         while turn := roster.effects(moment):
             applied += self._carry_out(turn)
+            if not roster.busy:
+                break
             if applied > APPLIED_PER_TURN:
                 # Heartbeats, peers and clients get their turn; then it goes on.
                 self.wake()

@@ -11,9 +11,8 @@ from pnyx.node.disk import Disk
 from pnyx.node.driver import now
 from pnyx.node.settings import Settings
 from pnyx.prng import Prng
-from pnyx.replica.founding import Founding
+from pnyx.replica.founding import Founding, Missing
 from pnyx.replica.replica import Replica
-from pnyx.replica.roster import Missing
 
 
 class Starter:

@@ -44,7 +44,9 @@ class DiskSpace:
 
     def refuses_writes(self, voters: Sequence[NodeId], now_ms: int) -> bool:
         """Must a leader here refuse writes? If it is low itself, or no quorum has room."""
-        return self.low_here or self.low(voters, now_ms) > (len(voters) - 1) // 2
+        if self.low_here or not self._low_until_ms:
+            return self.low_here
+        return self.low(voters, now_ms) > (len(voters) - 1) // 2
 
     def report_due(self, now_ms: int) -> bool:
         """Is it time to say that this node is low?"""

@@ -43,6 +43,20 @@ class Founding:
         return Placement(group, rotated[:REPLICAS_MAX], self.engine)
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A group that is to have a replica here and has none."""
+
+    group: GroupId
+    membership: Membership
+    """The one that the group was founded with."""
+    engine: EngineName
+    shards: int
+    """Into how many the slots are cut."""
+    campaigns: bool
+    """Is this the node that is to lead it first? Then nobody need wait for a timeout."""
+
+
 def membership_of(members: Sequence[Member]) -> Membership:
     """Return the first membership of a group that joins with these: all vote."""
     voters = tuple(sorted(member.node for member in members))

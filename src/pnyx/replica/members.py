@@ -171,16 +171,18 @@ class Members:
         if self._open is not None and self._open.position is None:
             self._answer(NotDone(Reason.NO_QUORUM))
 
-    def applied(self, entries: Sequence[Entry], now: Now) -> None:
-        """The machine has applied `entries`."""
+    def applied(self, entries: Sequence[Entry], now: Now) -> bool:
+        """The machine has applied `entries`; return whether a change may have gone on."""
         opened = self._open
         if opened is not None and opened.position is not None:
             for entry in entries:
                 if self._settles(entry, opened.position, opened, now.mono_ms):
                     break
-        if self.group.membership is not self._applied:
-            self._notice()
-            self._go_on(now.mono_ms)
+        if self.group.membership is self._applied:
+            return False
+        self._notice()
+        self._go_on(now.mono_ms)
+        return True
 
     def jumped(self, index: Index) -> None:
         """A snapshot replaced the state up to `index`."""

@@ -44,7 +44,10 @@ class Migrations:
     def sift(self, effects: Effects, now_ms: int) -> None:
         """Take the answers to asks out of `effects`."""
         # Of groups that no longer lead here, too: nobody else knows what to do with these tickets.
-        if not any(type(ticket) is Ask for ticket, _ in effects.answers):
+        for ticket, _ in effects.answers:
+            if type(ticket) is Ask:
+                break
+        else:
             return
         others = []
         for ticket, answer in effects.answers:

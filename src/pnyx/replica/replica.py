@@ -284,12 +284,13 @@ class Replica:
         if reads.waiting and reads.wants_barrier:
             self.counters.read_rounds += 1
             consensus.read_barrier(self._reads.start_barrier(), now.mono_ms)
+        effects = self._effects
         ready = consensus.ready()
         if ready is not None:
+            effects.more = ready.more
             self._take(ready, now)
             self._look(now)
-        effects = self._effects
-        is_due = self._reads.confirmed or self._backlog.is_due(consensus, now.mono_ms)
+        is_due = reads.confirmed or self._backlog.is_due(consensus, now.mono_ms)
         if effects.write is None and is_due:
             # A write leaves first: applying what is committed runs beside the disk and the peers.
             self._execute(now)
@@ -299,9 +300,12 @@ class Replica:
                 effects.send += outbox
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
-        more = effects.applied or effects.write or (writes.waiting and writes.may_leave)
-        effects.more = bool(more or (reads.waiting and reads.wants_barrier))
-        if not (effects.more or effects):
+        effects.more |= bool(
+            (effects.write is not None and is_due)
+            or (writes.waiting and writes.may_leave)
+            or (reads.waiting and reads.wants_barrier)
+        )
+        if not (effects.more or effects.applied or effects):
             return None
         self._effects = Effects()
         return effects
@@ -401,14 +405,16 @@ class Replica:
                     self._park(request)
             else:
                 self._reads.released(release.ticket, release.index, now.mono_ms)
-        self._upkeep.stream_to(ready.snapshots, now.mono_ms)
-        if ready.write is not None:
+        if ready.snapshots:
+            self._upkeep.stream_to(ready.snapshots, now.mono_ms)
+        if ready.write is not None and self._upkeep.confirmations:
             effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
 
     def _execute(self, now: Now) -> None:
         if committed := self._backlog.take():
             self._apply(committed)
-            self._members.applied(committed, now)
+            if self._members.applied(committed, now):
+                self._effects.more = True
             if self.leads:
                 self._clock.committed(self.group.clock_ms, now)
                 self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)

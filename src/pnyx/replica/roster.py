@@ -19,13 +19,10 @@ whose deadline has come, which lie in a heap.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from pnyx.consensus.engines import EngineName
 from pnyx.consensus.member.messages import TimeoutNow
-from pnyx.consensus.membership import Membership
 from pnyx.ids import GroupId, NodeId
 from pnyx.machine.configuration import NOBODY, Placement
 from pnyx.replica.atlas import Atlas
@@ -34,7 +31,7 @@ from pnyx.replica.counters import Counters, total
 from pnyx.replica.effects import NEVER, Effects, Now, Outbound
 from pnyx.replica.envoy import Envoy
 from pnyx.replica.fitting import check_fits
-from pnyx.replica.founding import Founding, membership_of
+from pnyx.replica.founding import Founding, Missing, membership_of
 from pnyx.replica.homing import Homing
 from pnyx.replica.limits import MigrationLimits, ReplicaLimits
 from pnyx.replica.messages import (
@@ -59,20 +56,6 @@ LOOK_MS: Final = 50
 """With many groups, deadlines are looked at at multiples of this, and exactly if they hold."""
 TEND_MS: Final = 1_000
 """How often the roster looks after what no event tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A group that is to have a replica here and has none."""
-
-    group: GroupId
-    membership: Membership
-    """The one that the group was founded with."""
-    engine: EngineName
-    shards: int
-    """Into how many the slots are cut."""
-    campaigns: bool
-    """Is this the node that is to lead it first? Then nobody need wait for a timeout."""
 
 
 class Roster:
@@ -125,6 +108,8 @@ class Roster:
         self._tend_ms = 0
         self._version = 0
         """Of the atlas, when what follows from it was done."""
+        self._control_moved = True
+        """May there be news of the controller's replica here?"""
         self._wants_looked_at = False
         """May there be groups in the atlas that are to have a replica here?"""
         self._left: list[tuple[GroupId, Effects]] = []
@@ -197,6 +182,7 @@ class Roster:
                     self.step(group, sender, reply, now)
             case _:
                 self._newsroom.step(sender, message, now.mono_ms)
+                self._control_moved = True
 
     def met(self, node: NodeId, now: Now) -> None:
         """A link to `node`, member of anything or not, is up."""
@@ -299,8 +285,8 @@ class Roster:
 
     @property
     def busy(self) -> bool:
-        """Is there a group to visit?"""
-        return bool(self._dirty or self._left or self.migrations.is_woken)
+        """May `effects`, called once more, find something to do?"""
+        return bool(self._dirty or self._control_moved or self.migrations.is_woken)
 
     @property
     def idle(self) -> bool:
@@ -327,28 +313,21 @@ class Roster:
 
     def effects(self, now: Now) -> list[tuple[GroupId, Effects]]:
         """Return one turn's work of each group that has any; nothing when there is none."""
-        # First what follows from the turn before: it may give groups something to do.
-        if CONTROL in self.replicas:
-            self._newsroom.look(self.replicas[CONTROL])
-        if self.atlas.version != self._version:
-            self._version = self.atlas.version
-            self._wants_looked_at = True
-            self._follow_atlas(now)
-        if self._wants_looked_at and self._is_current():
-            self._wants_looked_at = False
-            self._look_for_missing()
-        self._run_errands(now)
+        self._follow(now)
         found, self._left = self._left, []
         for group in list(self._dirty):
             del self._dirty[group]
-            for desk in self._at(group):
-                effects = desk.effects(now)
+            self._control_moved |= group == CONTROL
+            replica = self.replicas.get(group)
+            for desk in (replica, self._envoys.get(group)):
+                effects = None if desk is None else desk.effects(now)
                 if effects is not None:
                     if effects.more:
                         self._dirty[group] = None
-                    self._sift(effects, now)
+                    self._newsroom.sift(effects)
+                    self.migrations.sift(effects, now.mono_ms)
                     found.append((group, effects))
-            self.migrations.look(group, self.replicas.get(group))
+            self.migrations.look(group, replica)
             self._note(group, now.mono_ms)
         news, beats = self._newsroom.take_outbox(), self._chorus.take()
         if news:
@@ -407,7 +386,10 @@ class Roster:
 
     def _note(self, group: GroupId, now_ms: int) -> None:
         """Note when a group is wanted next; a later time is found out when the noted one comes."""
-        due_ms = min([desk.deadline_ms for desk in self._at(group)], default=NEVER)
+        replica, envoy = self.replicas.get(group), self._envoys.get(group)
+        due_ms = NEVER if replica is None else replica.deadline_ms
+        if envoy is not None:
+            due_ms = min(due_ms, envoy.deadline_ms)
         if len(self._due) >= TOGETHER_MIN and due_ms - due_ms % LOOK_MS > now_ms:
             # A quiet follower's deadline moves on with every beat: all are looked at together, in a
             # turn that there is anyway, instead of each in one of its own.
@@ -416,13 +398,10 @@ class Roster:
             self._due[group] = due_ms
             heappush(self._heap, (due_ms, group))
 
-    def _sift(self, effects: Effects, now: Now) -> None:
-        self._newsroom.sift(effects)
-        self.migrations.sift(effects, now.mono_ms)
-
     def _collect(self, group: GroupId, effects: Effects | None, now: Now) -> None:
         if effects is not None:
-            self._sift(effects, now)
+            self._newsroom.sift(effects)
+            self.migrations.sift(effects, now.mono_ms)
             self._left.append((group, effects))
 
     def _turn_away(self, group: GroupId, sender: NodeId, message: Any) -> None:
@@ -444,7 +423,19 @@ class Roster:
             self.replicas[group].transfer_leadership(node, now)
             self._dirty[group] = None
 
-    def _run_errands(self, now: Now) -> None:
+    def _follow(self, now: Now) -> None:
+        """Do what follows from the turn before: it may give groups something to do."""
+        if self._control_moved or CONTROL in self._dirty:
+            self._control_moved = False
+            if CONTROL in self.replicas:
+                self._newsroom.look(self.replicas[CONTROL])
+        if self.atlas.version != self._version:
+            self._version = self.atlas.version
+            self._wants_looked_at = True
+            self._follow_atlas(now)
+        if self._wants_looked_at and self._is_current():
+            self._wants_looked_at = False
+            self._look_for_missing()
         for errand, commands in self._newsroom.take_errands():
             writes = any(command.writes for command in commands)
             self.submit(CONTROL, (Request(errand, commands, writes, forward=True),), now)

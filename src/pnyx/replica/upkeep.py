@@ -40,7 +40,8 @@ class Upkeep:
     _flush_number: int = 0
     _install_flush: tuple[int, int] | None = None
     """(flush, transfer): the rows of that snapshot are durable when that flush ends."""
-    _confirmations: list[tuple[NodeId, SnapshotReply]] = field(default_factory=list)
+    confirmations: list[tuple[NodeId, SnapshotReply]] = field(default_factory=list)
+    """Who sent a snapshot that is installed, and what to tell when our log begins at its mark."""
     _moved: dict[NodeId, tuple[Index, int]] = field(default_factory=dict)
     """Per peer its match index, and when that was first seen."""
     compaction: Compaction = field(init=False)
@@ -127,9 +128,9 @@ class Upkeep:
         The leader counts us from here on: our log must start at the mark for sure.
         """
         confirmed = [
-            (write.write_id, Outbound(sender, reply)) for sender, reply in self._confirmations
+            (write.write_id, Outbound(sender, reply)) for sender, reply in self.confirmations
         ]
-        self._confirmations.clear()
+        self.confirmations.clear()
         return confirmed
 
     def _tend_install(self) -> None:
@@ -144,7 +145,7 @@ class Upkeep:
         sender, reply, membership = self.receiver.finish()
         self.counters.snapshots_installed += 1
         self.consensus.snapshot_installed(mark, membership, now_ms)
-        self._confirmations.append((sender, reply))
+        self.confirmations.append((sender, reply))
         return mark.index
 
     def _compact(self, now_ms: int) -> None:

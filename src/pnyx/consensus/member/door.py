@@ -151,6 +151,7 @@ class Door(Generic[S]):
             committed,
             tuple(reads),
             tuple(member.snapshots),
+            self._committed_upto() > member.given_index or member.transfer is not None,
         )
         for handed_out in (member.send, member.delayed, reads, member.snapshots):
             if handed_out:
@@ -164,10 +165,14 @@ class Door(Generic[S]):
             member.promise(member.writes.id_for_ground(), ticket.node, reply)
         member.reads.answers.clear()
 
+    def _committed_upto(self) -> Index:
+        # Not past what is durable here, or the space could get ahead of the log.
+        member = self._state
+        return min(member.commit_index, member.writes.durable_index)
+
     def _take_committed(self) -> tuple[Entry, ...]:
         member = self._state
-        # Not past what is durable here, or the space could get ahead of the log.
-        through = min(member.commit_index, member.writes.durable_index)
+        through = self._committed_upto()
         if through <= member.given_index:
             return ()
         settings = member.settings

@@ -113,7 +113,8 @@ class MemberState:
 
     def is_stalled(self) -> bool:
         """Does our disk hang?"""
-        return self.writes.stalled_ms(self.now_ms) > self.disk_patience_ms
+        writes = self.writes
+        return bool(writes.outstanding) and writes.stalled_ms(self.now_ms) > self.disk_patience_ms
 
     @property
     def disk_patience_ms(self) -> int:

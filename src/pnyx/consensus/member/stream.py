@@ -57,7 +57,9 @@ def send_entries(
         message = message_from(member, progress.next, made, written)
         member.post(peer, message)
         last_index = message.entries[-1].index
-        size = sum(len(entry.payload) for entry in message.entries)
+        size = 0
+        for entry in message.entries:
+            size += len(entry.payload)
         progress.sent(last_index, size, member.reads.round)
         progress.told_commit = max(progress.told_commit, min(member.commit_index, last_index))
         progress.poke = False

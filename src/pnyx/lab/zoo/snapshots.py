@@ -41,7 +41,7 @@ def _install_over_a_running_apply() -> Patches:
         mark = upkeep.receiver.mark
         sender, reply, membership = upkeep.receiver.finish()
         upkeep.consensus.snapshot_installed(mark, membership, now_ms)
-        upkeep._confirmations.append((sender, reply))
+        upkeep.confirmations.append((sender, reply))
         return mark.index
 
     was = SnapshotReceiver.take
