@@ -63,11 +63,12 @@ def test_a_checkpoint_and_a_formation_map_are_read_back() -> None:
     assert record.checkpoint_of(record.decode(written, 0)) == checkpoint
 
 
-@given(u64, u64, u64, st.binary(max_size=9000))
+@given(u64, u64, u64, st.binary(max_size=9000), st.integers(0, 9000))
 def test_a_batch_fills_whole_blocks_and_is_read_back(
-    nonce: int, number: int, chain: int, body: bytes
+    nonce: int, number: int, chain: int, body: bytes, cut: int
 ) -> None:
-    batch, after = segment.encode_batch(nonce, number, chain, body, record_count=3)
+    parts = [body[:cut], body[cut:]]
+    batch, after = segment.encode_batch(nonce, number, chain, parts, record_count=3)
     assert len(batch) % segment.BLOCK_BYTES == 0
     assert len(batch) == segment.batch_bytes(len(body))
     decoded = segment.decode_batch(batch, 0, nonce, number, chain)
@@ -77,7 +78,7 @@ def test_a_batch_fills_whole_blocks_and_is_read_back(
 @pytest.mark.parametrize("wrong", ["nonce", "number", "chain"])
 def test_a_batch_of_another_segment_or_place_is_refused(wrong: str) -> None:
     place = {"nonce": 5, "number": 6, "chain": 7}
-    batch, _ = segment.encode_batch(**place, body=b"records", record_count=1)
+    batch, _ = segment.encode_batch(**place, parts=[b"records"], record_count=1)
     place[wrong] += 1
     with pytest.raises(segment.Broken):
         segment.decode_batch(batch, 0, **place)

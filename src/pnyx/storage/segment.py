@@ -26,6 +26,7 @@ before it. Integers are little-endian.
 
 import re
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -124,10 +125,11 @@ def decode_segment_header(block: bytes) -> SegmentHeader:
     return SegmentHeader(cluster, NodeId(node), sequence, nonce, number, chain)
 
 
-def chain_after(chain: int, nonce: int, number: int, body: bytes) -> int:
-    """Return the chain of the batch `number` that follows one with `chain`."""
+def chain_after(chain: int, nonce: int, number: int, *parts: bytes) -> int:
+    """Return the chain of batch `number`, whose records are `parts`, behind one with `chain`."""
     hasher = xxhash.xxh3_64(_LINK.pack(chain, nonce, number))
-    hasher.update(body)
+    for part in parts:
+        hasher.update(part)
     return hasher.intdigest()
 
 
@@ -140,19 +142,22 @@ def encode_batch(
     nonce: int,
     number: int,
     chain: int,
-    body: bytes,
+    parts: Sequence[bytes],
     *,
     record_count: int,
     checkpoint_count: int = 0,
 ) -> tuple[bytes, int]:
-    """Return a batch, padded, and its chain. `chain` is the previous batch's."""
-    chain = chain_after(chain, nonce, number, body)
-    length = len(body)
+    """Return a batch of the records that `parts` add up to, padded, and its chain.
+
+    `chain` is the previous batch's.
+    """
+    chain = chain_after(chain, nonce, number, *parts)
+    length = sum(map(len, parts))
     rest = _BATCH.pack(_BATCH_MAGIC, 0, record_count, number, length, chain, checkpoint_count, 0)
     crc = _crc32c(_U64.pack(nonce) + rest)
     padding = bytes(-(BATCH_HEADER_BYTES + length) % BLOCK_BYTES)
     header = b"".join((rest[:8], crc.to_bytes(4, "little"), rest[12:]))
-    return b"".join((header, body, padding)), chain
+    return b"".join((header, *parts, padding)), chain
 
 
 def batch_number(segment: bytes, offset: int, nonce: int) -> int | None:

@@ -193,7 +193,9 @@ class Wal:
         """
         active = self._active
         assert active is not None, "`open` made a segment"
-        if active.file.descriptor is None:
+        # Else what is large would be encoded here, and once more by `append`.
+        size = sum([len(entry.payload) for _, write in writes for entry in write.entries])
+        if active.file.descriptor is None or size > WRITE_BYTES_MAX:
             return None
         file = self._write(writes, formed, (), bytes_max=WRITE_BYTES_MAX)
         return None if file is None else file.descriptor
@@ -225,22 +227,21 @@ class Wal:
         count = self._encode(writes, formed, destroyed, parts)
         if not count:
             return None
-        body = b"".join(parts)
         active = self._active
         assert active is not None, "`open` made a segment"
-        needed = segments.batch_bytes(len(body))
+        needed = segments.batch_bytes(sum(map(len, parts)))
         fits = active.offset + needed <= active.size
         if bytes_max is not None and (needed > bytes_max or not fits):
             return None
         try:
             if not fits:
                 checkpoint = encode_checkpoint(self._groups, self._formed)
-                self._written_bytes = self._switch(active.sequence + 1, checkpoint, body, count)
+                self._written_bytes = self._switch(active.sequence + 1, checkpoint, parts, count)
                 self._apply(writes, formed, destroyed, active.sequence + 1)
                 return None
             self._apply(writes, formed, destroyed, active.sequence)
             batch, self._chain = segments.encode_batch(
-                active.nonce, self._number + 1, self._chain, body, record_count=count
+                active.nonce, self._number + 1, self._chain, parts, record_count=count
             )
             write_whole(active.file, active.offset, batch)
         except OSError as error:
@@ -339,19 +340,22 @@ class Wal:
                 elif (sequence := segments.sequence_of(name)) is not None:
                     self._closed.append(sequence)
             repeat = recovery.repeat
-            self._switch(recovery.sequence + 1, repeat.checkpoint, repeat.body, repeat.record_count)
+            body, count = [repeat.body], repeat.record_count
+            self._switch(recovery.sequence + 1, repeat.checkpoint, body, count)
         except OSError as error:
             raise self._fail("the write-ahead log cannot be opened", error) from error
         self._retire()
 
-    def _switch(self, sequence: int, checkpoint: list[bytes], body: bytes, count: int) -> int:
-        """Open the next segment with a first batch of `checkpoint` and `body`; return its bytes."""
+    def _switch(
+        self, sequence: int, checkpoint: list[bytes], parts: list[bytes], count: int
+    ) -> int:
+        """Open the next segment, with `checkpoint` and `parts` as one batch; return its bytes."""
         nonce = self._draw_nonce()
         batch, chain = segments.encode_batch(
             nonce,
             self._number + 1,
             self._chain,
-            b"".join(checkpoint) + body,
+            checkpoint + parts,
             record_count=len(checkpoint) + count,
             checkpoint_count=len(checkpoint),
         )
