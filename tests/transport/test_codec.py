@@ -23,16 +23,20 @@ from pnyx.replica.requests import Done, NotDone, Reason
 from pnyx.transport import codec
 from pnyx.transport.codec import (
     FORMATION,
+    JOINED_BYTES_MAX,
     PULSE,
     BadParcel,
     Message,
     Packet,
     Parcel,
+    Pieces,
     Pulse,
     decode_body,
     encode_packets,
     encode_parcel,
+    frame_parcel,
 )
+from pnyx.transport.frames import frame
 
 TERM, INDEX = Term(3), Index(9)
 NODES = (("n1", NodeId(2**63 - 1)), ("n2", NodeId(2)))
@@ -196,3 +200,18 @@ def test_a_message_that_fits_in_no_frame_is_refused_before_anything_leaves(
     large = Packet(GroupId(1), raft.AppendEntries(TERM, INDEX, TERM, (ENTRY,) * 9, INDEX))
     with pytest.raises(LimitExceeded, match="does not fit in a frame"):
         encode_packets([Packet(GroupId(1), Ask()), large])
+
+
+@pytest.mark.parametrize("size", [1, JOINED_BYTES_MAX, JOINED_BYTES_MAX + 1])
+def test_a_frame_is_the_same_in_parts(size: int) -> None:
+    parcel = NodeId(1), NodeId(2), 1_700_000_000_000, bytes(size)
+    assert b"".join(frame_parcel(*parcel)) == frame(encode_parcel(*parcel))
+
+
+def test_what_two_peers_are_sent_is_encoded_once_and_what_differs_anew() -> None:
+    pieces, large = Pieces(), raft.AppendEntries(TERM, INDEX, TERM, (ENTRY,), INDEX)
+    first = pieces.of([Packet(GroupId(1), large)])
+    assert pieces.of([Packet(GroupId(1), large)]) is first
+    other = [Packet(GroupId(2), large)]
+    assert pieces.of(other) == encode_packets(other)
+    assert pieces.of([Packet(GroupId(1), large)]) == first

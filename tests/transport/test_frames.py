@@ -1,5 +1,7 @@
 """Frames: whole ones come back as they were, anything else closes the link."""
 
+import itertools
+
 import pytest
 from google_crc32c import value as crc32c
 from hypothesis import given, strategies as st
@@ -8,6 +10,7 @@ from pnyx.transport.frames import (
     FRAME_BYTES_MAX,
     HANDSHAKE_BYTES_MAX,
     HEADER_BYTES,
+    SCRAP_BYTES_MAX,
     BadFrame,
     FrameReader,
     frame,
@@ -32,6 +35,23 @@ def test_bodies_come_back_however_the_stream_is_cut(sent: list[bytes], cuts: lis
     reader = FrameReader()
     assert read(reader, *chunks) == sent
     assert reader.held_bytes == 0
+
+
+@given(
+    st.lists(st.integers(100, 3 * SCRAP_BYTES_MAX), min_size=1), st.integers(0, HEADER_BYTES - 1)
+)
+def test_a_long_body_comes_back_however_it_is_cut(cuts: list[int], behind: int) -> None:
+    body = bytes(range(256)) * 200
+    stream = frame(b"before") + frame(body) + frame(b"behind")[:behind]
+    reader = FrameReader(FRAME_BYTES_MAX)
+    came: list[bytes] = []
+    for cut in itertools.cycle(cuts):
+        came += reader.feed(stream[:cut])
+        stream = stream[cut:]
+        if not stream:
+            break
+    assert came == [b"before", body]
+    assert reader.held_bytes == behind
 
 
 @given(bodies.filter(bool), st.data())

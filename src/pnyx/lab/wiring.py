@@ -12,8 +12,8 @@ from pnyx.ids import GroupId, NodeId
 from pnyx.lab.surroundings import REPLIES, Counts, Surroundings
 from pnyx.replica.effects import Outbound
 from pnyx.replica.messages import BULK
-from pnyx.transport.codec import Packet, Parcel, decode_body, encode_packets, encode_parcel
-from pnyx.transport.frames import FRAME_BYTES_MAX, FrameReader, frame
+from pnyx.transport.codec import Packet, Parcel, decode_body, encode_packets, frame_parcel
+from pnyx.transport.frames import FRAME_BYTES_MAX, FrameReader
 from pnyx.transport.lane import Lane
 
 _CONNECTION: Final = struct.Struct("<II")
@@ -70,7 +70,7 @@ class Wiring:
         reply = type(packets[0].message) in REPLIES
         connection = _CONNECTION.pack(self.life, theirs)
         for piece in encode_packets(packets):
-            content = connection + frame(encode_parcel(me, to, wall_ms, piece))
+            content = b"".join((connection, *frame_parcel(me, to, wall_ms, piece)))
             self.counts.payload_bytes += len(content)
             self._world.network.send(self._number, number, content, lane=lane, reply=reply)
 

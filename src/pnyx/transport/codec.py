@@ -15,13 +15,16 @@ from pnyx.consensus.formation import FormationMessage
 from pnyx.errors import LimitExceeded
 from pnyx.ids import GroupId, NodeId
 from pnyx.replica.messages import ReplicaMessage
-from pnyx.transport.frames import FRAME_BYTES_MAX
+from pnyx.transport.frames import FRAME_BYTES_MAX, Parts, frame, frame_in_parts
 
 FORMATION: Final = GroupId(0xFFFF_FFFF)
 """The packet's group when its message is about forming the cluster: no group exists yet."""
 
 PIECE_BYTES_MAX: Final = FRAME_BYTES_MAX - 64
 """Longest encoded packets of one parcel; what surrounds them needs less than 64 bytes."""
+
+JOINED_BYTES_MAX: Final = 64 * 1024
+"""Of a piece: to send it in parts costs more than to copy so little."""
 
 Message: TypeAlias = EngineMessage | ReplicaMessage | FormationMessage
 
@@ -57,7 +60,7 @@ class Pulse(msgspec.Struct, frozen=True, array_like=True, tag="pulse", gc=False)
 
 
 class _Envelope(msgspec.Struct, frozen=True, array_like=True, tag="parcel", gc=False):
-    """A `Parcel` whose packets are encoded already."""
+    """A `Parcel` whose packets are encoded already; they are its last bytes."""
 
     sender: NodeId
     to: NodeId
@@ -89,9 +92,41 @@ def encode_packets(packets: Sequence[Packet]) -> list[bytes]:
     return encode_packets(packets[:half]) + encode_packets(packets[half:])
 
 
+class Pieces:
+    """What was encoded last: peers at the same place are sent the same messages."""
+
+    __slots__ = ("_packets", "_pieces")
+
+    def __init__(self) -> None:
+        self._packets: Sequence[Packet] = ()
+        self._pieces: list[bytes] = []
+
+    def of(self, packets: Sequence[Packet]) -> list[bytes]:
+        """Return `encode_packets` of `packets`, which do not change any more.
+
+        Raises:
+            LimitExceeded: as there.
+        """
+        if packets != self._packets:
+            self._pieces = encode_packets(packets)
+            self._packets = packets
+        return self._pieces
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._packets, self._pieces = (), []
+
+
 def encode_parcel(sender: NodeId, to: NodeId, wall_ms: int, piece: bytes) -> bytes:
     """Return the body of a frame around one piece of `encode_packets`."""
     return _encoder.encode(_Envelope(sender, to, wall_ms, msgspec.Raw(piece)))
+
+
+def frame_parcel(sender: NodeId, to: NodeId, wall_ms: int, piece: bytes) -> Parts:
+    """Return the frame around one piece of `encode_packets`; in it a large one is not copied."""
+    if len(piece) <= JOINED_BYTES_MAX:
+        return (frame(encode_parcel(sender, to, wall_ms, piece)),)
+    return frame_in_parts(encode_parcel(sender, to, wall_ms, b""), piece)
 
 
 def decode_body(body: bytes) -> Parcel | Pulse:

@@ -17,9 +17,9 @@ after them on that connection can be trusted.
 
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
-from google_crc32c import value as crc32c
+from google_crc32c import extend, value as crc32c
 
 MAGIC: Final = b"Px"
 VERSION: Final = 1
@@ -27,6 +27,13 @@ HANDSHAKE_BYTES_MAX: Final = 4 * 1024
 """Longest body before the peer has said who it is."""
 FRAME_BYTES_MAX: Final = 64 * 1024 * 1024
 """Longest body after that. The largest honest one answers a forwarded read of many values."""
+
+Parts: TypeAlias = tuple[bytes, ...]
+"""What adds up to a frame."""
+
+SCRAP_BYTES_MAX: Final = 4 * 1024
+"""Pieces of a body as short as this are put together as they come: each apart would take several
+times its size."""
 
 _FRONT: Final = struct.Struct("<2sBBII")
 _HEADER: Final = struct.Struct("<2sBBIII")
@@ -47,23 +54,29 @@ def frame(body: bytes) -> bytes:
     return b"".join((front, crc32c(front).to_bytes(4, "little"), body))
 
 
+def frame_in_parts(first: bytes, rest: bytes) -> Parts:
+    """Return the frame of a body that `first` and `rest` add up to, without copying `rest`."""
+    size = len(first) + len(rest)
+    assert 0 < size <= FRAME_BYTES_MAX, "the sender splits or refuses before framing"
+    front = _FRONT.pack(MAGIC, VERSION, 0, size, extend(crc32c(first), rest))
+    return front, crc32c(front).to_bytes(4, "little"), first, rest
+
+
 class FrameReader:
     """Cuts the bytes of one connection back into bodies."""
 
-    __slots__ = ("_crc", "_held", "_length", "bytes_max")
+    __slots__ = ("_crc", "_held", "_length", "bytes_max", "held_bytes")
 
     def __init__(self, bytes_max: int = HANDSHAKE_BYTES_MAX) -> None:
         self.bytes_max = bytes_max
         """Longest body accepted; raised once the handshake is done."""
-        self._held = bytearray()
+        self.held_bytes = 0
+        """Bytes of a header or body that is not whole yet."""
+        self._held: list[bytes | bytearray | memoryview] = []
+        """These bytes, put together once they are whole."""
         self._length = -1
         """The body's length once its header was checked, else -1."""
         self._crc = 0
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of a frame that is not whole yet."""
-        return len(self._held)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the bodies that `chunk` completes.
@@ -74,14 +87,18 @@ class FrameReader:
         Raises:
             BadFrame: close the connection; this reader is of no more use.
         """
-        if self._held:
-            self._held += chunk
-            # What a long body still lacks is waited for without looking at it again.
-            if len(self._held) < self._length:
-                return
-            chunk = bytes(self._held)
-            self._held.clear()
         start, end = 0, len(chunk)
+        if self._held:
+            start = (HEADER_BYTES if self._length < 0 else self._length) - self.held_bytes
+            self._hold(memoryview(chunk)[:start])
+            if end < start:
+                return
+            whole = b"".join(self._held)
+            self._held, self.held_bytes = [], 0
+            if self._length < 0:
+                self._length, self._crc = _checked(whole, 0, self.bytes_max)
+            else:
+                yield self._intact(whole)
         while True:
             if self._length < 0:
                 if end - start < HEADER_BYTES:
@@ -91,13 +108,27 @@ class FrameReader:
             stop = start + self._length
             if stop > end:
                 break
-            body = chunk[start:stop]
-            if crc32c(body) != self._crc:
-                raise BadFrame(f"a body of {self._length} bytes fails its checksum")
-            start, self._length = stop, -1
-            yield body
+            body, start = chunk[start:stop], stop
+            yield self._intact(body)
         if start < end:
-            self._held += memoryview(chunk)[start:]
+            self._hold(memoryview(chunk)[start:])
+
+    def _intact(self, body: bytes) -> bytes:
+        """Return the body whose header was checked before, and expect the next header."""
+        if crc32c(body) != self._crc:
+            raise BadFrame(f"a body of {self._length} bytes fails its checksum")
+        self._length = -1
+        return body
+
+    def _hold(self, piece: memoryview) -> None:
+        self.held_bytes += len(piece)
+        last = self._held[-1] if self._held else None
+        if len(piece) > SCRAP_BYTES_MAX:
+            self._held.append(piece)
+        elif isinstance(last, bytearray):
+            last += piece
+        else:
+            self._held.append(bytearray(piece))
 
 
 def _checked(chunk: bytes, start: int, bytes_max: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import socket
 from typing import Final, Protocol, cast
 
 from pnyx.transport.codec import BadParcel, Parcel, decode_body
-from pnyx.transport.frames import FRAME_BYTES_MAX, BadFrame, FrameReader, frame
+from pnyx.transport.frames import FRAME_BYTES_MAX, BadFrame, FrameReader, Parts, frame
 from pnyx.transport.handshake import (
     BadHello,
     Greeting,
@@ -133,7 +133,7 @@ class Link(asyncio.Protocol):
 
     def greet(self, greeting: Greeting) -> None:
         """Send our part of the handshake."""
-        self._write(frame(encode_greeting(greeting)))
+        self._write((frame(encode_greeting(greeting)),))
 
     def come_up(self, theirs: Identity) -> None:
         """The greeting was good: from now on parcels may pass."""
@@ -146,18 +146,18 @@ class Link(asyncio.Protocol):
     def refuse(self, refused: Refused) -> None:
         """Say why not, and close once that has been sent."""
         self.was_refused = True
-        self._write(frame(encode_greeting(refused)))
+        self._write((frame(encode_greeting(refused)),))
         if self._transport is not None:
             self._transport.close()
             self._forget()
 
-    def send(self, framed: bytes) -> bool:
+    def send(self, parts: Parts) -> bool:
         """Queue one whole frame; False if the buffer is at its limit and nothing was queued."""
         assert self.theirs is not None, "nothing but greetings before the handshake"
         assert self.lane is not None, "an accepted link knows its lane once it is up"
         if self._transport is None or self.buffered_bytes > BUFFERED_BYTES_MAX[self.lane]:
             return False
-        self._write(framed)
+        self._write(parts)
         return True
 
     def abort(self) -> None:
@@ -166,10 +166,14 @@ class Link(asyncio.Protocol):
             self._transport.abort()
             self._forget()
 
-    def _write(self, framed: bytes) -> None:
-        if self._transport is not None:
-            self.spoke = True
-            self._transport.write(framed)
+    def _write(self, parts: Parts) -> None:
+        if self._transport is None:
+            return
+        self.spoke = True
+        if len(parts) == 1:
+            self._transport.write(parts[0])
+        else:
+            self._transport.writelines(parts)
 
     def _on_greeting(self, body: bytes) -> None:
         match decode_greeting(body):

@@ -24,7 +24,7 @@ from pnyx.errors import AddressTaken, LimitExceeded, PnyxError, SettingsWrong
 from pnyx.ids import NodeId
 from pnyx.prng import Prng
 from pnyx.transport.backoff import Backoff
-from pnyx.transport.codec import PULSE, Packet, Parcel, encode_packets, encode_parcel
+from pnyx.transport.codec import PULSE, Packet, Parcel, Pieces, frame_parcel
 from pnyx.transport.counts import Counts
 from pnyx.transport.frames import frame
 from pnyx.transport.handshake import (
@@ -121,6 +121,7 @@ class Peers:
         self._cut: set[str] = set()
         self._nudge = asyncio.Event()
         self._prng = Prng(own.boot)
+        self._pieces = Pieces()
         self._links: set[Link] = set()
         """Every connection, greeting ones included."""
         self._greeting: dict[Link, None] = {}
@@ -194,20 +195,20 @@ class Peers:
             counts.dropped_unreachable += 1
             return False
         try:
-            pieces = encode_packets(packets)
+            pieces = self._pieces.of(packets)
         except LimitExceeded as error:
             counts.dropped_oversize += 1
             _log.warning("gave up a message", peer=peer.label, why=error.effect)
             return False
         sent = False
         for piece in pieces:
-            framed = frame(encode_parcel(self._own.node, to, self._wall_ms(), piece))
-            if not link.send(framed):
+            parts = frame_parcel(self._own.node, to, self._wall_ms(), piece)
+            if not link.send(parts):
                 counts.dropped_full += 1
                 break
             sent = True
             counts.frames_sent += 1
-            counts.bytes_sent += len(framed)
+            counts.bytes_sent += sum(map(len, parts))
         return sent
 
     def reachable(self, node: NodeId) -> bool:
@@ -469,9 +470,10 @@ class Peers:
         Silence is counted in rounds, not read off a clock: a node that was paused itself comes
         back to one late round, not to links that all look dead.
         """
-        pulse = frame(PULSE)
+        pulse = (frame(PULSE),)
         while True:
             await asyncio.sleep(PULSE_MS / 1_000)
+            self._pieces.forget()
             for link in [one for one in self._links if one.theirs is not None]:
                 link.silent_rounds += 1
                 if link.silent_rounds > SILENT_ROUNDS_MAX:
