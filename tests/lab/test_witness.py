@@ -42,11 +42,12 @@ Patch = pytest.MonkeyPatch
 def _answer_before_commit(patch: Patch) -> None:
     route = Replica._route
 
-    def routes(self: Replica, request: Request, now: Now) -> None:
-        if request.by_log and self.group.applied.index > 10:
-            self._answers.give(request, Done((OK,) * len(request.commands)))
-        else:
-            route(self, request, now)
+    def routes(self: Replica, requests: Sequence[Request], now: Now) -> None:
+        for request in requests:
+            if request.by_log and self.group.applied.index > 10:
+                self._answers.give(request, Done((OK,) * len(request.commands)))
+            else:
+                route(self, (request,), now)
 
     patch.setattr(Replica, "_route", routes)
 
@@ -110,13 +111,14 @@ def _tell_another_result(patch: Patch) -> None:
 def _read_without_asking(patch: Patch) -> None:
     route = Replica._route
 
-    def routes(self: Replica, request: Request, now: Now) -> None:
-        if request.by_log:
-            route(self, request, now)
-        else:
-            results = self.group.read(request.commands, 0)
-            assert results is not None
-            self._answers.give(request, Done(tuple(results)))
+    def routes(self: Replica, requests: Sequence[Request], now: Now) -> None:
+        for request in requests:
+            if request.by_log:
+                route(self, (request,), now)
+            else:
+                results = self.group.read(request.commands, 0)
+                assert results is not None
+                self._answers.give(request, Done(tuple(results)))
 
     patch.setattr(Replica, "_route", routes)
 

@@ -2,11 +2,12 @@
 
 from pnyx.machine.commands import Get, Set
 from pnyx.machine.results import OK
+from pnyx.replica.effects import NEVER
 from pnyx.replica.gathering import BATCH_REQUESTS_MAX, REST_COUNT_FIRST, Gathering
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.reads import GATHER_COUNT_LEAST
 from pnyx.replica.replica import Replica
-from pnyx.replica.requests import Done, Request
+from pnyx.replica.requests import Done
 from replica.cluster import Cluster
 
 
@@ -74,7 +75,7 @@ def test_one_of_eight_who_is_late_is_waited_for_a_moment_only() -> None:
     cluster.submit(1, -6, Set(b"k", b"v"))
     cluster.settle()
     assert leader.consensus.last_index == before
-    assert not leader.would_wait(write("the last of eight"), 1)
+    assert new_writes(leader) == 1, "the last of eight"
     cluster.advance(10)
     assert leader.consensus.last_index == before + 1
 
@@ -86,7 +87,7 @@ def batches_until_one_waits(gathering: Gathering) -> int:
     while is_complete:
         gathering.left(2)
         gathering.arrived(0, 0)
-        is_complete = gathering.is_complete(1, is_idle=True)
+        is_complete = gathering.enough(is_idle=True) <= 1
         count += 1
     return count
 
@@ -118,46 +119,45 @@ def test_without_the_limit_the_next_batch_leaves_at_once() -> None:
     assert cluster.answers(1)["second"] == Done((OK,))
 
 
-def write(ticket: object) -> Request:
-    return Request(ticket, (Set(b"k", b"v"),), by_log=True, forward=True)
+def new_reads(replica: Replica) -> int:
+    reads, _ = replica.awaited()
+    return reads
 
 
-def read(ticket: object, *, stale: bool = False) -> Request:
-    return Request(ticket, (Get(b"k"),), by_log=False, forward=True, stale=stale)
+def new_writes(replica: Replica) -> int:
+    _, writes = replica.awaited()
+    return writes
 
 
 def test_a_write_waits_for_the_commit_of_the_batch_before() -> None:
     cluster = gathering(20)
     leader = cluster.members[1]
-    assert not leader.replica.would_wait(write("alone"), 1)
+    assert new_writes(leader.replica) == 0, "alone"
     leader.disk_held = True
     cluster.isolate(1)
     cluster.submit(1, "first", Set(b"k", b"1"))
     cluster.settle()
-    assert leader.replica.would_wait(write("next"), 1)
-    assert not leader.replica.would_wait(write("one too many"), BATCH_REQUESTS_MAX)
+    assert new_writes(leader.replica) == BATCH_REQUESTS_MAX
 
 
 def test_a_write_waits_for_the_rest_of_its_batch_only_where_somebody_waits_already() -> None:
     cluster = gathering(1_000)
     leader = split(cluster, firsts=2)
-    assert leader.would_wait(write("one of two to come"), 1)
-    assert not leader.would_wait(write("the second of them"), 2)
+    assert new_writes(leader) == 2
     cluster.submit(1, "first again", Set(b"k", b"3"))
     cluster.submit(1, "1 again", Set(b"k", b"3"))
     cluster.settle()
-    assert not leader.would_wait(write("the next one: nothing would wake it"), 1)
+    assert new_writes(leader) == 0, "nothing would wake the next one"
 
 
-def test_a_read_waits_for_the_barrier_under_way_and_a_stale_one_for_nothing() -> None:
+def test_a_read_waits_for_the_barrier_under_way() -> None:
     cluster = Cluster()
     leader = cluster.elect(1)
-    assert not leader.would_wait(read("alone"), 1)
+    assert new_reads(leader) == 0, "alone"
     cluster.isolate(1)
     cluster.submit(1, "asking", Get(b"k"))
     cluster.settle()
-    assert leader.would_wait(read("next"), 1)
-    assert not leader.would_wait(read("old", stale=True), 1)
+    assert new_reads(leader) == NEVER
 
 
 def split_reads(cluster: Cluster) -> Replica:
@@ -183,7 +183,7 @@ def test_reads_share_the_next_barrier_with_those_that_were_just_answered() -> No
     for number in range(1, 13):
         cluster.submit(1, -number, Get(b"k"))
     cluster.settle()
-    assert not leader.would_wait(read("the last, but for some who may be late"), 1)
+    assert new_reads(leader) == 1, "the last, but for some who may be late"
     cluster.submit(1, "last", Get(b"k"))
     cluster.settle()
     assert {"next", -1, "last"} <= cluster.answers(1).keys()
@@ -223,5 +223,4 @@ def test_nothing_waits_at_a_follower() -> None:
     split(cluster)
     follower = cluster.members[3].replica
     assert not follower.leads
-    assert not follower.would_wait(write("w"), 1)
-    assert not follower.would_wait(read("r"), 1)
+    assert follower.awaited() == (0, 0)

@@ -74,6 +74,8 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._flusher = Flusher(disk.space, self._loop, self._fail)
         self._inbox: defaultdict[GroupId, list[Request]] = defaultdict(list)
+        self._awaited: dict[GroupId, tuple[int, int]] = {}
+        """By group, how many new reads and writes are worth a turn; until effects are taken."""
         self._scheduled = False
         self._delayed: defaultdict[GroupId, deque[tuple[int, Outbound]]] = defaultdict(deque)
         self._durable: dict[GroupId, int] = {}
@@ -91,9 +93,14 @@ class Driver:
         """Put `request` into the next turn's batch of its group."""
         requests = self._inbox[group]
         requests.append(request)
-        replica = self.roster.replicas.get(group)
+        if self._scheduled:
+            return
+        awaited = self._awaited.get(group)
+        if awaited is None:
+            replica = self.roster.replicas.get(group)
+            awaited = self._awaited[group] = (0, 0) if replica is None else replica.awaited()
         # Else each client of a batch that is being gathered would cost a turn that does nothing.
-        if replica is None or not replica.would_wait(request, len(requests)):
+        if len(requests) >= awaited[request.by_log] or request.stale:
             self.wake()
 
     def received(self, parcel: Parcel) -> None:
@@ -192,7 +199,7 @@ class Driver:
             roster.tick(moment)
         self._look_at_disk(moment)
         applied = 0
-        while turn := roster.effects(moment):
+        while turn := self._effects(moment):
             applied += self._carry_out(turn)
             if not roster.busy:
                 break
@@ -205,6 +212,11 @@ class Driver:
             # What it still had to say has left; that is all a retired node does.
             self._retired(roster.replicas[CONTROL].retired)
         self._arm(moment.mono_ms)
+
+    def _effects(self, moment: Now) -> list[tuple[GroupId, Effects]]:
+        turn = self.roster.effects(moment)
+        self._awaited.clear()
+        return turn
 
     def _look_at_disk(self, moment: Now) -> None:
         if sight := self._watch.look(self._disk.wal, moment.mono_ms):

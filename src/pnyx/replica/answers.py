@@ -24,20 +24,13 @@ class Answers:
 
     def give(self, request: Request, answer: Answer) -> None:
         """Answer `request`."""
-        if type(answer) is Unknown and not request.changes_keys:
-            # A read that rode in the log did nothing, whatever became of its entry.
-            answer = NotDone(Reason.NO_QUORUM)
-        if type(answer) is NotDone:
-            self.counters.not_done += 1
-        elif type(answer) is Unknown:
-            self.counters.unknown += 1
+        if type(answer) is not Done:
+            answer = self._counted(request, answer)
         ticket = request.ticket
-        if ticket is None:
-            return
-        if isinstance(ticket, Asker):
+        if type(ticket) is Asker:
             reply = ForwardReply(ticket.boot, ticket.number, answer)
             self.replies.append(Outbound(ticket.node, reply))
-        else:
+        elif ticket is not None:
             self.told.append((ticket, answer))
 
     def give_all(self, requests: Sequence[Request], answer: Answer) -> None:
@@ -54,8 +47,18 @@ class Answers:
 
     def give_results(self, requests: Sequence[Request], values: Sequence[Result]) -> None:
         """Answer `requests` with the results of their commands, which lie one after another."""
-        at = 0
+        results, at = tuple(values), 0
         for request in requests:
             end = at + len(request.commands)
-            self.give(request, Done(tuple(values[at:end])))
+            self.give(request, Done(results[at:end]))
             at = end
+
+    def _counted(self, request: Request, answer: Answer) -> Answer:
+        if type(answer) is Unknown and not request.changes_keys:
+            # A read that rode in the log did nothing, whatever became of its entry.
+            answer = NotDone(Reason.NO_QUORUM)
+        if type(answer) is NotDone:
+            self.counters.not_done += 1
+        elif type(answer) is Unknown:
+            self.counters.unknown += 1
+        return answer

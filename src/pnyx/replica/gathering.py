@@ -84,8 +84,8 @@ class Gathering:
         self._expected = self._nearly = self._all = 0
         self.until_ms = NEVER
 
-    def is_complete(self, waiting: int, *, is_idle: bool) -> bool:
-        """Is a batch of so many requests to leave? `is_idle`: none is on its way."""
+    def enough(self, *, is_idle: bool) -> int:
+        """How many requests make a batch that is to leave? `is_idle`: none is on its way."""
         # A batch is what arrived while the one before was on its way to a majority: half the
         # messages, syncs and wake-ups of proposing at once (decisions/0007).
-        return (is_idle and waiting >= self._expected) or waiting >= BATCH_REQUESTS_MAX
+        return min(self._expected, BATCH_REQUESTS_MAX) if is_idle else BATCH_REQUESTS_MAX

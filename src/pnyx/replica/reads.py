@@ -5,6 +5,7 @@ dissertation §6.4). A read must not join a barrier that was asked for before th
 index that comes back may be older than a write its client has already seen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,27 +32,26 @@ class Reads:
     """The reads behind the barrier under way; None if there is no barrier."""
     confirmed: list[tuple[Index, list[Request]]] = field(default_factory=list)
 
-    def add(self, request: Request) -> None:
-        """Take in a read."""
-        if request.stale:
-            # Released at once: any applied state will do.
-            self.confirmed.append((Index(0), [request]))
-        else:
-            self.waiting.append(request)
+    def add(self, requests: Sequence[Request]) -> None:
+        """Take in reads."""
+        for request in requests:
+            if request.stale:
+                # Released at once: any applied state will do.
+                self.confirmed.append((Index(0), [request]))
+            else:
+                self.waiting.append(request)
 
     @property
     def wants_barrier(self) -> bool:
         """Are there reads, all that are waited for, and no barrier under way?"""
-        return bool(self.waiting) and self._is_complete(0)
+        return bool(self.waiting) and self.awaited <= 0
 
-    def would_wait(self, count: int) -> bool:
-        """Would the last of `count` new reads wait for others, or for a barrier under way?"""
-        comes = bool(self.waiting) or self._asking is not None
-        return comes and not self._is_complete(count)
-
-    def _is_complete(self, more: int) -> bool:
-        count = len(self.waiting) + more
-        return self._asking is None and self.gathering.is_complete(count, is_idle=True)
+    @property
+    def awaited(self) -> int:
+        """How many more must come for all to leave: till then they wait for those or a barrier."""
+        if self._asking is not None:
+            return NEVER
+        return self.gathering.enough(is_idle=True) - len(self.waiting) if self.waiting else 0
 
     def start_barrier(self) -> int:
         """Put all waiting reads behind a new barrier and return its ticket."""

@@ -97,16 +97,15 @@ class Replica:
         until_ms = now.mono_ms + self.limits.park_ms
         for request in requests:
             request.until_ms = until_ms
-            self._route(request, now)
+        self._route(requests, now)
 
-    def would_wait(self, request: Request, count: int) -> bool:
-        """Would `request`, the last of `count` new ones, wait for something that is on its way?
+    def awaited(self) -> tuple[int, int]:
+        """Return how many reads, and how many writes, must be new for one to be submitted at once.
 
-        Then it may as well be submitted when that comes: a commit, a barrier, more requests.
+        Fewer would wait for something that is on its way, and may as well be submitted when that
+        comes: a commit, a barrier, more requests. Of stale reads one is enough.
         """
-        if request.by_log:
-            return self.leads and self._writes.would_wait(count)
-        return not request.stale and self._reads.would_wait(count)
+        return self._reads.awaited, self._writes.awaited if self.leads else 0
 
     def step(self, sender: NodeId, message: Any, now: Now) -> None:
         """Take in a message of another replica of this group."""
@@ -310,23 +309,27 @@ class Replica:
         self._effects = Effects()
         return effects
 
-    def _route(self, request: Request, now: Now) -> None:
-        leader = self.consensus.leader
-        if request.stale:
-            self._reads.add(request)
-        elif leader is None:
-            self._park(request)
-        elif leader == self.me and request.by_log:
-            self._writes.add(request)
-        elif not request.by_log and (leader == self.me or request.forward or request.stale_role_ok):
-            self._reads.add(request)
-        elif request.forward:
-            self.counters.forwarded += 1
-            deadline_ms = now.mono_ms + self.limits.outcome_ms
-            message = self._forwards.send(request, leader, deadline_ms)
-            self._effects.send.append(Outbound(leader, message))
-        else:
-            self._answers.give(request, Elsewhere(leader))
+    def _route(self, requests: Sequence[Request], now: Now) -> None:
+        leader, writes = self.consensus.leader, self._writes.waiting
+        is_here = leader == self.me
+        reads: list[Request] = []
+        for request in requests:
+            if request.stale:
+                reads.append(request)
+            elif leader is None:
+                self._park(request)
+            elif is_here and request.by_log:
+                writes.append(request)
+            elif not request.by_log and (is_here or request.forward or request.stale_role_ok):
+                reads.append(request)
+            elif request.forward:
+                self.counters.forwarded += 1
+                deadline_ms = now.mono_ms + self.limits.outcome_ms
+                message = self._forwards.send(request, leader, deadline_ms)
+                self._effects.send.append(Outbound(leader, message))
+            else:
+                self._answers.give(request, Elsewhere(leader))
+        self._reads.add(reads)
 
     def _park(self, request: Request) -> None:
         self.counters.parked += 1
@@ -335,11 +338,11 @@ class Replica:
 
     def _unpark(self, now: Now) -> None:
         self._retry_ms = now.mono_ms + RETRY_MS
-        for request in self._parking.take_all():
+        waiting = self._parking.take_all()
+        for request in waiting:
             if request.until_ms <= now.mono_ms:
                 self._answers.give(request, NotDone(Reason.NO_QUORUM))
-            else:
-                self._route(request, now)
+        self._route([request for request in waiting if request.until_ms > now.mono_ms], now)
 
     def _look(self, now: Now) -> None:
         """Notice a change of leader or role."""
@@ -459,7 +462,7 @@ class Replica:
                 # A key is due by our clock, not yet by the committed one. The log decides, so
                 # that what one reader has seen expire does not come back for the next.
                 request.by_log = True
-                self._route(request, now)
+                self._route((request,), now)
                 continue
             self.counters.reads_done += 1
             self._answers.give(request, Done(tuple(results)))
@@ -473,7 +476,7 @@ class Replica:
         if self._ticks.due(estimate_ms, now.mono_ms) and self.idle:
             until_ms = now.mono_ms + self.limits.park_ms
             tick = Request(None, (Tick(),), by_log=True, forward=False, until_ms=until_ms)
-            self._writes.add(tick)
+            self._writes.waiting.append(tick)
 
     def _tend_space(self, now: Now) -> None:
         if not self._disk.report_due(now.mono_ms):

@@ -1,7 +1,6 @@
 """What the outside asks of a replica, and the answers it may get: exactly one, once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -12,8 +11,7 @@ from pnyx.machine.commands import AnyCommand, Tick
 from pnyx.machine.results import Result
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """Commands of one client, in order, answered together. Who waits sends the next one after."""
 
     ticket: Any

@@ -22,10 +22,6 @@ class Writes:
     held: bool = False
     """The space cannot keep up: what comes waits, and is refused after a while."""
 
-    def add(self, request: Request) -> None:
-        """Take in a write."""
-        self.waiting.append(request)
-
     def look(self, now_ms: int) -> None:
         """Notice that all that was proposed is committed, or that nearly all writes are here."""
         if self.gathering.under_way and self._is_idle:
@@ -35,12 +31,15 @@ class Writes:
     @property
     def may_leave(self) -> bool:
         """Are there writes, and is nothing to be waited for?"""
-        return bool(self.waiting) and self._is_complete(0)
+        return bool(self.waiting) and self.awaited <= 0
 
-    def would_wait(self, count: int) -> bool:
-        """Would the last of `count` new writes wait for others, or for a commit under way?"""
-        comes = bool(self.waiting) or not self._is_idle
-        return comes and not self._is_complete(count)
+    @property
+    def awaited(self) -> int:
+        """How many more must come for all to leave: till then they wait for those, or a commit."""
+        is_idle = self._is_idle
+        if not self.waiting and is_idle:
+            return 0
+        return NEVER if self.held else self.gathering.enough(is_idle=is_idle) - len(self.waiting)
 
     def take(self) -> list[Request]:
         """Return all of them: they are proposed now, or cannot be here."""
@@ -68,7 +67,3 @@ class Writes:
     @property
     def _is_idle(self) -> bool:
         return self.consensus.commit_index == self.consensus.last_index
-
-    def _is_complete(self, more: int) -> bool:
-        count = len(self.waiting) + more
-        return not self.held and self.gathering.is_complete(count, is_idle=self._is_idle)

@@ -3,7 +3,7 @@
 # A mutant reaches where no caller may.
 # ruff: noqa: SLF001
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pnyx.consensus.member import leading
@@ -70,11 +70,11 @@ def _read_before_own_commit() -> Patches:
 def _read_joins_an_earlier_barrier() -> Patches:
     was = Reads.add
 
-    def add(reads: Reads, request: Request) -> None:
+    def add(reads: Reads, requests: Sequence[Request]) -> None:
         if reads._asking is not None:
-            reads._asking.append(request)
+            reads._asking.extend(requests)
         else:
-            was(reads, request)
+            was(reads, requests)
 
     return [Patch(Reads, "add", add)]
 
