@@ -1,7 +1,11 @@
 # The only vocabulary: each target sets up .venv by itself, then does its work.
 # Needs make and Python 3.11 or newer (with its venv module), nothing else.
 
-PYTHON ?= python3
+# A distribution builds its interpreter with profile-guided optimisation, pyenv by default does not: up
+# to 1.2 times the SETs (docs/performance.md). Another one: make demo PYTHON=python3.13
+SYSTEM_PYTHON := /usr/bin/python3
+PYTHON ?= $(shell $(SYSTEM_PYTHON) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo $(SYSTEM_PYTHON) || echo python3)
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -92,13 +96,13 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "pnyx needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
 		"Try: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12"; exit 1; }
-	@echo "setting up $(VENV) (once; takes about half a minute)"
+	@echo "setting up $(VENV) with $(PYTHON) (once; takes about half a minute)"
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv"; \
 		exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 		--require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q src
 	@touch $(READY)

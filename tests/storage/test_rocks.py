@@ -107,7 +107,7 @@ def test_the_room_of_large_values_that_are_gone_comes_back(
         space.flush()
     lives = (12 * 10 + 190) * 5 * BLOB_BYTES
     assert room() > 3 * lives
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while room() > 1.5 * lives:
         assert time.monotonic() < deadline, f"{room()} bytes for {lives}"
         space.write({b"m": os.urandom(8)})
