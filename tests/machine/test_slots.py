@@ -2,6 +2,8 @@
 
 import pytest
 
+from pnyx.ids import SLOT_COUNT
+from pnyx.machine.shards import by_slot, shard_of_slot
 from pnyx.machine.slots import slot_of
 
 
@@ -27,3 +29,8 @@ def test_an_unclosed_or_empty_tag_is_no_tag() -> None:
     assert slot_of(b"{a") != slot_of(b"a")
     assert slot_of(b"{}a") != slot_of(b"a")
     assert slot_of(b"}{a}") == slot_of(b"a")
+
+
+@pytest.mark.parametrize("count", [1, 3, 256, 1_000, SLOT_COUNT])
+def test_a_table_by_slot_says_the_same_as_the_shard_of_each_slot(count: int) -> None:
+    assert by_slot(range(count)) == [shard_of_slot(slot, count) for slot in range(SLOT_COUNT)]

@@ -145,7 +145,7 @@ class Group:
         if keyspace.holdings is None:
             results = [rules[type(each)](keyspace, each) for each in commands]
         else:
-            results = [told_where_held(keyspace, rules, each) for each in commands]
+            results = told_where_held(keyspace, rules, commands)
         return None if keyspace.met_due else results
 
     def next_expiry_ms(self) -> int | None:

@@ -90,22 +90,30 @@ def _told_once(keyspace: Keyspace, held: Holdings, rules: Rules, command: Sequen
     return rules[Sequenced](keyspace, command)
 
 
-def told_where_held(keyspace: Keyspace, rules: Rules, command: AnyCommand | Directive) -> Result:
-    """Return what the rule of a command says, if all its keys are served here."""
+def told_where_held(
+    keyspace: Keyspace, rules: Rules, commands: Sequence[AnyCommand | Directive]
+) -> list[Result]:
+    """Return what the rules of reads say, each if all its keys are served here."""
     held = keyspace.holdings
     assert held is not None, "only a divided keyspace has shards elsewhere"
-    if keyspace.looked_bytes > LOOKED_BYTES_MAX:
-        return LATER
-    kind = type(command)
-    if kind in ONE_KEY:
-        key = command.key  # type: ignore[union-attr]
-        slot = slot_of(key)
-        if not held.open[slot]:
-            return WRONG_SHARD
-        keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
-    elif held.is_elsewhere(command):
-        return WRONG_SHARD
-    return rules[kind](keyspace, command)
+    results: list[Result] = []
+    for command in commands:
+        kind = type(command)
+        if keyspace.looked_bytes > LOOKED_BYTES_MAX:
+            results.append(LATER)
+        elif kind in ONE_KEY:
+            key = command.key  # type: ignore[union-attr]
+            slot = slot_of(key)
+            if held.open[slot]:
+                keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
+                results.append(rules[kind](keyspace, command))
+            else:
+                results.append(WRONG_SHARD)
+        elif held.is_elsewhere(command):
+            results.append(WRONG_SHARD)
+        else:
+            results.append(rules[kind](keyspace, command))
+    return results
 
 
 def _held(keyspace: Keyspace, shard: ShardId) -> Shard | None:

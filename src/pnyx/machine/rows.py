@@ -61,6 +61,7 @@ PLAIN: Final = 1
 EXPIRING: Final = 2
 _PLAIN_HEADER: Final = Struct(">BQ")
 _EXPIRING_HEADER: Final = Struct(">BQQ")
+_plain_header: Final = _PLAIN_HEADER.pack
 PLAIN_BYTES: Final = _PLAIN_HEADER.size
 EXPIRING_BYTES: Final = _EXPIRING_HEADER.size
 assert (PLAIN_BYTES, EXPIRING_BYTES) == (9, 17), "the diagram above promises 9 and 17"
@@ -124,7 +125,7 @@ def suffix_in(slot: int, key: bytes) -> bytes:
 
 def plain_row(revision: int, value: bytes) -> bytes:
     """Return the data row of a value that stays."""
-    return _PLAIN_HEADER.pack(PLAIN, revision) + value
+    return _plain_header(PLAIN, revision) + value
 
 
 def expiring_row(revision: int, expire_ms: int, value: bytes) -> bytes:

@@ -14,14 +14,16 @@ SLOT_SHIFT: Final = 48
 EVERY_SLOT: Final = ((0, SLOT_COUNT - 1),)
 """As one run, first and last."""
 
+_OPENING: Final = ord("{")
 _SLOT_MASK: Final = SLOT_COUNT - 1
 assert SLOT_COUNT & _SLOT_MASK == 0, "a mask takes the remainder"
 
 
 def slot_of(key: bytes) -> Slot:
     """Return the slot of `key`, or of its hash tag: what stands in its first ``{...}``, if any."""
-    opening = key.find(b"{")
-    if opening >= 0:
+    # An integer: to look for one byte so costs half of what `find` does, and few keys have a tag.
+    if _OPENING in key:
+        opening = key.find(_OPENING)
         closing = key.find(b"}", opening + 1)
         if closing > opening + 1:
             key = key[opening + 1 : closing]

@@ -16,7 +16,7 @@ from pnyx.consensus.membership import Membership
 from pnyx.errors import NodeRetired
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.machine.directives import AnyDirective
-from pnyx.machine.shards import shard_of_slot
+from pnyx.machine.shards import by_slot
 from pnyx.node import members
 from pnyx.node.batching import Batcher
 from pnyx.node.directing import Told as Directed, direct
@@ -80,8 +80,8 @@ class Node:
         self._early_timer: asyncio.TimerHandle | None = None
         self._leaders: dict[GroupId, NodeId] = {}
         """Who led each group last: kept during elections, for clients need all slots."""
-        self._owners: tuple[GroupId, ...] = (FIRST,)
-        """By shard, as of the atlas' version that is next."""
+        self._owners = by_slot([FIRST])
+        """By slot, as of the atlas' version that is next."""
         self._version = 0
         self._upkeep: asyncio.Future[None] | None = None
         self._watch()
@@ -143,9 +143,8 @@ class Node:
             atlas = self._driver.roster.atlas
             if atlas.version != self._version:
                 self._version = atlas.version
-                self._owners = tuple([owner or FIRST for owner in atlas.owners]) or (FIRST,)
-        owners = self._owners
-        return owners[shard_of_slot(slot, len(owners))]
+                self._owners = by_slot([owner or FIRST for owner in atlas.owners] or [FIRST])
+        return self._owners[slot]
 
     def topology(self) -> Topology:
         """Return the nodes with their addresses, the groups, and who serves which shard."""
