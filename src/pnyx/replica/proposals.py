@@ -8,13 +8,17 @@ another term's entry), a snapshot jumps over it, or its deadline passes (both: u
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from pnyx.consensus.ready import Position
 from pnyx.ids import Index, Term
-from pnyx.machine.commands import Batch, encode
+from pnyx.machine.commands import AnyCommand, Batch, Sequenced, Set, encode
 from pnyx.replica.effects import NEVER
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.requests import Request
+
+LARGE_BYTES: Final = 64 * 1024
+"""Of a value: to copy it costs more than to look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,30 @@ def drafted(requests: Sequence[Request], stamp_ms: int, limits: ReplicaLimits) -
     """Yield the entries that `requests` make: one, or more if it would be too large."""
     commands = tuple([command for request in requests for command in request.commands])
     batch = Batch(stamp_ms, limits.value_bytes, commands)
-    payload = encode(batch)
-    if len(payload) > limits.batch_bytes and len(requests) > 1:
+    # What surely is too large is not encoded to find that out: with large values that costs more
+    # than all else that is done here.
+    is_over = len(requests) > 1 and _value_bytes(commands) > limits.batch_bytes
+    payload = b"" if is_over else encode(batch)
+    if is_over or (len(payload) > limits.batch_bytes and len(requests) > 1):
         half = len(requests) // 2
         yield from drafted(requests[:half], stamp_ms, limits)
         yield from drafted(requests[half:], stamp_ms, limits)
     else:
         yield Drafted(batch, payload, requests)
+
+
+def _value_bytes(commands: Sequence[AnyCommand]) -> int:
+    """Return how many bytes the values take that `commands` set, as far as all up to it are large.
+
+    Small ones need no such look: it would cost as much as they do.
+    """
+    total = 0
+    for each in commands:
+        inner = each.command if type(each) is Sequenced else each
+        if type(inner) is not Set or len(inner.value) < LARGE_BYTES:
+            break
+        total += len(inner.value)
+    return total
 
 
 @dataclass(slots=True, eq=False)
