@@ -74,6 +74,14 @@ def test_any_stream_in_any_pieces_means_what_the_exact_parser_says(
     assert framed(data, cuts) == exactly(data)
 
 
+@settings(max_examples=200)
+@given(streams, st.lists(st.integers(0, 1000), max_size=6))
+def test_what_comes_in_long_chunks_means_the_same(data: bytes, cuts: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pnyx.gateway.framing.LONG_BYTES", 12)
+        assert framed(data, cuts) == exactly(data)
+
+
 @settings(max_examples=300)
 @given(st.lists(words, min_size=1, max_size=6), st.data())
 def test_a_mutated_stream_never_raises_and_never_gives_other_than_bytes(

@@ -35,6 +35,10 @@ _LINES: Final = {b"*%d" % count: 1 + 2 * count for count in range(1, 10)}
 _LENGTHS: Final = tuple(b"$%d" % size for size in range(LONE_BYTES_MAX))
 """The line before a word, by the word's length."""
 
+LONG_BYTES: Final = 32 * 1024
+"""A chunk this long is mostly one word, or begins so many commands that two of them, a session's
+number and its command, may take the slow way: to look through a word costs more."""
+
 COMMANDS_AT_ONCE: Final = 1024
 """What the exact parser, which is slow, gives before others get a turn; ``feed(b"")`` goes on."""
 
@@ -72,18 +76,20 @@ class Framing:
         After `fault` is set, feed no more.
         """
         exact = self._exact
-        if not exact.is_idle:
-            commands, rest = self._finish(chunk)
-            if not rest:
-                return commands
-            return commands + self.feed(rest)
+        first: list[list[bytes]] = []
+        if not exact.is_idle or (len(chunk) > LONG_BYTES and chunk.startswith(b"*")):
+            first, chunk = self._finish(chunk)
+            if not chunk:
+                return first
         if (
             not exact.limits.authenticated
             or not chunk.startswith(b"*")
             or _BIG_COUNT.search(chunk) is not None
         ):
-            return self._all_exactly(chunk)
-        return self._all_fast(chunk)
+            commands = self._all_exactly(chunk)
+        else:
+            commands = self._all_fast(chunk)
+        return first + commands if first else commands
 
     def next_command(self) -> list[bytes] | None:
         """Return one command at a time, for a client whose limits change when it logs in."""
@@ -98,12 +104,17 @@ class Framing:
         self._exact.feed(chunk)
 
     def _finish(self, chunk: bytes) -> tuple[list[list[bytes]], bytes]:
-        """Return the command that was unfinished, if it is complete now, and what follows it."""
+        """Return the command that was unfinished and one more, or what is complete of them now.
+
+        Behind them comes the rest of `chunk`; while one of them is unfinished the rest is kept.
+        """
         self._exact.feed(chunk)
-        command = self.next_command()
-        if command is None:
-            return [], b""
-        return [command], self._exact.rest()
+        commands: list[list[bytes]] = []
+        while (command := self.next_command()) is not None:
+            commands.append(command)
+            if len(commands) == 2:
+                return commands, self._exact.rest()
+        return commands, b""
 
     def _all_exactly(self, chunk: bytes) -> list[list[bytes]]:
         self._exact.feed(chunk)

@@ -79,7 +79,7 @@ class RequestParser:
     def rest(self) -> bytes:
         """Return the bytes after the last command and forget them; only between commands."""
         assert not self._words_missing, "an unfinished command cannot change parsers"
-        rest = bytes(self._buffer[self._at :])
+        rest = bytes(memoryview(self._buffer)[self._at :])
         self._buffer.clear()
         self._at = 0
         return rest
@@ -141,7 +141,8 @@ class RequestParser:
             if len(buffer) < end + 2:
                 return False
             # Like Redis, the two bytes after a word are skipped, not compared.
-            self._words.append(bytes(buffer[self._at : end]))
+            # Not a slice of the buffer, which would be a copy to be copied.
+            self._words.append(bytes(memoryview(buffer)[self._at : end]))
             self._words_bytes += self._word_length + WORD_OVERHEAD_BYTES
             self._at = end + 2
             self._word_length = -1
