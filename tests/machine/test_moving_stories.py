@@ -17,6 +17,7 @@ from machine.moving import (
     SHARD,
     Copying,
     Side,
+    chunk_at,
     counted,
     key_in,
     rows_of,
@@ -25,7 +26,7 @@ from machine.moving import (
     serving,
     sides,
 )
-from pnyx.ids import ShardId
+from pnyx.ids import Epoch, ShardId
 from pnyx.machine import commands as c, moving
 from pnyx.machine.commands import AnyCommand, Expiry
 from pnyx.machine.holdings import WRONG_SHARD, Holdings, Phase, Shard
@@ -236,6 +237,25 @@ def test_a_revision_that_was_told_is_never_used_again_though_its_key_left_no_row
     assert isinstance(after, int)
     assert isinstance(told, int)
     assert after > told
+
+
+def test_a_session_that_was_dropped_with_its_shard_is_met_no_more_in_that_entry() -> None:
+    source, destination = sides()
+    source.tell(sequenced(key_in(SHARD), 1, c.Set(key_in(SHARD), b"v")))
+    copying = Copying(source, destination, SHARD, FIRST)
+    copying.begin()
+    copying.accept()
+    copying.copy_all()
+    chunk, again = chunk_at(source.group, SHARD, FIRST, b"", 1 << 20), Epoch(FIRST + 2)
+    assert chunk is not None
+    told = destination.tell_all(
+        MoveResolve(SHARD, FIRST),
+        MoveAccept(SHARD, again, source.number),
+        MoveChunk(SHARD, again, chunk),
+    )
+    held = destination.shard(SHARD)
+    assert told == [REJECTED, OK, OK]
+    assert (held.keys, held.content) == counted(destination.group, SHARD) != (0, 0)
 
 
 # The story itself: it must notice when a rule is not kept.

@@ -152,7 +152,7 @@ class Keyspace:
         rows.update(self.sessions.take_changes())
         if self.holdings is not None and self._remaining is not None:
             drops = self._remaining.take_ranges()
-            self._stored = self._stored_whole
+            self._stored = self.sessions.stored = self._stored_whole
         self.rows = {}
         self.flushed = False
         return rows, drops
@@ -350,7 +350,7 @@ class Keyspace:
         """Delete a range of rows in this apply's own write."""
         assert self._remaining is not None, "only a divided keyspace loses parts"
         self._remaining.drop(lower, upper)
-        self._stored = self._remaining.get
+        self._stored = self.sessions.stored = self._remaining.get
         for rows in (self.rows, self.sessions.rows):
             for row_key in [each for each in rows if lower <= each < upper]:
                 del rows[row_key]

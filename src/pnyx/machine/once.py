@@ -47,21 +47,20 @@ def done_once(keyspace: Keyspace, command: Sequenced, rules: Rules) -> Result:
         for kept in record.kept:
             if kept.sequence == sequence:
                 return sessions.answer(place, kept) if kept.digest == command.digest else REUSED
-        ack = max(ack, record.ack)
-    wrong = _refusal(sequence, ack, deadline_ms - clock_ms)
-    if wrong is None and record is None:
-        wrong = sessions.refusal(place, command.user)
-    if wrong is not None:
-        return wrong
+    if record is not None and record.ack > ack:
+        # A copy that was long on its way acknowledges less than is known by now.
+        ack = record.ack
+    if not ack < sequence <= ack + WINDOW or deadline_ms - clock_ms > DEADLINE_AHEAD_MS_MAX:
+        return _refusal(sequence, ack)
+    if record is None and (full := sessions.refusal(place, command.user)) is not None:
+        return full
     write = command.command
     result = rules[type(write)](keyspace, write)
     sessions.keep(place, record, command, ack, result)
     return result
 
 
-def _refusal(sequence: int, ack: int, ahead_ms: int) -> Refusal | None:
+def _refusal(sequence: int, ack: int) -> Refusal:
     if sequence <= ack:
         return ACKNOWLEDGED
-    if sequence > ack + WINDOW:
-        return WINDOW_OVERFLOW
-    return DEADLINE_TOO_FAR if ahead_ms > DEADLINE_AHEAD_MS_MAX else None
+    return WINDOW_OVERFLOW if sequence > ack + WINDOW else DEADLINE_TOO_FAR

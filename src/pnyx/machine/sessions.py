@@ -19,12 +19,12 @@ from typing import Final
 
 import msgspec
 
+from pnyx.ids import SLOT_COUNT
 from pnyx.machine.commands import Sequenced
 from pnyx.machine.holdings import Holdings
 from pnyx.machine.overlay import overlaid
 from pnyx.machine.results import OK, Refusal, Result
 from pnyx.machine.rows import KIND_DEADLINE, KIND_SESSION, KIND_SHARD, encode_row
-from pnyx.machine.shards import shard_of_slot
 from pnyx.machine.space import Reader
 
 WINDOW: Final = 16
@@ -97,20 +97,26 @@ class Sessions:
         "_end",
         "_floor_is_exact",
         "_floor_ms",
+        "_heads",
         "_holdings",
         "_records",
         "_space",
         "before",
         "rows",
         "shards",
+        "stored",
     )
 
     def __init__(
         self, space: Reader, prefix: bytes, shards: int, holdings: Holdings | None = None
     ) -> None:
         self._space = space
+        self.stored = space.get
+        """Looks up a row as it was before this apply."""
         self._holdings = holdings
         self._records = prefix + KIND_SESSION
+        self._heads = [self._records + shard.to_bytes(2, "big") for shard in range(shards)]
+        """By shard, what the keys of its records begin with."""
         self._deadlines = prefix + KIND_DEADLINE
         self._end = prefix + KIND_SHARD
         self.shards = shards
@@ -133,11 +139,15 @@ class Sessions:
 
     def place(self, slot: int, session: bytes) -> bytes:
         """Return the key of the record of `session` in the shard of `slot`."""
-        return self._records + shard_of_slot(slot, self.shards).to_bytes(2, "big") + session
+        # What shard_of_slot says: this is done for every write of a session.
+        return self._heads[slot * self.shards // SLOT_COUNT] + session
 
     def record(self, place: bytes, clock_ms: int) -> Record | None:
         """Return the record there, None if there is none or its time has come."""
-        row = self._row(place)
+        # The same as `_row`, for the same reason.
+        row = self.rows[place] if place in self.rows else self.stored(place)
+        if self._holdings is not None:
+            self.before.setdefault(place, row)
         if row is None:
             return None
         record = decode_record(row)
@@ -291,7 +301,7 @@ class Sessions:
         self.rows[place[:-SESSION_BYTES]] = encode_row(left) if left else None
 
     def _row(self, row_key: bytes) -> bytes | None:
-        row = self.rows[row_key] if row_key in self.rows else self._space.get(row_key)
+        row = self.rows[row_key] if row_key in self.rows else self.stored(row_key)
         if self._holdings is not None:
             self.before.setdefault(row_key, row)
         return row
