@@ -50,6 +50,20 @@ def test_neither_many_rows_nor_many_bytes_are_more_than_two_generations(
     assert b"99" in small.young or b"99" in small.old
 
 
+def test_rows_that_are_written_again_and_again_drive_nothing_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recent, "RECENT_BYTES_MAX", 1000)
+    rows = RecentRows()
+    rows.written({b"other": b"1", b"gone": None}, 10)
+    for number in range(100):
+        rows.written({b"k": b"%03d" % number * 100}, 301)
+    assert rows.young == {b"other": b"1", b"gone": None, b"k": b"099" * 100}
+    for number in range(4):
+        rows.written({b"more%d" % number: b"v" * 300}, 305)
+    assert {b"other", b"gone", b"k"} <= set(rows.old)
+
+
 def test_what_was_used_lately_outlives_what_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent, "RECENT_COUNT_MAX", 4)
     rows = RecentRows()
