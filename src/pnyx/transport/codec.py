@@ -59,17 +59,9 @@ class Pulse(msgspec.Struct, frozen=True, array_like=True, tag="pulse", gc=False)
     """Nothing, said so that an idle link can be told from a dead one."""
 
 
-class _Envelope(msgspec.Struct, frozen=True, array_like=True, tag="parcel", gc=False):
-    """A `Parcel` whose packets are encoded already; they are its last bytes."""
-
-    sender: NodeId
-    to: NodeId
-    wall_ms: int
-    packets: msgspec.Raw
-
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Parcel | Pulse] = msgspec.msgpack.Decoder(Parcel | Pulse)
+_PARCEL: Final = Parcel.__struct_config__.tag
 PULSE: Final = _encoder.encode(Pulse())
 
 
@@ -119,7 +111,7 @@ class Pieces:
 
 def encode_parcel(sender: NodeId, to: NodeId, wall_ms: int, piece: bytes) -> bytes:
     """Return the body of a frame around one piece of `encode_packets`."""
-    return _encoder.encode(_Envelope(sender, to, wall_ms, msgspec.Raw(piece)))
+    return _encoder.encode((_PARCEL, sender, to, wall_ms, msgspec.Raw(piece)))
 
 
 def frame_parcel(sender: NodeId, to: NodeId, wall_ms: int, piece: bytes) -> Parts:

@@ -87,18 +87,15 @@ class FrameReader:
         Raises:
             BadFrame: close the connection; this reader is of no more use.
         """
-        start, end = 0, len(chunk)
+        rest = b""
         if self._held:
-            start = (HEADER_BYTES if self._length < 0 else self._length) - self.held_bytes
-            self._hold(memoryview(chunk)[:start])
-            if end < start:
+            lacks = (HEADER_BYTES if self._length < 0 else self._length) - self.held_bytes
+            self._hold(memoryview(chunk)[:lacks])
+            if len(chunk) < lacks:
                 return
-            whole = b"".join(self._held)
+            chunk, rest = b"".join(self._held), chunk[lacks:]
             self._held, self.held_bytes = [], 0
-            if self._length < 0:
-                self._length, self._crc = _checked(whole, 0, self.bytes_max)
-            else:
-                yield self._intact(whole)
+        start, end = 0, len(chunk)
         while True:
             if self._length < 0:
                 if end - start < HEADER_BYTES:
@@ -108,17 +105,15 @@ class FrameReader:
             stop = start + self._length
             if stop > end:
                 break
-            body, start = chunk[start:stop], stop
-            yield self._intact(body)
+            body = chunk[start:stop]
+            if crc32c(body) != self._crc:
+                raise BadFrame(f"a body of {self._length} bytes fails its checksum")
+            start, self._length = stop, -1
+            yield body
         if start < end:
             self._hold(memoryview(chunk)[start:])
-
-    def _intact(self, body: bytes) -> bytes:
-        """Return the body whose header was checked before, and expect the next header."""
-        if crc32c(body) != self._crc:
-            raise BadFrame(f"a body of {self._length} bytes fails its checksum")
-        self._length = -1
-        return body
+        if rest:
+            yield from self.feed(rest)
 
     def _hold(self, piece: memoryview) -> None:
         self.held_bytes += len(piece)

@@ -82,11 +82,6 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._patience: asyncio.TimerHandle | None = None
 
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes that the peer's side has not taken yet."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
-
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -155,7 +150,8 @@ class Link(asyncio.Protocol):
         """Queue one whole frame; False if the buffer is at its limit and nothing was queued."""
         assert self.theirs is not None, "nothing but greetings before the handshake"
         assert self.lane is not None, "an accepted link knows its lane once it is up"
-        if self._transport is None or self.buffered_bytes > BUFFERED_BYTES_MAX[self.lane]:
+        transport = self._transport
+        if transport is None or transport.get_write_buffer_size() > BUFFERED_BYTES_MAX[self.lane]:
             return False
         self._write(parts)
         return True

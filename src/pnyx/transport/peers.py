@@ -24,7 +24,7 @@ from pnyx.errors import AddressTaken, LimitExceeded, PnyxError, SettingsWrong
 from pnyx.ids import NodeId
 from pnyx.prng import Prng
 from pnyx.transport.backoff import Backoff
-from pnyx.transport.codec import PULSE, Packet, Parcel, Pieces, frame_parcel
+from pnyx.transport.codec import PULSE, Packet, Parcel, Pieces, encode_packets, frame_parcel
 from pnyx.transport.counts import Counts
 from pnyx.transport.frames import frame
 from pnyx.transport.handshake import (
@@ -195,7 +195,8 @@ class Peers:
             counts.dropped_unreachable += 1
             return False
         try:
-            pieces = self._pieces.of(packets)
+            bulky = lane is Lane.BULK
+            pieces = self._pieces.of(packets) if bulky else encode_packets(packets)
         except LimitExceeded as error:
             counts.dropped_oversize += 1
             _log.warning("gave up a message", peer=peer.label, why=error.effect)
@@ -208,7 +209,8 @@ class Peers:
                 break
             sent = True
             counts.frames_sent += 1
-            counts.bytes_sent += sum(map(len, parts))
+            for part in parts:
+                counts.bytes_sent += len(part)
         return sent
 
     def reachable(self, node: NodeId) -> bool:
