@@ -28,9 +28,15 @@ from pnyx.machine.space import View
 from pnyx.storage.files import free_bytes
 from pnyx.storage.recent import RecentRows
 
-MEMTABLE_BYTES: Final = 16 * 1024 * 1024
-"""One table of unflushed writes. Two are usual; more only while a flush is slow."""
-MEMTABLE_COUNT_MAX: Final = 6
+MEMTABLE_BYTES: Final = 4 * 1024 * 1024
+"""One table of unflushed writes. It is a skip list: in a larger one the way to a row leads through
+memory that is in no cache of the processor."""
+MEMTABLES_FLUSHED: Final = 4
+"""So many become one file, as large as if they had been one table. Some six are usual ..."""
+MEMTABLE_COUNT_MAX: Final = 24
+"""... and more only while a flush is slow."""
+MEMTABLE_BLOOM_SHARE: Final = 0.02
+"""Of a table's bytes: some 30 bits a row, so that a look-up passes the tables without it."""
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Blocks, indexes and filters read from disk."""
 OPEN_FILES_MAX: Final = 512
@@ -268,6 +274,9 @@ def _options() -> Options:
     options.set_paranoid_checks(True)
     options.set_write_buffer_size(MEMTABLE_BYTES)
     options.set_max_write_buffer_number(MEMTABLE_COUNT_MAX)
+    options.set_min_write_buffer_number_to_merge(MEMTABLES_FLUSHED)
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_SHARE)
+    options.set_memtable_whole_key_filtering(True)
     options.set_max_background_jobs(BACKGROUND_JOBS)
     options.set_max_open_files(OPEN_FILES_MAX)
     options.set_compression_type(DBCompressionType.lz4())
