@@ -408,16 +408,14 @@ class Replica:
                     self._park(request)
             else:
                 self._reads.released(release.ticket, release.index, now.mono_ms)
-        if ready.snapshots:
-            self._upkeep.stream_to(ready.snapshots, now.mono_ms)
+        self._upkeep.stream_to(ready.snapshots, now.mono_ms)
         if ready.write is not None and self._upkeep.confirmations:
             effects.send_when_durable += self._upkeep.confirm_installs(ready.write)
 
     def _execute(self, now: Now) -> None:
         if committed := self._backlog.take():
             self._apply(committed)
-            if self._members.applied(committed, now):
-                self._effects.more = True
+            self._effects.more |= self._members.applied(committed, now)
             if self.leads:
                 self._clock.committed(self.group.clock_ms, now)
                 self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
