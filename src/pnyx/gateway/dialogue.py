@@ -109,7 +109,7 @@ class Dialogue:
         command = row.parse(words)
         if len(commands) > 1:
             command = self._alone_in_session(commands[0], slot, words, command)
-        if isinstance(command, Refusal):
+        if type(command) is Refusal:
             return False
         run = self.lone_run
         run.plan = [(row, words, None)]
@@ -180,7 +180,7 @@ class Dialogue:
                     if client.prefix is None
                     else parsed_in_session(client, row, slot, words)
                 )
-                if isinstance(command, Refusal):
+                if type(command) is Refusal:
                     self._say(run, command)
                     continue
                 plan.append((row, words, None))
@@ -212,10 +212,10 @@ class Dialogue:
                 said.append(self._undone(item, result))
                 continue
             shaped: Reply = result if item[2] is None else item[2].reply(result)
-            if isinstance(shaped, Status) and shaped.text == b"OK":
+            if type(shaped) is Status and shaped.text == b"OK":
                 said.append(_OK_REPLY)
                 continue
-            if isinstance(shaped, Refusal):
+            if type(shaped) is Refusal:
                 self._lobby.count_error(shaped.text)
             reply = encode_reply(shaped, protocol)
             size += len(reply)

@@ -1,18 +1,24 @@
 """What applying or reading a command gives: values that the gateway turns into RESP."""
 
-from typing import Final, TypeAlias, Union
+from typing import Final, TypeAlias, Union, final
 
 import msgspec
 
 
+@final
 class Status(msgspec.Struct, frozen=True, array_like=True, tag="s", gc=False):
     """A RESP simple string."""
 
     text: bytes
 
 
+@final
 class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="e", gc=False):
-    """A RESP error: Redis' own text, prefix included, without CR or LF. The command did nothing."""
+    """A RESP error: Redis' own text, prefix included, without CR or LF. The command did nothing.
+
+    Where it is asked of each command whether it is one, `type` does it: `isinstance` asks a
+    struct's metaclass first, and takes five times as long to say no.
+    """
 
     text: str
 

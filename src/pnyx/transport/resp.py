@@ -303,22 +303,22 @@ NUMBERS_READY: Final = 1024
 """Counts, flags and lengths are nearly always smaller: their bytes are made once."""
 
 _INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(NUMBERS_READY))
-_BULKS: Final = tuple(b"$%d\r\n" % size for size in range(NUMBERS_READY))
+_BULKS: Final = tuple(b"$%d\r\n%%b\r\n" % size for size in range(NUMBERS_READY))
 
 
 def encode_reply(reply: Reply, protocol: int) -> bytes:
     """Return the reply as exactly one RESP value of the protocol version, 2 or 3."""
     if isinstance(reply, bytes):
         size = len(reply)
-        head = _BULKS[size] if size < NUMBERS_READY else b"$%d\r\n" % size
-        return b"".join((head, reply, b"\r\n"))
-    if isinstance(reply, Status):
-        return b"+" + reply.text + b"\r\n"
+        is_small = size < NUMBERS_READY
+        return _BULKS[size] % reply if is_small else b"".join((b"$%d\r\n" % size, reply, b"\r\n"))
     if isinstance(reply, int):
         return _INTEGERS[reply] if 0 <= reply < NUMBERS_READY else b":%d\r\n" % reply
     if reply is None:
         return b"_\r\n" if protocol == 3 else b"$-1\r\n"
-    if isinstance(reply, Refusal):
+    if type(reply) is Status:
+        return b"+" + reply.text + b"\r\n"
+    if type(reply) is Refusal:
         return encode_error(reply.text)
     return _COMPOSITES[reply.__class__](reply, protocol)
 
