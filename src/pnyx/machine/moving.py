@@ -45,6 +45,23 @@ def done_where_held(
     keyspace: Keyspace, rules: Rules, commands: Sequence[AnyCommand]
 ) -> list[Result]:
     """Do the commands of one entry, each only if all its keys are served here."""
+    results = told_where_held(keyspace, rules, commands)
+    held = keyspace.holdings
+    assert held is not None, "only a divided keyspace has shards elsewhere"
+    keyspace.account()
+    # Of one entry there is one change a shard of its keys and one of its sessions, however many of
+    # its commands they were for.
+    for shard in held.take_overdrawn():
+        _give_up(keyspace, shard, held.touch(shard))
+    held.settle()
+    keyspace.log(held.take_rows().items())
+    return results
+
+
+def told_where_held(
+    keyspace: Keyspace, rules: Rules, commands: Sequence[AnyCommand | Directive]
+) -> list[Result]:
+    """Return what the rules of commands say, each if all its keys are served here."""
     held = keyspace.holdings
     assert held is not None, "only a divided keyspace has shards elsewhere"
     results: list[Result] = []
@@ -71,13 +88,6 @@ def done_where_held(
             results.append(WRONG_SHARD)
         else:
             results.append(rules[kind](keyspace, command))
-    keyspace.account()
-    # Of one entry there is one change a shard of its keys and one of its sessions, however many of
-    # its commands they were for.
-    for shard in held.take_overdrawn():
-        _give_up(keyspace, shard, held.touch(shard))
-    held.settle()
-    keyspace.log(held.take_rows().items())
     return results
 
 
@@ -88,32 +98,6 @@ def _told_once(keyspace: Keyspace, held: Holdings, rules: Rules, command: Sequen
         return WRONG_SHARD
     keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
     return rules[Sequenced](keyspace, command)
-
-
-def told_where_held(
-    keyspace: Keyspace, rules: Rules, commands: Sequence[AnyCommand | Directive]
-) -> list[Result]:
-    """Return what the rules of reads say, each if all its keys are served here."""
-    held = keyspace.holdings
-    assert held is not None, "only a divided keyspace has shards elsewhere"
-    results: list[Result] = []
-    for command in commands:
-        kind = type(command)
-        if keyspace.looked_bytes > LOOKED_BYTES_MAX:
-            results.append(LATER)
-        elif kind in ONE_KEY:
-            key = command.key  # type: ignore[union-attr]
-            slot = slot_of(key)
-            if held.open[slot]:
-                keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
-                results.append(rules[kind](keyspace, command))
-            else:
-                results.append(WRONG_SHARD)
-        elif held.is_elsewhere(command):
-            results.append(WRONG_SHARD)
-        else:
-            results.append(rules[kind](keyspace, command))
-    return results
 
 
 def _held(keyspace: Keyspace, shard: ShardId) -> Shard | None:

@@ -144,10 +144,7 @@ class Sessions:
 
     def record(self, place: bytes, clock_ms: int) -> Record | None:
         """Return the record there, None if there is none or its time has come."""
-        # The same as `_row`, for the same reason.
-        row = self.rows[place] if place in self.rows else self.stored(place)
-        if self._holdings is not None:
-            self.before.setdefault(place, row)
+        row = self._row(place)
         if row is None:
             return None
         record = decode_record(row)

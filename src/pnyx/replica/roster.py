@@ -318,16 +318,14 @@ class Roster:
         for group in list(self._dirty):
             del self._dirty[group]
             self._control_moved |= group == CONTROL
-            replica = self.replicas.get(group)
-            for desk in (replica, self._envoys.get(group)):
-                effects = None if desk is None else desk.effects(now)
+            for desk in self._at(group):
+                effects = desk.effects(now)
                 if effects is not None:
                     if effects.more:
                         self._dirty[group] = None
-                    self._newsroom.sift(effects)
-                    self.migrations.sift(effects, now.mono_ms)
+                    self._sift(effects, now)
                     found.append((group, effects))
-            self.migrations.look(group, replica)
+            self.migrations.look(group, self.replicas.get(group))
             self._note(group, now.mono_ms)
         news, beats = self._newsroom.take_outbox(), self._chorus.take()
         if news:
@@ -386,10 +384,7 @@ class Roster:
 
     def _note(self, group: GroupId, now_ms: int) -> None:
         """Note when a group is wanted next; a later time is found out when the noted one comes."""
-        replica, envoy = self.replicas.get(group), self._envoys.get(group)
-        due_ms = NEVER if replica is None else replica.deadline_ms
-        if envoy is not None:
-            due_ms = min(due_ms, envoy.deadline_ms)
+        due_ms = min([desk.deadline_ms for desk in self._at(group)], default=NEVER)
         if len(self._due) >= TOGETHER_MIN and due_ms - due_ms % LOOK_MS > now_ms:
             # A quiet follower's deadline moves on with every beat: all are looked at together, in a
             # turn that there is anyway, instead of each in one of its own.
@@ -398,10 +393,13 @@ class Roster:
             self._due[group] = due_ms
             heappush(self._heap, (due_ms, group))
 
+    def _sift(self, effects: Effects, now: Now) -> None:
+        self._newsroom.sift(effects)
+        self.migrations.sift(effects, now.mono_ms)
+
     def _collect(self, group: GroupId, effects: Effects | None, now: Now) -> None:
         if effects is not None:
-            self._newsroom.sift(effects)
-            self.migrations.sift(effects, now.mono_ms)
+            self._sift(effects, now)
             self._left.append((group, effects))
 
     def _turn_away(self, group: GroupId, sender: NodeId, message: Any) -> None:
