@@ -14,10 +14,10 @@ from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.node import batching
 from pnyx.node.batching import Batcher
 from pnyx.storage.files import DiskFiles
-from pnyx.storage.kernelsync import KernelSync
+from pnyx.storage.kernelwrite import KernelWrite
 from pnyx.storage.owner import Identity
 from pnyx.storage.recovery import recover
-from pnyx.storage.wal import GroupWrite, Wal, WalSettings
+from pnyx.storage.wal import WRITE_BYTES_MAX, GroupWrite, Wal, WalSettings
 
 IDENTITY = Identity("c", "n1", NodeId(1))
 
@@ -27,7 +27,7 @@ def write(number: int, size: int) -> GroupWrite:
     return GroupWrite(GroupId(1), Write(number, HardState(Term(1), None), (entry,)))
 
 
-async def written(path: Path, sizes: list[int]) -> list[int]:
+async def written(path: Path, sizes: list[int], *, has_kernel: bool) -> list[int]:
     """Write entries of these sizes, each when the one before is durable; return their numbers."""
     wal, _ = Wal.open(DiskFiles(path), IDENTITY, WalSettings(), {}, lambda: 7)
     loop = asyncio.get_running_loop()
@@ -42,7 +42,9 @@ async def written(path: Path, sizes: list[int]) -> list[int]:
         batcher.add(write(len(ended) + 1, sizes[len(ended)]))
         batcher.start()
 
-    batcher = Batcher(wal, loop, written=on_written, failed=done.set_exception)
+    kernel = KernelWrite.open(DiskFiles(path), WRITE_BYTES_MAX) if has_kernel else None
+    assert kernel is not None or not has_kernel
+    batcher = Batcher(wal, loop, kernel, written=on_written, failed=done.set_exception)
     batcher.add(write(1, sizes[0]))
     batcher.start()
     await asyncio.wait_for(done, 20)
@@ -52,15 +54,9 @@ async def written(path: Path, sizes: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("has_kernel", [True, False])
-def test_small_and_large_batches_are_written_in_order(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    has_kernel: bool,
-) -> None:
-    if not has_kernel:
-        monkeypatch.setattr(KernelSync, "open", classmethod(lambda _cls: None))
+def test_small_and_large_batches_are_written_in_order(tmp_path: Path, has_kernel: bool) -> None:
     sizes = [100, 300_000, 100, 3_000_000, 50, 2_000_000, 10]
-    assert asyncio.run(written(tmp_path, sizes)) == [1, 2, 3, 4, 5, 6, 7]
+    assert asyncio.run(written(tmp_path, sizes, has_kernel=has_kernel)) == [1, 2, 3, 4, 5, 6, 7]
     found = recover(DiskFiles(tmp_path), "c", NodeId(1), {}).recovered.groups[GroupId(1)]
     assert [len(entry.payload) for entry in found.entries] == sizes
 
@@ -95,7 +91,9 @@ async def waited(path: Path, tries_max: int) -> list[int]:
     def on_written(writes: list[GroupWrite], _formed: Formed | None, _seconds: float) -> None:
         ended.put_nowait(writes[-1].write.write_id)
 
-    batcher = Batcher(wal, loop, written=on_written, failed=lambda _error: ended.put_nowait(-1))
+    batcher = Batcher(
+        wal, loop, None, written=on_written, failed=lambda _error: ended.put_nowait(-1)
+    )
     for number in (1, 2):
         batcher.add(write(number, 40_000))
         batcher.start()

@@ -42,7 +42,7 @@ def test_a_node_asks_again_until_its_cluster_is_formed_or_it_ends(tmp_path: Path
                 assert record is not None
                 forming.recorded(record)
 
-            batcher = Batcher(wal, loop, written=written, failed=failed.set_exception)
+            batcher = Batcher(wal, loop, None, written=written, failed=failed.set_exception)
             forming = Forming(
                 Formation("n1", own.node, labels),
                 batcher=batcher,

@@ -102,10 +102,10 @@ def test_nodes_whose_syncs_do_nothing_lose_what_they_acknowledged(
 
 NO_SYNC = """
 import os
-from pnyx.storage.kernelsync import KernelSync
+from pnyx.storage.kernelwrite import KernelWrite
 
 os.fsync = os.fdatasync = lambda descriptor: None
-KernelSync.open = lambda: None
+KernelWrite.open = lambda files, bytes_max: None
 """
 
 

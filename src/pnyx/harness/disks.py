@@ -17,8 +17,8 @@ from pnyx.errors import PnyxError
 from pnyx.harness.closing import Closing
 
 SYNC_CALLS: Final = ("fdatasync", "fsync", "io_submit")
-"""All that a node waits for until a write is durable; io_submit is the kernel's own sync."""
-WRITE_CALLS: Final = ("pwrite64",)
+"""All that a node waits for until a write is durable; io_submit asks the kernel for one."""
+WRITE_CALLS: Final = ("pwrite64", "io_submit")
 """What log and space write with; sockets never do."""
 ATTACH_S_MAX: Final = 10.0
 COMMAND_S_MAX: Final = 60.0

@@ -13,6 +13,7 @@ from pnyx.consensus.formation import Formed
 from pnyx.lab.chance import Chance
 from pnyx.lab.timeline import Timeline
 from pnyx.prng import Prng
+from pnyx.storage.files import write_whole
 from pnyx.storage.memory import MemorySpace
 from pnyx.storage.simulated import MemoryFiles, Step
 from pnyx.storage.wal import GroupWrite, Wal, WalSettings
@@ -147,7 +148,13 @@ class GroupCommit:
             return
         writes, formed = self._under_way = self._collecting, self._formed
         self._collecting, self._formed = [], None
-        self._descriptor = self.wal.write(writes, formed)
+        draft = self.wal.draft(writes, formed)
+        self._descriptor = None if draft is None else draft.file.descriptor
+        if draft is not None:
+            try:
+                write_whole(*draft)
+            except OSError as error:
+                raise self.wal.write_failed(error) from error
         if not self._disk.hung:
             self._plan()
 
@@ -171,8 +178,8 @@ class GroupCommit:
             try:
                 self._disk.files.sync_descriptor(self._descriptor)
             except OSError as error:
-                raise self.wal.sync_failed(error) from error
-            self.wal.synced()
+                raise self.wal.write_failed(error) from error
+            self.wal.written()
         self._under_way = None
         return writes, formed
 

@@ -1,8 +1,8 @@
 """Group commit: one write and one sync for everything that was ready while the last one ran.
 
-There is no linger timer: a batch is whatever collected meanwhile. The usual batch is written from
-the loop into the page cache and synced by the kernel (storage/kernelsync.py); one that is large or
-opens a segment, and all of them where the kernel cannot do that, take a worker thread.
+There is no linger timer: a batch is whatever collected meanwhile. The usual batch is written and
+made durable by the kernel (storage/kernelwrite.py); one that is large or opens a segment, and all
+of them where the kernel cannot do that, take a worker thread.
 
 A batch that needs a segment for which the disk has no room waits for it: whoever waits for the
 batch meets a disk that hangs.
@@ -17,7 +17,7 @@ import structlog
 from pnyx.consensus.formation import Formed
 from pnyx.errors import NoRoom
 from pnyx.ids import GroupId
-from pnyx.storage.kernelsync import KernelSync
+from pnyx.storage.kernelwrite import KernelWrite
 from pnyx.storage.wal import GroupWrite, Wal
 from pnyx.storage.watch import SPACE_CHECK_MS
 
@@ -31,6 +31,7 @@ class Batcher:
         self,
         wal: Wal,
         loop: asyncio.AbstractEventLoop,
+        kernel: KernelWrite | None,
         *,
         written: Callable[[list[GroupWrite], Formed | None, float], None],
         failed: Callable[[BaseException], None],
@@ -51,7 +52,7 @@ class Batcher:
         self._began = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._kernel = KernelSync.open()
+        self._kernel = kernel
         if self._kernel is not None:
             loop.add_reader(self._kernel.announcement, self._announced)
 
@@ -82,12 +83,12 @@ class Batcher:
         self._began = time.perf_counter()
         is_usual = self._kernel is not None and not doomed
         try:
-            if is_usual and (file := self._wal.write(writes, formed)) is not None:
+            if is_usual and (draft := self._wal.draft(writes, formed)) is not None:
                 assert self._kernel is not None, "it was asked just now"
-                self._kernel.start(file)
+                self._kernel.start(*draft)
                 return
         except OSError as error:
-            self._failed(self._wal.sync_failed(error))
+            self._failed(self._wal.write_failed(error))
         except BaseException as error:
             self._failed(error)
         else:
@@ -109,13 +110,13 @@ class Batcher:
             self._kernel.close()
 
     def _announced(self) -> None:
-        assert self._kernel is not None, "only a kernel's sync is announced"
+        assert self._kernel is not None, "only the kernel's writes are announced"
         try:
             self._kernel.finish()
         except OSError as error:
-            self._failed(self._wal.sync_failed(error))
+            self._failed(self._wal.write_failed(error))
             return
-        self._wal.synced()
+        self._wal.written()
         self._end()
 
     def _append(self) -> None:

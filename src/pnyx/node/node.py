@@ -34,7 +34,10 @@ from pnyx.replica.migration import FREEZE_MS_BOUNDS, MoveCounters
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.replica.roster import CONTROL, Roster
-from pnyx.storage.wal import GroupWrite
+from pnyx.storage.files import DiskFiles
+from pnyx.storage.identity import WAL_NAME
+from pnyx.storage.kernelwrite import KernelWrite
+from pnyx.storage.wal import WRITE_BYTES_MAX, GroupWrite
 from pnyx.transport.codec import BadParcel, Parcel
 from pnyx.transport.handshake import Announced, Identity
 from pnyx.transport.peers import Peers
@@ -62,7 +65,13 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[BaseException] = self._loop.create_future()
         self._disk = disk
-        self._batcher = Batcher(disk.wal, self._loop, written=self._written, failed=self._fail)
+        self._batcher = Batcher(
+            disk.wal,
+            self._loop,
+            KernelWrite.open(DiskFiles(disk.directory.path / WAL_NAME), WRITE_BYTES_MAX),
+            written=self._written,
+            failed=self._fail,
+        )
         self._peers = self._make_peers()
         formation = Formation(
             settings.name, self.me, tuple(sorted(settings.nodes)), recorded=disk.formed

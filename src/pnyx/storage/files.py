@@ -8,6 +8,7 @@ The other implementation, `MemoryFiles` (storage/simulated.py), forgets and fail
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,7 +24,7 @@ class OpenFile(Protocol):
 
     @property
     def descriptor(self) -> int | None:
-        """The kernel's name for it, for a sync that nobody waits for; None if it has none."""
+        """The kernel's name for it, for writes past the page cache; None if it has none."""
         ...
 
     def write(self, offset: int, content: bytes) -> int:
@@ -138,7 +139,11 @@ class DiskFiles:
             file.close()
 
     def open(self, name: str) -> OpenFile:
-        return _DiskFile(os.open(self.path / name, os.O_WRONLY))
+        path = self.path / name
+        file = _DiskFile(os.open(path, os.O_WRONLY))
+        with suppress(OSError):
+            file.descriptor = os.open(path, os.O_WRONLY | os.O_DIRECT)
+        return file
 
     def rename(self, name: str, to: str) -> None:
         (self.path / name).rename(self.path / to)
@@ -154,17 +159,20 @@ class DiskFiles:
 
 
 class _DiskFile:
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor: int = descriptor
+    def __init__(self, cached: int) -> None:
+        self._cached = cached
+        self.descriptor: int | None = None
 
     def write(self, offset: int, content: bytes) -> int:
-        return os.pwrite(self.descriptor, content, offset)
+        return os.pwrite(self._cached, content, offset)
 
     def sync(self) -> None:
-        os.fdatasync(self.descriptor)
+        os.fdatasync(self._cached)
 
     def close(self) -> None:
-        os.close(self.descriptor)
+        os.close(self._cached)
+        if self.descriptor is not None:
+            os.close(self.descriptor)
 
 
 def _sync_path(directory: Path) -> None:

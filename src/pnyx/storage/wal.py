@@ -33,7 +33,7 @@ SPARE_AFTER_BYTES: Final = 256 * 1024
 BULKY_BYTES: Final = 32 * 1024
 """With most bytes in batches this large, the next segment's zeros cost more than they save."""
 WRITE_BYTES_MAX: Final = 256 * 1024
-"""A batch up to this is copied to the page cache in a fraction of a millisecond."""
+"""A batch up to this is handed to the kernel in a fraction of a millisecond."""
 RESERVE_SEGMENTS: Final = 4
 """Without another setting, disk space is low when less than this many segments is free."""
 _SPARE_SUFFIX: Final = ".tmp"
@@ -62,6 +62,14 @@ class GroupWrite(NamedTuple):
 
     group: GroupId
     write: Write
+
+
+class Draft(NamedTuple):
+    """A batch and where it goes: whole blocks."""
+
+    file: OpenFile
+    offset: int
+    batch: bytes
 
 
 @dataclass(slots=True)
@@ -122,8 +130,6 @@ class Wal:
         self._closed: deque[int] = deque()
         self._removable: deque[int] = deque()
         self._failed: DiskFailed | None = None
-        self._written_bytes = 0
-        """By the last batch, padding included."""
 
     @classmethod
     def open(
@@ -171,58 +177,56 @@ class Wal:
                 it may be appended again.
             DiskFailed: nothing of the batch may be acknowledged; the log is closed for good.
         """
+        before = self.counters.bytes
         known = [group for group in destroyed if group in self._groups.alive]
-        file = self._write(writes, formed, known, bytes_max=None)
         try:
-            if file is not None:
-                file.sync()
+            draft = self._draft(writes, formed, known, by_kernel=False)
+            if draft is not None:
+                write_whole(*draft)
+                draft.file.sync()
         except OSError as error:
-            raise self.sync_failed(error) from error
+            raise self.write_failed(error) from error
         self._retire()
-        return self._written_bytes
+        return self.counters.bytes - before
 
-    def write(self, writes: Sequence[GroupWrite], formed: Formed | None = None) -> int | None:
-        """Write a batch that is quick to write, without syncing, and return the file to sync.
+    def draft(self, writes: Sequence[GroupWrite], formed: Formed | None = None) -> Draft | None:
+        """Return a batch that is quick to write, for the kernel to write and make durable.
 
-        Then either the sync ends and `synced` is to be called, or `sync_failed`; nothing may be
-        appended before. None, and nothing was written, if `append` is needed: the batch is large,
-        opens a segment, or the files are not the kernel's.
+        Then `written` or `write_failed` is to be called, and nothing else before. None if `append`
+        is needed: the batch is large, opens a segment, or the file has no descriptor.
 
         Raises:
-            DiskFailed: as in `append`.
+            DiskFailed: the log was closed before.
         """
-        active = self._active
-        assert active is not None, "`open` made a segment"
         # Else what is large would be encoded here, and once more by `append`.
         size = sum([len(entry.payload) for _, write in writes for entry in write.entries])
-        if active.file.descriptor is None or size > WRITE_BYTES_MAX:
+        if size > WRITE_BYTES_MAX:
             return None
-        file = self._write(writes, formed, (), bytes_max=WRITE_BYTES_MAX)
-        return None if file is None else file.descriptor
+        return self._draft(writes, formed, (), by_kernel=True)
 
-    def synced(self) -> None:
-        """What `write` wrote is durable."""
+    def written(self) -> None:
+        """What `draft` returned is durable."""
         self._retire()
 
-    def sync_failed(self, error: OSError) -> DiskFailed:
+    def write_failed(self, error: OSError) -> DiskFailed:
         """Close the log for good and return what to raise."""
         return self._fail("the write-ahead log cannot be written", error)
 
-    def _write(
+    def _draft(
         self,
         writes: Sequence[GroupWrite],
         formed: Formed | None,
         destroyed: Sequence[GroupId],
         *,
-        bytes_max: int | None,
-    ) -> OpenFile | None:
-        """Write a batch; return the file to sync, or None if that was done or must not be.
+        by_kernel: bool,
+    ) -> Draft | None:
+        """Return the next batch, remembered as if it were written.
 
-        With `bytes_max` nothing is written if the batch is larger or does not fit in the segment.
+        None if there is nothing to write, or that took a new segment and is done. `by_kernel`
+        nothing is done if the batch is too large, does not fit, or the file has no descriptor.
         """
         if self._failed is not None:
             raise self._failed
-        self._written_bytes = 0
         parts: list[bytes] = []
         count = self._encode(writes, formed, destroyed, parts)
         if not count:
@@ -231,28 +235,25 @@ class Wal:
         assert active is not None, "`open` made a segment"
         needed = segments.batch_bytes(sum(map(len, parts)))
         fits = active.offset + needed <= active.size
-        if bytes_max is not None and (needed > bytes_max or not fits):
+        is_quick = fits and needed <= WRITE_BYTES_MAX and active.file.descriptor is not None
+        if by_kernel and not is_quick:
             return None
-        try:
-            if not fits:
-                checkpoint = encode_checkpoint(self._groups, self._formed)
-                self._written_bytes = self._switch(active.sequence + 1, checkpoint, parts, count)
-                self._apply(writes, formed, destroyed, active.sequence + 1)
-                return None
-            self._apply(writes, formed, destroyed, active.sequence)
-            batch, self._chain = segments.encode_batch(
-                active.nonce, self._number + 1, self._chain, parts, record_count=count
-            )
-            write_whole(active.file, active.offset, batch)
-        except OSError as error:
-            raise self._fail("the write-ahead log cannot be written", error) from error
-        self._written_bytes = needed
+        if not fits:
+            checkpoint = encode_checkpoint(self._groups, self._formed)
+            self._switch(active.sequence + 1, checkpoint, parts, count)
+            self._apply(writes, formed, destroyed, active.sequence + 1)
+            return None
+        self._apply(writes, formed, destroyed, active.sequence)
+        batch, self._chain = segments.encode_batch(
+            active.nonce, self._number + 1, self._chain, parts, record_count=count
+        )
+        draft = Draft(active.file, active.offset, batch)
         active.offset += needed
         active.squares += needed * needed
         self._number += 1
         self.counters.syncs += 1
         self.counters.bytes += needed
-        return active.file
+        return draft
 
     def wants_spare(self) -> bool:
         """Should `make_spare` be called now? Cheap."""
@@ -348,8 +349,8 @@ class Wal:
 
     def _switch(
         self, sequence: int, checkpoint: list[bytes], parts: list[bytes], count: int
-    ) -> int:
-        """Open the next segment, with `checkpoint` and `parts` as one batch; return its bytes."""
+    ) -> None:
+        """Open the next segment, with `checkpoint` and `parts` as one batch."""
         nonce = self._draw_nonce()
         batch, chain = segments.encode_batch(
             nonce,
@@ -387,7 +388,6 @@ class Wal:
         self.counters.syncs += 1
         self.counters.bytes += size
         self.counters.opened += 1
-        return size
 
     def _take_spare(self, needed: int, sequence: int) -> _Spare:
         spare = self._spare

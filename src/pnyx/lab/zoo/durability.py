@@ -26,7 +26,7 @@ from pnyx.consensus.raft.roles import Event, change_role
 from pnyx.consensus.raft.state import RaftState
 from pnyx.consensus.ready import HardState, RecoveredLog, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.lab import boarding
+from pnyx.lab import boarding, disk
 from pnyx.lab.surroundings import GROUP
 from pnyx.lab.zoo.mutant import Absent, Mutant, Patch, Patches, mutant
 from pnyx.machine.group import Group
@@ -111,6 +111,7 @@ def _failed_sync_ignored() -> Patches:
 
     return [
         Patch(wal, "write_whole", written),
+        Patch(disk, "write_whole", written),
         Patch(MemoryFiles, "sync_descriptor", sync_descriptor),
     ]
 
