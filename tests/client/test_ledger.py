@@ -40,6 +40,14 @@ def test_a_session_whose_clock_is_old_is_replaced() -> None:
     assert old.missing(1, AGE_MS_MAX + 1) == 1
 
 
+def test_a_session_that_gave_a_number_gives_no_more_once_its_clock_is_old() -> None:
+    both = ledger(1)
+    (first,) = both.take(1, 0, 1000)
+    both.opened([b"f" * 32, 1_000_000, 3_600_000, WINDOW], now_ms=AGE_MS_MAX)
+    assert {one.session for one in both.take(2, AGE_MS_MAX, 1000)} == {first.session}
+    assert {one.session for one in both.take(2, AGE_MS_MAX + 1, 1000)} == {b"f" * 32}
+
+
 def test_a_session_whose_deadline_came_too_soon_gives_out_no_more_numbers() -> None:
     found = ledger(1)
     (number,) = found.take(1, 0, 1000)

@@ -55,7 +55,7 @@ class Command:
         """
         return packed(self.words, prefix)
 
-    def answer(self, replies: list[Any]) -> Any:
+    def answer(self, replies: Sequence[Any]) -> Any:
         """Return the reply that counts."""
         return replies[0]
 
@@ -82,7 +82,7 @@ class Exec(Command):
         """Return the bytes to send, with `prefix` before EXEC."""
         return packed(self.words, self._start + prefix)
 
-    def answer(self, replies: list[Any]) -> Any:
+    def answer(self, replies: Sequence[Any]) -> Any:
         """Return EXEC's reply, or the error because of which there was nothing to do."""
         last = replies[-1]
         if isinstance(last, hiredis.ReplyError) and str(last).startswith("EXECABORT"):

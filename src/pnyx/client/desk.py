@@ -1,4 +1,10 @@
-"""Hands numbers out to the threads of a blocking client; who finds all windows full waits."""
+"""Hands numbers out to the threads of a blocking client; who finds all windows full waits.
+
+While a write could get a number or open a session, one of those that wait is awake: numbers that
+come back wake one, so does the end of an opening, and whoever leaves, with numbers or an error,
+wakes the next if something is left. So no wake-up is lost with one that gives up, and no herd runs
+for one number.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -20,15 +26,19 @@ class Desk:
 
     def __init__(self, sessions_max: int) -> None:
         self._sessions_max = sessions_max
-        self._ledger = Ledger(sessions_max)
-        self._changed = threading.Condition()
-        self._is_opening = False
+        self._start()
         forget_in_children(self)
 
     def forget(self) -> None:
         """Start anew in a forked child: the numbers belong to the process that it came from."""
+        self._start()
+
+    def _start(self) -> None:
         self._ledger = Ledger(self._sessions_max)
-        self._changed = threading.Condition()
+        # Entered as it is: a condition's own way in is Python, and each write comes here twice.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
         self._is_opening = False
 
     def ack(self, number: Number) -> int:
@@ -42,26 +52,40 @@ class Desk:
             Timeout: the windows stayed full. Nothing was sent.
             Unavailable: no session could be opened. Nothing was sent.
         """
-        with self._changed:
-            while True:
-                now_s, now_ms = monotonic(), ticks_ms()
-                missing = self._ledger.missing(count, now_ms)
-                if missing and not self._is_opening:
-                    break
-                numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
-                if numbers:
-                    return numbers
-                if not self._changed.wait(max(ends_s - now_s, 0)) and monotonic() >= ends_s:
-                    raise not_opened() if missing else windows_full()
+        with self._lock:
+            try:
+                while True:
+                    now_s, now_ms = monotonic(), ticks_ms()
+                    missing = self._ledger.missing(count, now_ms)
+                    if missing and not self._is_opening:
+                        break
+                    numbers = self._ledger.take(count, now_ms, int((ends_s - now_s) * 1000))
+                    if numbers:
+                        return numbers
+                    if not self._changes(ends_s - now_s) and monotonic() >= ends_s:
+                        raise not_opened() if missing else windows_full()
+            finally:
+                self._wake()
             self._is_opening = True
         self._open(missing, ends_s, ask)
         return self.take(count, ends_s, ask)
 
     def settle(self, calls: Sequence[Call], numbers: Sequence[Number]) -> None:
         """Take back the numbers of calls that are over, or given up."""
-        with self._changed:
+        with self._lock:
             self._ledger.settle(calls, numbers)
-            self._changed.notify_all()
+            self._wake()
+
+    def _changes(self, seconds: float) -> bool:
+        self._waiting += 1
+        try:
+            return self._changed.wait(max(seconds, 0))
+        finally:
+            self._waiting -= 1
+
+    def _wake(self) -> None:
+        if self._waiting and not self._ledger.is_full(ticks_ms()):
+            self._changed.notify()
 
     def _open(self, count: int, ends_s: float, ask: Ask) -> None:
         asked_ms = ticks_ms()
@@ -69,11 +93,11 @@ class Desk:
         try:
             replies = ask([OPEN] * count, ends_s)
         finally:
-            with self._changed:
+            with self._lock:
                 self._is_opening = False
                 for reply in replies:
                     self._ledger.opened(reply, asked_ms)
-                self._changed.notify_all()
+                self._wake()
 
 
 def ticks_ms() -> int:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import hiredis
+import msgspec
 
 from pnyx.client.command import Command
 from pnyx.client.errors import AuthError, NoQuorum, SessionExpired, Timeout, Unavailable
 from pnyx.client.replies import Again, Doubt, Late, Meaning, Moved, Unseen, is_last, meaning
 from pnyx.client.routes import Routes
 from pnyx.client.url import Address
-from pnyx.client.wire import packed
+from pnyx.client.wire import packed, packed_number
 from pnyx.errors import PnyxError
 from pnyx.transport.backoff import Backoff
 from pnyx.transport.numbering import Number
@@ -68,8 +69,7 @@ class Call:
         self.is_over = True
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(msgspec.Struct, frozen=True):
     """What goes to one node in one piece."""
 
     address: Address
@@ -117,7 +117,7 @@ class Errand:
         at = 0
         for call in parcel.calls:
             count = call.command.reply_count
-            reply = call.command.answer(list(replies[at : at + count]))
+            reply = call.command.answer(replies[at : at + count])
             at += count
             if isinstance(reply, hiredis.ReplyError):
                 self._on_error(call, str(reply), meaning(str(reply), parcel.address))
@@ -180,14 +180,13 @@ class Errand:
 
     def _parcel(self, address: Address, calls: list[Call]) -> Parcel:
         payload = b"".join([call.command.payload(self._prefix(call)) for call in calls])
-        return Parcel(address, calls, payload, sum(call.command.reply_count for call in calls))
+        return Parcel(address, calls, payload, sum([call.command.reply_count for call in calls]))
 
     def _prefix(self, call: Call) -> bytes:
         number = call.number
         if number is None:
             return _ANY_AGE if call.command.is_stale else b""
-        ack = self.ack(number)
-        return packed(("PNYX.SEQ", number.session, number.sequence, ack, number.deadline_ms))
+        return packed_number(number, self.ack(number))
 
     def _on_error(self, call: Call, text: str, what: Meaning) -> None:
         call.was_heard = True

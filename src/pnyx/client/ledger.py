@@ -36,35 +36,42 @@ class Ledger:
 
     def __init__(self, sessions_max: int = SESSIONS_MAX) -> None:
         self._sessions_max = sessions_max
-        self._sessions: list[Numbering] = []
+        self._sessions: dict[bytes, Numbering] = {}
+        self._giving: Numbering | None = None
+        """Which gave the last number: the next one is its, too, while it has room."""
 
     def take(self, count: int, now_ms: int, patience_ms: int) -> list[Number]:
         """Return numbers for at most `count` writes; fewer, perhaps none, if windows are full."""
         numbers: list[Number] = []
-        for numbering in self._sessions:
-            if not self._is_fresh(numbering, now_ms):
-                continue
-            while len(numbers) < count:
-                number = numbering.take(now_ms, patience_ms)
-                if number is None:
-                    break
-                numbers.append(number)
+        while len(numbers) < count and (giving := self._with_room(now_ms)) is not None:
+            number = giving.take(now_ms, patience_ms)
+            assert number is not None, "a session with room gives a number"
+            numbers.append(number)
         return numbers
 
     def missing(self, count: int, now_ms: int) -> int:
         """Return how many sessions to open, so that `count` writes find room if that can be."""
-        self._sessions = [
-            one for one in self._sessions if not one.is_idle or self._is_fresh(one, now_ms)
-        ]
-        room = sum(one.room for one in self._sessions if self._is_fresh(one, now_ms))
+        giving = self._with_room(now_ms)
+        if giving is not None and giving.room >= count:
+            return 0
+        self._sessions = {
+            name: one
+            for name, one in self._sessions.items()
+            if not one.is_idle or self._is_fresh(one, now_ms)
+        }
+        room = sum(one.room for one in self._sessions.values() if self._is_fresh(one, now_ms))
         wanted = -(-max(count - room, 0) // WINDOW_LEAST)
         return min(wanted, self._sessions_max - len(self._sessions))
+
+    def is_full(self, now_ms: int) -> bool:
+        """Would a write find no room now, nor leave to open a session?"""
+        return self._with_room(now_ms) is None and self.missing(1, now_ms) == 0
 
     def opened(self, reply: Any, now_ms: int) -> None:
         """Add the session that the nodes gave; `now_ms` is from before they were asked."""
         name, clock_ms, ahead_ms_max, window = reply
         session = name.encode() if isinstance(name, str) else name
-        self._sessions.append(Numbering(session, window, ahead_ms_max, clock_ms, now_ms))
+        self._sessions[session] = Numbering(session, window, ahead_ms_max, clock_ms, now_ms)
 
     def settle(self, calls: Sequence[Call], numbers: Sequence[Number]) -> None:
         """Take back the numbers of calls that are over, or given up.
@@ -73,17 +80,22 @@ class Ledger:
         """
         for call in calls:
             if call.number is not None and isinstance(call.error, SessionExpired):
-                self._of(call.number).read_ms -= AGE_MS_MAX + 1
+                self._sessions[call.number.session].read_ms -= AGE_MS_MAX + 1
         for number in numbers:
-            self._of(number).settle(number)
+            self._sessions[number.session].settle(number)
 
     def ack(self, number: Number) -> int:
         """Return what the session of `number` may acknowledge now."""
-        return self._of(number).ack
+        return self._sessions[number.session].ack
+
+    def _with_room(self, now_ms: int) -> Numbering | None:
+        giving = self._giving
+        if giving is None or not giving.room or not self._is_fresh(giving, now_ms):
+            found = (one for one in self._sessions.values() if one.room)
+            giving = next((one for one in found if self._is_fresh(one, now_ms)), None)
+            self._giving = giving
+        return giving
 
     @staticmethod
     def _is_fresh(numbering: Numbering, now_ms: int) -> bool:
         return now_ms - numbering.read_ms <= AGE_MS_MAX
-
-    def _of(self, number: Number) -> Numbering:
-        return next(one for one in self._sessions if one.session == number.session)

@@ -66,8 +66,10 @@ class Queue:
     persist = _queued(commands.persist)
 
 
-def chunks(queued: Sequence[Command]) -> list[list[Command]]:
+def chunks(queued: Sequence[Command]) -> Sequence[Sequence[Command]]:
     """Return the commands in pieces that may leave before any reply is read."""
+    if len(queued) == 1:
+        return (queued,)
     pieces: list[list[Command]] = []
     size = CHUNK_BYTES_MAX
     for command in queued:
@@ -81,7 +83,10 @@ def chunks(queued: Sequence[Command]) -> list[list[Command]]:
 
 def ran_out(calls: Sequence[Call]) -> bool:
     """Did the patience for calls that left together end before their answers came?"""
-    return any(isinstance(call.error, Timeout | Unavailable) for call in calls)
+    for call in calls:
+        if call.error is not None and isinstance(call.error, Timeout | Unavailable):
+            return True
+    return False
 
 
 def unsent(commands: Sequence[Command]) -> list[Call]:

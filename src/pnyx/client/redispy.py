@@ -50,7 +50,7 @@ from pnyx.client.ledger import SESSIONS_MAX
 from pnyx.client.lock import pause_s
 from pnyx.client.settings import TIMEOUT_S_DEFAULT
 from pnyx.client.table import OF_CONNECTIONS, Table
-from pnyx.client.wire import packed
+from pnyx.client.wire import packed_number
 from pnyx.transport.numbering import Number
 from pnyx.transport.verdict import Heard, Outcome, heard_in
 
@@ -158,8 +158,7 @@ def named(name: Any, number: Number, ack: Callable[[Number], int]) -> Numbered:
 
     def prefix() -> bytes:
         found.sent += 1
-        words = (number.session, number.sequence, ack(number), number.deadline_ms)
-        return packed(("PNYX.SEQ", *words))
+        return packed_number(number, ack(number))
 
     found.prefix, found.sent = prefix, 0
     return found

@@ -26,7 +26,7 @@ class Settings:
 
     def wanted(self, piece: Sequence[Command]) -> int:
         """Return how many of the commands want a number."""
-        return sum(command.is_once for command in piece) if self.exactly_once else 0
+        return sum([command.is_once for command in piece]) if self.exactly_once else 0
 
     def greeting(self) -> tuple[Words, ...]:
         """Return what is said on each new connection before anything else."""

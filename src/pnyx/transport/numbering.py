@@ -15,12 +15,13 @@ the nodes' half is machine/sessions.py.
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 PATIENCE_MS: Final = 60_000
 """How much later a write's deadline is than the end of its client's patience: clocks differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True, gc=False):
     """What makes one write of a session known again."""
 
     session: bytes
@@ -63,16 +64,19 @@ class Numbering:
 
         Its client gives up after `patience_ms`, and settles it then at the latest.
         """
-        if not self.room:
+        sequence = self._last + 1
+        if sequence > self.ack + self.window:
             return None
-        self._last += 1
-        self._open.add(self._last)
+        self._last = sequence
+        self._open.add(sequence)
         ahead_ms = min(patience_ms + PATIENCE_MS, self.ahead_ms_max // 2)
         deadline_ms = self.clock_ms + (now_ms - self.read_ms) + ahead_ms
-        return Number(self.session, self._last, deadline_ms)
+        return Number(self.session, sequence, deadline_ms)
 
     def settle(self, number: Number) -> None:
         """Note that a write was answered, or that its client will not send it again."""
         assert number.session == self.session, "a number goes back to the session that gave it"
         self._open.remove(number.sequence)
-        self.ack = min(self._open) - 1 if self._open else self._last
+        # Each is passed once, so this costs the same however wide the window is.
+        while self.ack < self._last and self.ack + 1 not in self._open:
+            self.ack += 1
