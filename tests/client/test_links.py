@@ -158,6 +158,29 @@ def test_on_asyncio_a_silent_node_costs_no_more_than_the_call_may_take(silent: s
     assert time.monotonic() - began_s < 2.0
 
 
+def test_on_asyncio_who_finds_all_connections_in_use_waits_no_longer_than_the_call_may_take(
+    silent: str,
+) -> None:
+    host, port = silent.removeprefix("pnyx://").split(":")
+
+    async def ask() -> None:
+        pool = async_links.Pool([("PING",)], decode=False)
+        address = (host, int(port))
+        held = [
+            asyncio.create_task(pool.exchange(address, b"", 1, until_s()))
+            for _ in range(async_links.LINKS_MAX)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(Broken, match="in use") as broken:
+            await pool.exchange(address, b"", 1, time.monotonic() + 0.05)
+        assert not broken.value.has_left
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+
+    asyncio.run(ask())
+
+
 @pytest.fixture
 def open_link() -> Iterator[tuple[Link, socket.socket]]:
     """A connection and its other end, which has welcomed it."""

@@ -50,12 +50,14 @@ class Desk:
                 if not await self._changes(ends_s - now_s):
                     raise not_opened() if missing else windows_full()
         finally:
-            self._wake()
+            if self._waiting:
+                self._wake()
 
     def settle(self, calls: Sequence[Call], numbers: Sequence[Number]) -> None:
         """Take back the numbers of calls that are over, or given up."""
         self._ledger.settle(calls, numbers)
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     async def _changes(self, seconds: float) -> bool:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -70,11 +72,11 @@ class Desk:
         return True
 
     def _wake(self) -> None:
-        if self._waiting and not self._ledger.is_full(ticks_ms()):
-            asleep = (waiter for waiter in self._waiting if not waiter.done())
-            for waiter in asleep:
-                waiter.set_result(None)
-                return
+        if not self._ledger.is_full(ticks_ms()):
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+                    return
 
     async def _open(self, count: int, ends_s: float, ask: Ask) -> None:
         asked_ms = ticks_ms()

@@ -134,12 +134,14 @@ class Pool:
         """
         if self._is_closed:
             raise RuntimeError("this client is closed")
-        free = self._free.setdefault(address, asyncio.Semaphore(LINKS_MAX))
-        try:
-            async with asyncio.timeout(until_s - monotonic()):
-                await free.acquire()
-        except TimeoutError as error:
-            raise Broken("all connections were in use", has_left=False) from error
+        free = self._free.get(address)
+        if free is None:
+            free = self._free[address] = asyncio.Semaphore(LINKS_MAX)
+        # A limit to the time costs more than all else here, and mostly nobody has to wait.
+        if free.locked():
+            await self._queue(free, until_s)
+        else:
+            await free.acquire()
         try:
             link = self._rested(address) or await Link.to(
                 address, self._greeting, until_s, decode=self._decode
@@ -149,6 +151,13 @@ class Pool:
             free.release()
         self._give(address, link)
         return replies
+
+    async def _queue(self, free: asyncio.Semaphore, until_s: float) -> None:
+        try:
+            async with asyncio.timeout(until_s - monotonic()):
+                await free.acquire()
+        except TimeoutError as error:
+            raise Broken("all connections were in use", has_left=False) from error
 
     def drop(self, address: Address) -> None:
         """Close what is idle to a node that does not answer."""

@@ -8,7 +8,7 @@ for one number.
 
 import threading
 from collections.abc import Callable, Sequence
-from time import CLOCK_BOOTTIME, clock_gettime, monotonic
+from time import CLOCK_BOOTTIME, clock_gettime_ns, monotonic
 from typing import Any
 
 from pnyx.client.command import Command
@@ -65,7 +65,8 @@ class Desk:
                     if not self._changes(ends_s - now_s) and monotonic() >= ends_s:
                         raise not_opened() if missing else windows_full()
             finally:
-                self._wake()
+                if self._waiting:
+                    self._wake()
             self._is_opening = True
         self._open(missing, ends_s, ask)
         return self.take(count, ends_s, ask)
@@ -74,7 +75,8 @@ class Desk:
         """Take back the numbers of calls that are over, or given up."""
         with self._lock:
             self._ledger.settle(calls, numbers)
-            self._wake()
+            if self._waiting:
+                self._wake()
 
     def _changes(self, seconds: float) -> bool:
         self._waiting += 1
@@ -84,7 +86,7 @@ class Desk:
             self._waiting -= 1
 
     def _wake(self) -> None:
-        if self._waiting and not self._ledger.is_full(ticks_ms()):
+        if not self._ledger.is_full(ticks_ms()):
             self._changed.notify()
 
     def _open(self, count: int, ends_s: float, ask: Ask) -> None:
@@ -102,7 +104,7 @@ class Desk:
 
 def ticks_ms() -> int:
     """Return ms on a clock that goes on while the machine sleeps, for deadlines of other clocks."""
-    return int(clock_gettime(CLOCK_BOOTTIME) * 1000)
+    return clock_gettime_ns(CLOCK_BOOTTIME) // 1_000_000
 
 
 def windows_full() -> Timeout:

@@ -231,15 +231,15 @@ def numbered(
     Without `numbers` no command has one.
     """
     calls: list[Call] = []
-    free = iter(numbers or ())
-    for at, command in enumerate(piece):
+    given = 0
+    for command in piece:
         number = None
         if numbers is not None and command.is_once:
-            number = next(free, None)
-            if number is None:
-                return calls, piece[at:]
-        trail = Trail(command.writes, in_session=number is not None)
-        calls.append(Call(command, trail, number))
+            if given == len(numbers):
+                return calls, piece[len(calls) :]
+            number = numbers[given]
+            given += 1
+        calls.append(Call(command, Trail(command.writes, number is not None), number))
     return calls, ()
 
 

@@ -90,11 +90,11 @@ class Ledger:
 
     def _with_room(self, now_ms: int) -> Numbering | None:
         giving = self._giving
-        if giving is None or not giving.room or not self._is_fresh(giving, now_ms):
-            found = (one for one in self._sessions.values() if one.room)
-            giving = next((one for one in found if self._is_fresh(one, now_ms)), None)
-            self._giving = giving
-        return giving
+        if giving is not None and giving.room and now_ms - giving.read_ms <= AGE_MS_MAX:
+            return giving
+        found = (one for one in self._sessions.values() if one.room)
+        self._giving = next((one for one in found if self._is_fresh(one, now_ms)), None)
+        return self._giving
 
     @staticmethod
     def _is_fresh(numbering: Numbering, now_ms: int) -> bool:

@@ -41,29 +41,26 @@ class Runner:
         Those that leave at a time have `timeout_s`; once that was too little no more leave.
         """
         calls: list[Call] = []
+        part: list[Call] = []
         for piece in chunks(queued):
-            if ran_out(calls):
-                return calls + unsent(queued[len(calls) :])
-            calls += self._run_piece(piece)
-        return calls
-
-    def _run_piece(self, piece: Sequence[Command]) -> list[Call]:
-        calls: list[Call] = []
-        while piece:
-            if ran_out(calls):
-                return calls + unsent(piece)
-            ends_s = monotonic() + self.settings.timeout_s
-            wanted = self.settings.wanted(piece)
-            try:
-                numbers = self._desk.take(wanted, ends_s, self._ask) if wanted else []
-            except PnyxError as error:
-                return calls + [Call.failed(command, error) for command in piece]
-            part, piece = numbered(piece, numbers if wanted else None)
-            try:
-                self.courier.carry_out(part, ends_s, self._desk.ack)
-            finally:
-                self._desk.settle(part, numbers)
-            calls += part
+            left = piece
+            while left:
+                if ran_out(part):
+                    return calls + unsent(queued[len(calls) :])
+                ends_s = monotonic() + self.settings.timeout_s
+                wanted = self.settings.wanted(left)
+                try:
+                    numbers = self._desk.take(wanted, ends_s, self._ask) if wanted else None
+                except PnyxError as error:
+                    part, left = [Call.failed(command, error) for command in left], ()
+                else:
+                    part, left = numbered(left, numbers)
+                    try:
+                        self.courier.carry_out(part, ends_s, self._desk.ack)
+                    finally:
+                        if numbers is not None:
+                            self._desk.settle(part, numbers)
+                calls += part
         return calls
 
     def _ask(self, reads: Sequence[Command], ends_s: float) -> list[Any]:

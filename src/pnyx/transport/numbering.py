@@ -46,28 +46,28 @@ class Numbering:
     """When they said it, by a clock of this client that never stands still."""
     ack: int = 0
     """All sequences up to here are settled."""
+    room: int = field(init=False)
+    """How many numbers could be taken now."""
     _last: int = 0
     _open: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.room = self.window
 
     @property
     def is_idle(self) -> bool:
         """Is no number out?"""
         return not self._open
 
-    @property
-    def room(self) -> int:
-        """How many numbers could be taken now."""
-        return self.ack + self.window - self._last
-
     def take(self, now_ms: int, patience_ms: int) -> Number | None:
         """Return the number of a new write, None if the window is full.
 
         Its client gives up after `patience_ms`, and settles it then at the latest.
         """
-        sequence = self._last + 1
-        if sequence > self.ack + self.window:
+        if not self.room:
             return None
-        self._last = sequence
+        self.room -= 1
+        self._last = sequence = self._last + 1
         self._open.add(sequence)
         ahead_ms = min(patience_ms + PATIENCE_MS, self.ahead_ms_max // 2)
         deadline_ms = self.clock_ms + (now_ms - self.read_ms) + ahead_ms
@@ -80,3 +80,4 @@ class Numbering:
         # Each is passed once, so this costs the same however wide the window is.
         while self.ack < self._last and self.ack + 1 not in self._open:
             self.ack += 1
+            self.room += 1

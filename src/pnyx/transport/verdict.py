@@ -11,9 +11,10 @@ The client library and the Lab's clients ask these same rules. What an error rep
 off its first words (`heard_in`): they are the nodes' promise.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 Outcome: TypeAlias = Literal["unknown", "not_applied"]
 
@@ -55,8 +56,7 @@ def heard_in(text: str) -> Heard | None:
     return Heard.REFUSED if is_refused and not text.startswith(_NOT_KEPT) else None
 
 
-@dataclass(slots=True)
-class Trail:
+class Trail(msgspec.Struct, gc=False):
     """What is known of one command that is not answered yet."""
 
     changes: bool
