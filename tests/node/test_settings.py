@@ -200,7 +200,7 @@ def test_every_number_has_a_range_and_a_unit() -> None:
             unit = re.sub("_soft|_min|_max", "", row.name).rpartition("_")[2]
             counted = {"raft.inflight_max", "raft.reads_max", "limits.clients_max"}
             counted |= {"groups", "shards"}
-            assert unit in {"ms", "bytes", "port", "entries"} or row.name in counted, row.name
+            assert unit in {"us", "ms", "bytes", "port", "entries"} or row.name in counted, row.name
 
 
 def test_the_reference_page_is_the_catalogue() -> None:

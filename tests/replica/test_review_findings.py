@@ -12,6 +12,7 @@ from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import Expiry, Get, Set, Ttl
 from pnyx.node.driver import Driver
+from pnyx.node.vigil import Vigil
 from pnyx.replica.effects import Effects, Now
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply, SnapshotChunk
@@ -210,8 +211,10 @@ def driver_of(cluster: Cluster, node: int, peers: Deaf, failed: Any) -> Driver:
     roster = Roster(me=NodeId(node), boot=node, limits=ReplicaLimits(), controllers=())
     roster.add(CONTROL, member.replica, Now(0, WALL_MS))
     disk: Any = SimpleNamespace(groups={}, space=member.space, wal=peers)
-    parts: dict[str, Any] = {"batcher": peers, "peers": peers, "start": pytest.fail}
-    return Driver(roster=roster, disk=disk, failed=failed, retired=pytest.fail, **parts)
+    vigil = Vigil(asyncio.get_running_loop(), 0)
+    parts: dict[str, Any] = {"batcher": peers, "peers": peers, "vigil": vigil}
+    parts |= {"start": pytest.fail, "failed": failed, "retired": pytest.fail}
+    return Driver(roster=roster, disk=disk, **parts)
 
 
 def arrives(driver: Driver, sender: int, message: Any) -> None:

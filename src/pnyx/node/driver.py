@@ -17,6 +17,7 @@ from pnyx.ids import GroupId, NodeId
 from pnyx.node.batching import Batcher
 from pnyx.node.disk import Disk
 from pnyx.node.flushing import Flusher
+from pnyx.node.vigil import Vigil
 from pnyx.replica.changes import Change
 from pnyx.replica.effects import Effects, Now, Outbound
 from pnyx.replica.founding import Missing
@@ -49,6 +50,7 @@ class Driver:
         disk: Disk,
         batcher: Batcher,
         peers: Peers,
+        vigil: Vigil,
         start: Callable[[GroupId, Missing | None], Replica],
         failed: Callable[[BaseException], None],
         retired: Callable[[str], None],
@@ -60,6 +62,7 @@ class Driver:
             disk: the node's, opened.
             batcher: its log.
             peers: its links.
+            vigil: when its loop may sleep.
             start: makes the replica of a group on the disk, founded just now or before.
             failed: told of the error that ends this node.
             retired: told why this node is no part of its cluster any more.
@@ -68,6 +71,7 @@ class Driver:
         self._disk = disk
         self._batcher = batcher
         self._peers = peers
+        self._vigil = vigil
         self._start = start
         self._failed = failed
         self._retired = retired
@@ -251,6 +255,7 @@ class Driver:
             if effects.write is not None:
                 # After the messages: a peer's way to its disk is longer than ours.
                 self._batcher.add(GroupWrite(group, effects.write))
+                self._vigil.worked()
             if effects.flush is not None:
                 self._flusher.flush(partial(self._flushed, group, effects.flush))
         self._batcher.start()
@@ -259,9 +264,11 @@ class Driver:
         return applied
 
     def _answer(self, effects: Effects) -> None:
-        for ticket, answer in effects.answers:
-            ticket.answered(answer)
-        effects.answers.clear()
+        if effects.answers:
+            for ticket, answer in effects.answers:
+                ticket.answered(answer)
+            effects.answers.clear()
+            self._vigil.worked()
 
     def _send(self, outbounds: Sequence[tuple[GroupId, Outbound]]) -> None:
         parcels: dict[tuple[NodeId, Lane], list[Packet]] = {}

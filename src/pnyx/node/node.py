@@ -28,6 +28,7 @@ from pnyx.node.metrics import Histogram, Metrics
 from pnyx.node.settings import Settings
 from pnyx.node.starting import Starter
 from pnyx.node.status import NOWHERE, GroupStatus, LogPosition, Topology
+from pnyx.node.vigil import Vigil
 from pnyx.replica.arrival import Progress
 from pnyx.replica.fitting import Unfit
 from pnyx.replica.migration import FREEZE_MS_BOUNDS, MoveCounters
@@ -367,6 +368,7 @@ class Node:
             disk=disk,
             batcher=self._batcher,
             peers=self._peers,
+            vigil=Vigil(self._loop, self.settings.vigil_us),
             start=starter.start,
             failed=self._fail,
             retired=self._retire,

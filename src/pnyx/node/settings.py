@@ -290,6 +290,12 @@ class Settings(Section):
     drain_ms: int = Field(
         default=10_000, ge=100, le=120_000, description="How long a node told to stop may take."
     )
+    vigil_us: int = Field(
+        default=500,
+        ge=0,
+        le=100_000,
+        description="How long a busy node looks for more before it sleeps; 0: it sleeps at once.",
+    )
     nodes: dict[Label, NodeAddress] = Field(
         min_length=1, max_length=NODE_COUNT_MAX, description="All nodes, this one included."
     )
