@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from pnyx.node import vigil as module
-from pnyx.node.vigil import KEPT_OUT_S, PAUSE_S_LEAST, PAUSE_S_MAX, SOON_S, Vigil
+from pnyx.node.vigil import (
+    KEPT_OUT_S,
+    PAUSE_S_LEAST,
+    PAUSE_S_MAX,
+    SOON_S,
+    WORKS_LEAST,
+    Vigil,
+)
 
 PATIENCE_US = 500
 LOOK_S = 5e-6
@@ -59,22 +66,22 @@ def vigil(machine: Machine, patience_us: int = PATIENCE_US) -> Vigil:
     return Vigil(loop, patience_us)
 
 
-def worked_twice(machine: Machine, kept: Vigil) -> None:
-    kept.worked()
-    machine.now_s += 0.0001
-    kept.worked()
+def worked_often(machine: Machine, kept: Vigil) -> None:
+    for _ in range(WORKS_LEAST + 1):
+        machine.now_s += 0.0001
+        kept.worked()
 
 
 def test_who_works_often_looks_on_until_its_patience_ends(machine: Machine) -> None:
     kept = vigil(machine)
-    worked_twice(machine, kept)
+    worked_often(machine, kept)
     assert PATIENCE_US / 1e6 <= machine.sleeps_after_s() <= PATIENCE_US / 1e6 + 2 * LOOK_S
     assert machine.looks >= PATIENCE_US / 1e6 / LOOK_S - 1
 
 
 def test_work_that_comes_meanwhile_prolongs_it_and_starts_no_second_one(machine: Machine) -> None:
     kept = vigil(machine)
-    worked_twice(machine, kept)
+    worked_often(machine, kept)
     for _ in range(500):
         assert machine.turn()
         looks = machine.looks
@@ -86,22 +93,23 @@ def test_work_that_comes_meanwhile_prolongs_it_and_starts_no_second_one(machine:
 def test_who_works_now_and_then_sleeps(machine: Machine) -> None:
     kept = vigil(machine)
     for _ in range(10):
-        kept.worked()
-        assert not machine.turn()
+        for _ in range(WORKS_LEAST):
+            kept.worked()
+            assert not machine.turn()
         machine.now_s += PATIENCE_US / 1e6 + 0.001
     assert machine.looks == 0
 
 
 def test_without_patience_nobody_looks(machine: Machine) -> None:
     kept = vigil(machine, patience_us=0)
-    worked_twice(machine, kept)
+    worked_often(machine, kept)
     assert not machine.turn()
     assert machine.looks == 0
 
 
 def test_short_work_of_others_is_waited_for(machine: Machine) -> None:
     kept = vigil(machine)
-    worked_twice(machine, kept)
+    worked_often(machine, kept)
     machine.away_s = KEPT_OUT_S / 4
     assert machine.turn()
 
@@ -126,11 +134,11 @@ def test_who_is_kept_out_again_and_again_looks_ever_less(machine: Machine) -> No
 def test_who_was_kept_out_by_chance_soon_looks_on(machine: Machine) -> None:
     kept = vigil(machine)
     for _ in range(20):
-        worked_twice(machine, kept)
+        worked_often(machine, kept)
         machine.away_s = 0.0035
         assert not machine.turn()
         machine.now_s += PAUSE_S_LEAST
-        worked_twice(machine, kept)
+        worked_often(machine, kept)
         assert machine.turn(), "a pause after long quiet is short"
         machine.sleeps_after_s()
         machine.now_s += SOON_S
@@ -140,8 +148,8 @@ def test_a_real_loop_goes_on_with_all_else_meanwhile() -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
         kept = Vigil(loop, 20_000)
-        kept.worked()
-        kept.worked()
+        for _ in range(WORKS_LEAST + 1):
+            kept.worked()
         reader, writer = os.pipe()
         seen = loop.create_future()
         loop.add_reader(reader, lambda: seen.set_result(os.read(reader, 1)))

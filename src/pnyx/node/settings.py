@@ -291,7 +291,7 @@ class Settings(Section):
         default=10_000, ge=100, le=120_000, description="How long a node told to stop may take."
     )
     vigil_us: int = Field(
-        default=500,
+        default=2_000,
         ge=0,
         le=100_000,
         description="How long a busy node looks for more before it sleeps; 0: it sleeps at once.",

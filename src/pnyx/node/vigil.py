@@ -4,8 +4,8 @@ A processor without work sleeps, and wakes 20 to 60 us after it is called. A wri
 passes four such calls: to the leader, to a follower, back, and to the client. So a loop that is
 busy anyway does not sleep between: it asks its sockets again and again, for a moment.
 
-Rule 1. Only between works that follow each other closely. Who is asked for something now and then
-        sleeps, and so does an idle cluster: heartbeats are no work.
+Rule 1. Only between works that have followed each other closely for a while. Who is asked for some
+        hundred things a second sleeps, and so does an idle cluster: heartbeats are no work.
 Rule 2. Whoever else wants the processor has it, after each look.
 Rule 3. Who is kept from it for long thereby, for somebody computes there, sleeps as usual for a
         while; for twice as long if that comes again at once. Who sleeps is preferred when he wakes.
@@ -16,6 +16,8 @@ import os
 from time import perf_counter
 from typing import Final
 
+WORKS_LEAST: Final = 16
+"""So many must have followed each other closely: at some hundred a second they seldom do."""
 KEPT_OUT_S: Final = 0.001
 """Another node of the same machine, or a client, has done what it had to do in less."""
 PAUSE_S_LEAST: Final = 0.004
@@ -32,6 +34,8 @@ class Vigil:
         self._loop = loop
         self._patience_s = patience_us / 1e6
         self._worked_s = 0.0
+        self._works = 0
+        """How many followed each other closely up to the last one."""
         self._is_kept = False
         self._pause_s = PAUSE_S_LEAST
         self._resumes_s = 0.0
@@ -39,8 +43,9 @@ class Vigil:
     def worked(self) -> None:
         """Something was done that is likely to be followed by more."""
         now_s = perf_counter()
-        is_busy = now_s - self._worked_s < self._patience_s
+        self._works = self._works + 1 if now_s - self._worked_s < self._patience_s else 0
         self._worked_s = now_s
+        is_busy = self._works >= WORKS_LEAST
         if is_busy and not self._is_kept and now_s >= self._resumes_s:
             self._is_kept = True
             self._loop.call_soon(self._look)
