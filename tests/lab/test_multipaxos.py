@@ -98,3 +98,9 @@ def test_a_node_whose_question_was_lost_while_it_forms_asks_again() -> None:
 def test_clients_of_a_healed_core_wait_as_long_as_a_write_takes_there() -> None:
     """Each attempt of a session ended before its write was committed, on slow disks and links."""
     assert judged(draw(25772, consensus=PAXOS), "abc").ok
+
+
+def test_a_parcel_may_end_a_change_of_members_and_commit_by_its_outcome() -> None:
+    # Two acceptances came in one: by the first the joint membership was chosen and the next one
+    # appended, by the second entries between them were chosen by the voters of that alone.
+    assert judged(draw(815892621867, consensus=PAXOS), "abc").ok

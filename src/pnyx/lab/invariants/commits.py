@@ -60,9 +60,12 @@ def _check_first(facts: Facts, member: Member, before: Index) -> None:
             f"{member.name} leads in term {raft.term} and commits entry {commit} of term {term} "
             "by counting"
         )
-    # What it appended in the same event, after it had counted, did not count yet.
+    # What it appended in the same event, after it had counted, did not count yet; but for what
+    # came behind that in one parcel.
     memberships = log.memberships_from(before)
-    counted = memberships[:1] if leads else memberships
+    counted = memberships
+    if leads and len(memberships) > 1:
+        counted = memberships[: 1 + _counts_twice(facts, member, memberships)]
     holders = _holders(facts, member, commit, term, memberships)
     if not any(is_quorum(holders, membership) for membership in counted):
         raise catalogue.DURABLE_MAJORITY.broken(
@@ -71,6 +74,17 @@ def _check_first(facts: Facts, member: Member, before: Index) -> None:
         )
     if len(holders) < len(_voters(counted)):
         facts.marks.hit(catalogue.DURABLE_MAJORITY.sometimes)
+
+
+def _counts_twice(facts: Facts, member: Member, memberships: Sequence[Membership]) -> bool:
+    """Had a quorum of the first membership the entry that brought it, which ended in another?"""
+    log = member.raft.log
+    for index in map(Index, range(member.raft.commit_index, member.commit, -1)):
+        holders = _holders(facts, member, index, log.mark_at(index).term, memberships)
+        if is_quorum(holders, memberships[0]):
+            at, was = (log.memberships_from(each)[0] for each in (index, member.commit))
+            return at == memberships[0] != was
+    return False
 
 
 def _leads(member: Member) -> bool:
