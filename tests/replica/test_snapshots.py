@@ -87,6 +87,27 @@ def test_a_lost_chunk_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cluster.members[3].replica.counters.snapshots_installed == 1
 
 
+def test_a_chunk_is_sent_again_soon_and_then_ever_more_seldom_until_its_answer_comes() -> None:
+    group = behind().members[1].replica.group
+    sender, peer = SnapshotSender(group, chunk_bytes=200), NodeId(3)
+
+    def resent(began_ms: int) -> list[int]:
+        times = []
+        for now_ms in range(began_ms, began_ms + 4_000, 10):
+            again, failed = sender.overdue(now_ms)
+            assert not failed
+            times += [now_ms - began_ms for _ in again]
+        return times
+
+    chunk = sender.start(peer, 1, 0)
+    assert resent(0) == [100, 300, 700, 1_500, 2_500, 3_500]
+    following, _, _ = sender.replied(peer, SnapshotReply(chunk.transfer, chunk.mark, 1), 5_000)
+    assert following is not None
+    assert following.number == 1
+    assert resent(5_000) == [100, 300, 700, 1_500, 2_500, 3_500]
+    assert sender.deadline_ms == 5_000 + 4_500
+
+
 def test_a_stream_of_a_leader_that_is_gone_leaves_nothing_behind() -> None:
     cluster = behind()
     cluster.cut = {(3, 1)}

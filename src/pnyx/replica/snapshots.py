@@ -23,10 +23,12 @@ from pnyx.machine.snapshots import SnapshotView
 from pnyx.replica.effects import NEVER
 from pnyx.replica.messages import SnapshotChunk, SnapshotReply
 
-RESEND_MS = 1_000
+RESEND_MIN_MS = 100
+RESEND_MAX_MS = 1_000
+"""How long a chunk waits for its answer before it is sent again: twice as long each time."""
 PATIENCE_MS = 15_000
 """A stream that has made no progress for so long has failed; installing a chunk takes less."""
-SILENCE_MS = 2 * RESEND_MS
+SILENCE_MS = 2 * RESEND_MAX_MS
 """A stream that brings nothing for so long has no sender any more."""
 
 
@@ -43,7 +45,9 @@ class _Stream:
     view: SnapshotView
     rows: Iterator[tuple[bytes, bytes]]
     chunk: SnapshotChunk | None = None
-    sent_ms: int = 0
+    again_ms: int = 0
+    """When the chunk is due to be sent again."""
+    wait_ms: int = RESEND_MIN_MS
     progress_ms: int = 0
 
 
@@ -91,8 +95,9 @@ class SnapshotSender:
             assert stream.chunk is not None, "started streams have a chunk"
             if now_ms - stream.progress_ms >= PATIENCE_MS:
                 failed.append(peer)
-            elif now_ms - stream.sent_ms >= RESEND_MS:
-                stream.sent_ms = now_ms
+            elif now_ms >= stream.again_ms:
+                stream.wait_ms = min(2 * stream.wait_ms, RESEND_MAX_MS)
+                stream.again_ms = now_ms + stream.wait_ms
                 again.append((peer, stream.chunk))
         for peer in failed:
             self.stop(peer)
@@ -117,7 +122,7 @@ class SnapshotSender:
     @property
     def deadline_ms(self) -> int:
         """When the next resend is due."""
-        return min((s.sent_ms + RESEND_MS for s in self.streams.values()), default=NEVER)
+        return min((stream.again_ms for stream in self.streams.values()), default=NEVER)
 
     def _next(self, stream: _Stream, number: int, now_ms: int) -> SnapshotChunk:
         rows: list[tuple[bytes, bytes]] = []
@@ -139,7 +144,8 @@ class SnapshotSender:
             last,
             checksum(packed),
         )
-        stream.sent_ms = now_ms
+        stream.wait_ms = RESEND_MIN_MS
+        stream.again_ms = now_ms + stream.wait_ms
         stream.progress_ms = now_ms
         return stream.chunk
 
