@@ -210,6 +210,10 @@ def _world(chance: Chance, nodes: int, seed: int, *, is_duel: bool) -> WorldSett
     if seed >= LATER_FROM_SEED and not is_duel and chance.hit(0.5, "gathering"):
         raft = replace(raft, notice_ms=1 + chance.below(2 * heartbeat_ms, "notice"))
         limits = replace(limits, gather_ms=1 + chance.below(2 * heartbeat_ms, "gather"))
+    if seed >= LATER_FROM_SEED and chance.hit(0.5, "thrift"):
+        hedge_ms = 1 + chance.below(2 * heartbeat_ms, "hedge")
+        thrift_ms = 1 + chance.below(4 * heartbeat_ms, "thrift ms")
+        raft = replace(raft, thrift_ms=thrift_ms, hedge_ms=hedge_ms)
     if is_duel and chance.hit(0.5, "short waits"):
         limits = replace(
             limits,

@@ -29,6 +29,10 @@ GATHER_MS: Final = 10
 """At most so long a batch waits for clients that were just answered."""
 NOTICE_MS: Final = 3
 """At most so long followers wait to hear what is committed: usually the next append says it."""
+THRIFT_MS: Final = 10
+"""At most so long entries wait for peers without which the last quorum was made ..."""
+HEDGE_MS: Final = 3
+"""... or so long, if the next is not made by then."""
 
 PORT_KINDS: Final = ("gateway_port", "cluster_port", "peer_port", "http_port")
 
@@ -318,6 +322,8 @@ class Settings(Section):
         return MemberSettings(
             **self.raft.model_dump(),
             notice_ms=NOTICE_MS,
+            thrift_ms=THRIFT_MS,
+            hedge_ms=HEDGE_MS,
             beat_grid_ms=self.raft.heartbeat_ms,
             uncommitted_bytes_max=self.limits.uncommitted_bytes_max,
             entry_bytes_max=self.limits.entry_bytes_max,

@@ -23,6 +23,7 @@ def propose(member: MemberState, payload: bytes) -> Position | Refused:
 
 def on_read_index(member: MemberState, sender: NodeId, message: ReadIndex) -> None:
     """A follower asks what its reads must wait for (dissertation §6.4)."""
+    member.thrift.read_at(sender)
     read(member, Ticket(sender, message.boot, message.counter))
 
 
@@ -65,8 +66,23 @@ def committed_there(member: MemberState, progress: Progress) -> tuple[Index, Ter
 def commit(member: MemberState, index: Index) -> None:
     """A quorum holds the log up to `index`; peers are told soon."""
     member.commit_to(index)
+    if member.settings.thrift_ms:
+        quorum = [peer for peer, progress in member.peers.items() if progress.match >= index]
+        member.thrift.made(frozenset(quorum), member.now_ms, member.settings.heartbeat_ms)
     if not member.has_notice:
         member.notice_due_ms = member.now_ms + member.settings.notice_ms
+
+
+def due_ms(member: MemberState, beat_ms: int) -> int:
+    """Return when a leader has to say something; `beat_ms`: its next heartbeat."""
+    if member.has_notice:
+        beat_ms = min(beat_ms, member.notice_due_ms)
+    return min(beat_ms, owed_ms(member)) if member.thrift.is_owed else beat_ms
+
+
+def owed_ms(member: MemberState) -> int:
+    """Return when entries that were held back must leave (thrift.py)."""
+    return member.thrift.due_ms(member.settings.thrift_ms, member.settings.hedge_ms)
 
 
 def tell_commit(member: MemberState, peer: NodeId, progress: Progress) -> None:
@@ -80,6 +96,7 @@ def tell_commit(member: MemberState, peer: NodeId, progress: Progress) -> None:
 def peer_unreachable(member: MemberState, peer: NodeId) -> None:
     """What was in flight to `peer` is lost: probe again once it answers a heartbeat."""
     progress = member.peers.get(peer)
+    member.thrift.lost(peer)
     if progress is None or progress.flow is Flow.SNAPSHOT:
         return
     # A probe that is lost says nothing about where the logs agree.

@@ -12,7 +12,7 @@ def is_at_rest(member: MemberState) -> bool:
     is_settled = member.commit_index == last == member.given_index == member.writes.durable_index
     return (
         is_settled
-        and not (member.reads.waiting or member.has_notice)
+        and not (member.reads.waiting or member.has_notice or member.thrift.is_owed)
         and not (member.send or member.delayed or member.snapshots)
         and member.transfer is None
         and not log.membership.outgoing

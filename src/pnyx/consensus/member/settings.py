@@ -40,6 +40,11 @@ class MemberSettings:
     notice_ms: int = 0
     """How long a leader waits for an append that can tell the peers what is committed, before it
     tells them separately; 0: not at all."""
+    thrift_ms: int = 0
+    """How long entries may wait for peers whose answers the last quorum did not need
+    (thrift.py); 0: all are asked at once."""
+    hedge_ms: int = 3
+    """With no quorum for so long, they are asked at once."""
     reads_max: int = 65_536
     """Read barriers that may wait at once; more are refused."""
     beat_grid_ms: int = 0
@@ -49,11 +54,12 @@ class MemberSettings:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         for name in self.__slots__:
-            least = 0 if name in {"notice_ms", "beat_grid_ms"} else 1
+            least = 0 if name in {"notice_ms", "thrift_ms", "beat_grid_ms"} else 1
             if getattr(self, name) < least:
                 raise SettingsWrong(
                     f"{name} = {getattr(self, name)} cannot be used; nothing was started",
-                    cause="every duration and limit of consensus but notice_ms is positive",
+                    cause="every duration and limit of consensus is positive, but for "
+                    "notice_ms and thrift_ms",
                     next_step=f"set {name} to {least} or more, or leave it out for the default",
                 )
         if 2 * self.heartbeat_ms > self.election_ms_min:

@@ -11,6 +11,7 @@ from pnyx.consensus.member.log import Log
 from pnyx.consensus.member.progress import Progress
 from pnyx.consensus.member.reads import Reads
 from pnyx.consensus.member.settings import MemberSettings
+from pnyx.consensus.member.thrift import Thrift
 from pnyx.consensus.member.writes import Writes
 from pnyx.consensus.ready import Delayed, Envelope, Role
 from pnyx.ids import Index, NodeId, Term
@@ -82,6 +83,7 @@ class MemberState:
     """When peers are told what is committed, if no entries have told them by then."""
     has_notice: bool = False
     """Is a peer to be told then?"""
+    thrift: Thrift = field(default_factory=Thrift)
     transfer: Transfer | None = None
     farewell_ms: int = 0
     """When peers that are members no more are forgotten; 0 while there are none."""
@@ -153,6 +155,7 @@ class MemberState:
         self.reads.refuse_all()
         if was_leader:
             self.peers = {}
+            self.thrift = Thrift()
             self.transfer = None
             self.farewell_ms = 0
             self.uncommitted_bytes = 0

@@ -25,14 +25,30 @@ def send_due(member: S, written: Written[S]) -> None:
     last_index = member.log.last_index
     is_due = member.now_ms >= member.notice_due_ms
     member.has_notice = False
+    thrift, holds = member.thrift, False
+    thrift.look(member.now_ms, is_waiting=member.commit_index < last_index)
     for peer, progress in member.peers.items():
         if progress.next <= last_index or progress.poke or progress.flow is Flow.PROBE:
+            if _may_wait(member, peer, progress):
+                # It hears with these entries what is committed, too.
+                holds = True
+                continue
             send_entries(member, peer, progress, made, written)
         if progress.flow is Flow.REPLICATE and progress.told_commit < member.commit_index:
             if is_due:
                 leading.tell_commit(member, peer, progress)
             else:
                 member.has_notice = True
+    thrift.is_owed = holds
+
+
+def _may_wait(member: MemberState, peer: NodeId, progress: Progress) -> bool:
+    thrift = member.thrift
+    if not thrift.may_wait(peer) or progress.flow is not Flow.REPLICATE or progress.poke:
+        return False
+    if not thrift.is_owed:
+        thrift.is_owed, thrift.owed_ms = True, member.now_ms
+    return member.now_ms < leading.owed_ms(member)
 
 
 def send_entries(

@@ -68,7 +68,7 @@ class MultiPaxos(Door[MultiPaxosState]):
         """When `tick` is wanted next."""
         paxos = self._state
         if paxos.role is Role.LEADER:
-            return min(paxos.beat_ms, paxos.notice_due_ms) if paxos.has_notice else paxos.beat_ms
+            return leading.due_ms(paxos, paxos.beat_ms)
         due_ms = min(paxos.beat_ms, paxos.reads.next_deadline_ms(paxos.election_deadline_ms))
         return min(due_ms, paxos.ask_again_ms) if paxos.role is Role.CANDIDATE else due_ms
 

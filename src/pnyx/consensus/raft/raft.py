@@ -61,9 +61,7 @@ class Raft(Door[RaftState]):
         """When `tick` is wanted next."""
         raft = self._state
         if raft.role is Role.LEADER:
-            if raft.has_notice:
-                return min(raft.heartbeat_deadline_ms, raft.notice_due_ms)
-            return raft.heartbeat_deadline_ms
+            return leading.due_ms(raft, raft.heartbeat_deadline_ms)
         if raft.role is Role.FOLLOWER:
             if raft.reads.asked:
                 return raft.reads.next_deadline_ms(raft.election_deadline_ms)

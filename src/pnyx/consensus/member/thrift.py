@@ -1,0 +1,73 @@
+"""Whom entries may reach later: peers whose answers the last quorum did not need.
+
+A leader asks first who made the last quorum, and owes the others what it holds back for a while:
+they get more in one message and take part in nothing that a client waits for (Moraru et al., "There
+Is More Consensus in Egalitarian Parliaments", 2013: "thrifty"). If the next quorum is not made
+soon, the others are asked too (Dean and Barroso, "The Tail at Scale", 2013: "hedged requests"). Now
+and then all are asked at once, so that a peer which has become the quicker one is found.
+
+When an append leaves depends on this; what is counted never does.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pnyx.ids import NodeId
+
+NOBODY: Final[frozenset[NodeId]] = frozenset()
+ASK_ALL_BEATS: Final = 20
+"""Heartbeats after which all are asked at once."""
+
+
+@dataclass(slots=True)
+class Thrift:
+    """What a leader remembers of its last quorum, and since when it owes others entries."""
+
+    needed: frozenset[NodeId] = NOBODY
+    """The peers that made the last quorum; nobody: all are asked."""
+    readers: frozenset[NodeId] = NOBODY
+    """Peers where somebody read lately: what they lack a client waits for."""
+    is_owed: bool = False
+    """Is anything held back?"""
+    owed_ms: int = 0
+    """Since when."""
+    is_waiting: bool = False
+    """Is the next quorum missing?"""
+    waits_ms: int = 0
+    """Since when."""
+    ask_all_ms: int = 0
+    """From then on a quorum is not remembered, once."""
+
+    def made(self, quorum: frozenset[NodeId], now_ms: int, heartbeat_ms: int) -> None:
+        """These peers and the leader, or they alone, have made a quorum."""
+        self.waits_ms = now_ms
+        if now_ms >= self.ask_all_ms:
+            self.ask_all_ms = now_ms + ASK_ALL_BEATS * heartbeat_ms
+            self.readers = quorum = NOBODY
+        self.needed = quorum
+
+    def read_at(self, peer: NodeId) -> None:
+        """Somebody reads at that peer."""
+        self.readers |= {peer}
+
+    def look(self, now_ms: int, *, is_waiting: bool) -> None:
+        """Notice that something is to be agreed on, or nothing any more."""
+        if is_waiting and not self.is_waiting:
+            self.waits_ms = now_ms
+        self.is_waiting = is_waiting
+
+    def lost(self, peer: NodeId) -> None:
+        """That peer will not answer soon: if it is needed, all are asked."""
+        if peer in self.needed:
+            self.needed = NOBODY
+
+    def may_wait(self, peer: NodeId) -> bool:
+        """Can the next quorum be made without that peer, as the last one was, and all reads?"""
+        return bool(self.needed) and peer not in self.needed and peer not in self.readers
+
+    def due_ms(self, thrift_ms: int, hedge_ms: int) -> int:
+        """Return when what is held back must leave."""
+        due_ms = self.owed_ms + thrift_ms
+        if self.is_waiting:
+            return min(due_ms, max(self.owed_ms, self.waits_ms) + hedge_ms)
+        return due_ms
