@@ -4,7 +4,7 @@ from pnyx.consensus.ready import Role
 from pnyx.ids import NodeId
 from pnyx.machine.commands import Append, Get, Set
 from pnyx.machine.results import OK
-from pnyx.replica.backlog import LAG_MS
+from pnyx.replica.backlog import LAG_MS, PIECE_BYTES, PIECE_COUNT
 from pnyx.replica.effects import Outbound
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply
@@ -90,6 +90,27 @@ def test_a_read_at_a_follower_does_not_wait_for_its_disk() -> None:
     cluster.settle()
     assert cluster.answers(2) == {"r": Done((b"0",))}
     assert follower.group.applied.index == follower.consensus.durable_index
+
+
+def test_a_follower_applies_in_pieces_and_gives_way_between() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    member = cluster.members[2]
+    member.disk_held = True
+    for number in range(20):
+        value = b"x" * (PIECE_BYTES if number < 2 else 1)
+        cluster.submit(1, number, Set(b"k", value))
+        cluster.settle()
+    follower, now = member.replica, cluster.now(2)
+    for write_id in member.unsynced:
+        follower.persisted(write_id, now)
+    pieces: list[tuple[int, bool]] = []
+    while (effects := follower.effects(now)) is not None:
+        if effects.applied:
+            pieces.append((effects.applied, effects.gives_way))
+    assert follower.group.applied.index == follower.consensus.commit_index
+    assert [count for count, _ in pieces] == [1, 1, PIECE_COUNT, PIECE_COUNT, 1]
+    assert [gives_way for _, gives_way in pieces] == [True] * 4 + [False]
 
 
 def test_a_follower_forwards_writes_and_answers_reads_itself() -> None:

@@ -7,6 +7,7 @@ durable, never before.
 """
 
 import asyncio
+import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -207,6 +208,8 @@ class Driver:
             applied += self._carry_out(turn)
             if not roster.busy:
                 break
+            if any(effects.gives_way for _, effects in turn):
+                os.sched_yield()
             if applied > APPLIED_PER_TURN:
                 # Heartbeats, peers and clients get their turn; then it goes on.
                 self.wake()

@@ -3,6 +3,9 @@
 The leader waits for a follower's acknowledgement, nobody for what a follower applies. So entries
 that are committed while the follower's log is being synced are applied when that is done and said,
 or `LAG_MS` later if the disk takes its time. A read waits for no sync.
+
+They are applied in pieces: on a machine that nodes share, whoever is on a client's way must not
+wait behind a follower that has much to apply.
 """
 
 from collections.abc import Sequence
@@ -15,6 +18,10 @@ from pnyx.replica.effects import NEVER
 
 LAG_MS: Final = 2
 """A follower whose log is being synced applies what is committed so much later at most."""
+
+PIECE_BYTES: Final = 8 * 1024
+PIECE_COUNT: Final = 8
+"""Of entries: what they take to apply, some 0.3 ms, is a tenth of what a scheduler may let run."""
 
 
 @dataclass(slots=True)
@@ -31,8 +38,14 @@ class Backlog:
         self.entries.extend(entries)
 
     def take(self) -> list[Entry]:
-        """Return all of them, to be applied now."""
-        taken, self.entries = self.entries, []
+        """Return the next piece of them, to be applied now."""
+        count = size = 0
+        for entry in self.entries[:PIECE_COUNT]:
+            count += 1
+            size += len(entry.payload)
+            if size >= PIECE_BYTES:
+                break
+        taken, self.entries = self.entries[:count], self.entries[count:]
         return taken
 
     def is_due(self, consensus: Consensus, now_ms: int) -> bool:

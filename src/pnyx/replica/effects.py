@@ -40,6 +40,8 @@ class Effects(msgspec.Struct):
     """Entries applied while this was made: let others have a turn now and then."""
     more: bool = False
     """Ask again at once: there may be more to do."""
+    gives_way: bool = False
+    """Nobody waits for what is left: whoever else wants the processor may have it first."""
 
     def __bool__(self) -> bool:
         """Is there anything to do?"""

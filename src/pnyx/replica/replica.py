@@ -174,7 +174,8 @@ class Replica:
     def flushed(self, number: int, now: Now) -> None:
         """The flush of that number is durable."""
         # An installed snapshot replaces the state: what is committed is applied before.
-        self._execute(now)
+        while self._backlog.entries:
+            self._execute(now)
         jumped = self._upkeep.flushed(number, now.mono_ms)
         if jumped is not None:
             self._members.jumped(jumped)
@@ -415,7 +416,9 @@ class Replica:
     def _execute(self, now: Now) -> None:
         if committed := self._backlog.take():
             self._apply(committed)
-            self._effects.more |= self._members.applied(committed, now)
+            is_left = self._backlog.is_due(self.consensus, now.mono_ms)
+            self._effects.gives_way = is_left and not self.leads
+            self._effects.more |= self._members.applied(committed, now) or is_left
             if self.leads:
                 self._clock.committed(self.group.clock_ms, now)
                 self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
