@@ -4,11 +4,12 @@ from typing import Any, Final
 
 from pnyx.ids import NodeId
 from pnyx.machine.commands import Get
+from pnyx.machine.holdings import WRONG_SHARD
 from pnyx.replica.effects import Now
 from pnyx.replica.envoy import RETRY_MS, Envoy
 from pnyx.replica.limits import ReplicaLimits
 from pnyx.replica.messages import Forward, ForwardReply
-from pnyx.replica.requests import Done, Elsewhere, NotDone, Reason, Request
+from pnyx.replica.requests import Answer, Done, Elsewhere, NotDone, Reason, Request
 
 ONE, TWO, THREE = map(NodeId, (1, 2, 3))
 BOOT: Final = 7
@@ -19,6 +20,12 @@ def asked(envoy: Envoy, now: Now) -> list[tuple[NodeId, int]]:
     effects = envoy.effects(now)
     sent: list[Any] = [] if effects is None else effects.send
     return [(each.to, each.message.number) for each in sent if isinstance(each.message, Forward)]
+
+
+def answers(envoy: Envoy, now: Now) -> list[tuple[Any, Answer]]:
+    """Return who is told what now."""
+    effects = envoy.effects(now)
+    return [] if effects is None else effects.answers
 
 
 def test_a_leader_that_cannot_be_reached_is_not_asked_for_without_a_pause() -> None:
@@ -74,3 +81,21 @@ def test_a_group_whose_disks_were_all_replaced_is_found_at_whoever_is_linked() -
     effects = envoy.effects(later)
     assert effects is not None
     assert effects.answers == [("ticket", Done((b"v",)))]
+
+
+def test_what_is_asked_of_a_group_that_is_gone_may_be_asked_of_others() -> None:
+    # A node that came back after ten configurations held what it was asked while it knew an older
+    # one for as long as requests may be parked, and said that no leader was found.
+    envoy = Envoy(NodeId(9), BOOT, (ONE, TWO, THREE), ReplicaLimits())
+    now = Now(1_000, 0)
+    request = Request("parked", (Get(b"key"), Get(b"other")), by_log=False, forward=True)
+    envoy.submit((request,), now)
+    assert envoy.effects(now) is None
+    envoy.met(TWO)
+    envoy.submit((Request("asked", (Get(b"key"),), by_log=False, forward=True),), now)
+    ((_, number),) = asked(envoy, now)
+    envoy.retire()
+    assert answers(envoy, now) == [("parked", Done((WRONG_SHARD, WRONG_SHARD)))]
+    envoy.step(TWO, ForwardReply(BOOT, number, NotDone(Reason.NO_QUORUM)), now)
+    assert answers(envoy, now) == [("asked", Done((WRONG_SHARD,)))]
+    assert envoy.idle

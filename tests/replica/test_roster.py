@@ -312,6 +312,18 @@ def test_who_waits_at_a_group_that_turns_out_to_be_gone_may_ask_the_others() -> 
     assert nodes.nodes[3].told("read") == Done((WRONG_SHARD,))
 
 
+def test_who_asks_a_group_that_is_known_to_be_gone_is_told_at_once() -> None:
+    nodes = founded()
+    joined(nodes, 3, 2)
+    settle_moves(nodes)
+    nodes.submit(1, 0, "leave", Leave((GroupId(3),)))
+    settle_moves(nodes)
+    nodes.submit(1, 0, "retire", Retire(GroupId(3)))
+    assert GroupId(3) in nodes.roster(1).atlas.retired
+    nodes.submit(1, 3, "read", Get(b"k"))
+    assert nodes.nodes[1].told("read") == Done((WRONG_SHARD,))
+
+
 def test_a_node_that_a_leader_counts_in_starts_a_replica() -> None:
     nodes = founded()
     joined(nodes, 3, 3, 2)

@@ -48,10 +48,11 @@ class Backlog:
         taken, self.entries = self.entries[:count], self.entries[count:]
         return taken
 
-    def is_due(self, consensus: Consensus, now_ms: int) -> bool:
-        """Is there something to apply, and nothing to wait for?"""
+    def is_due(self, consensus: Consensus, now_ms: int, *, for_reads: bool = False) -> bool:
+        """Is there something to apply, and nothing to wait for? `for_reads`: some wait for it."""
         return bool(self.entries) and (
-            consensus.durable_index == consensus.last_index
+            for_reads
+            or consensus.durable_index == consensus.last_index
             or consensus.role is Role.LEADER
             or now_ms >= self._due_ms
         )

@@ -49,6 +49,7 @@ class Envoy:
         self._turn = 0
         """Who is asked while nobody is known to lead: one member after another."""
         self._retry_ms = 0
+        self._is_gone = False
         self._send: list[Outbound] = []
         self.know(members)
 
@@ -70,6 +71,11 @@ class Envoy:
         if self._leader not in self._members:
             self._leader = None
         self._retry_ms = 0
+
+    def retire(self) -> None:
+        """The group is gone: others have its shards, and who was to be asked here may ask them."""
+        self._is_gone = True
+        self._answers.leave(self._parking.take_all(), is_gone=True)
 
     def submit(self, requests: Sequence[Request], now: Now) -> None:
         """Take in requests of this node."""
@@ -212,6 +218,9 @@ class Envoy:
             self._turn += 1
 
     def _park(self, request: Request) -> None:
+        if self._is_gone:
+            self._answers.leave((request,), is_gone=True)
+            return
         self.counters.parked += 1
         if not self._parking.park(request):
             self._answers.give(request, NotDone(Reason.OVERLOADED))

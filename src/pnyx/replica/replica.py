@@ -300,8 +300,11 @@ class Replica:
                 effects.send += outbox
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
+        is_left = self._backlog.is_due(consensus, now.mono_ms, for_reads=bool(reads.confirmed))
+        effects.gives_way = is_left and not self.leads
         effects.more |= bool(
-            (effects.write is not None and is_due)
+            is_left
+            or (effects.write is not None and is_due)
             or (writes.waiting and writes.may_leave)
             or (reads.waiting and reads.wants_barrier)
         )
@@ -332,17 +335,17 @@ class Replica:
                 self._answers.give(request, Elsewhere(leader))
         self._reads.add(reads)
 
-    def _park(self, request: Request) -> None:
-        self.counters.parked += 1
-        if not self._parking.park(request):
-            self._answers.give(request, NotDone(Reason.OVERLOADED))
+    def _park(self, *requests: Request) -> None:
+        self.counters.parked += len(requests)
+        for request in requests:
+            if not self._parking.park(request):
+                self._answers.give(request, NotDone(Reason.OVERLOADED))
 
     def _unpark(self, now: Now) -> None:
         self._retry_ms = now.mono_ms + RETRY_MS
         waiting = self._parking.take_all()
-        for request in waiting:
-            if request.until_ms <= now.mono_ms:
-                self._answers.give(request, NotDone(Reason.NO_QUORUM))
+        late = [request for request in waiting if request.until_ms <= now.mono_ms]
+        self._answers.give_all(late, NotDone(Reason.NO_QUORUM))
         self._route([request for request in waiting if request.until_ms > now.mono_ms], now)
 
     def _look(self, now: Now) -> None:
@@ -356,8 +359,7 @@ class Replica:
             self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
         if role is not Role.LEADER:
             self._upkeep.sender.stop_all()
-            for request in self._writes.take():
-                self._park(request)
+            self._park(*self._writes.take())
         self._members.look(now)
         if leader not in {None, self.me, self._seen[0]}:
             self._disk.follows_another()
@@ -393,8 +395,7 @@ class Replica:
         elif outcome.reason == "too large":
             self._answers.give_all(one.requests, NotDone(Reason.TOO_LARGE))
         else:
-            for request in one.requests:
-                self._park(request)
+            self._park(*one.requests)
 
     def _take(self, ready: Ready, now: Now) -> None:
         effects = self._effects
@@ -405,8 +406,7 @@ class Replica:
         self._backlog.add(ready.committed, now.mono_ms)
         for release in ready.reads:
             if release.index is None:
-                for request in self._reads.refused(release.ticket):
-                    self._park(request)
+                self._park(*self._reads.refused(release.ticket))
             else:
                 self._reads.released(release.ticket, release.index, now.mono_ms)
         self._upkeep.stream_to(ready.snapshots, now.mono_ms)
@@ -416,9 +416,7 @@ class Replica:
     def _execute(self, now: Now) -> None:
         if committed := self._backlog.take():
             self._apply(committed)
-            is_left = self._backlog.is_due(self.consensus, now.mono_ms)
-            self._effects.gives_way = is_left and not self.leads
-            self._effects.more |= self._members.applied(committed, now) or is_left
+            self._effects.more |= self._members.applied(committed, now)
             if self.leads:
                 self._clock.committed(self.group.clock_ms, now)
                 self._ticks.look(self.group.next_expiry_ms(), now.mono_ms)
@@ -432,8 +430,7 @@ class Replica:
             done, superseded = self._proposals.committed(entry.index, entry.term)
             for proposal in superseded:
                 self.counters.superseded += 1
-                for request in proposal.requests:
-                    self._park(request)
+                self._park(*proposal.requests)
             batch = done.batch if done is not None else None
             if batch is None and entry.kind is EntryKind.COMMANDS:
                 batch = decode(entry.payload)

@@ -365,6 +365,8 @@ class Roster:
             self._envoys[group] = envoy
             for node in self._linked:
                 envoy.met(node)
+            if group in self.atlas.retired:
+                envoy.retire()
         return envoy
 
     def _members(self, group: GroupId) -> tuple[NodeId, ...]:
@@ -446,6 +448,8 @@ class Roster:
         atlas = self.atlas
         for group, envoy in self._envoys.items():
             envoy.know(self._members(group))
+            if group in atlas.retired:
+                envoy.retire()
             self._dirty[group] = None
         for group in sorted(atlas.retired & self.replicas.keys()):
             replica = self.replicas.pop(group)
