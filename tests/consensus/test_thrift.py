@@ -5,7 +5,7 @@ import pytest
 from paxosworld import PaxosWorld
 from pnyx.consensus.member.messages import ReadIndex
 from pnyx.consensus.member.settings import MemberSettings
-from pnyx.consensus.member.thrift import ASK_ALL_BEATS
+from pnyx.consensus.member.thrift import ASK_ALL_BEATS, HELD_COUNT_MAX
 from pnyx.consensus.multipaxos.messages import Accept
 from pnyx.consensus.raft.messages import AppendEntries, AppendEntriesReply, HeartbeatReply
 from pnyx.ids import Index, NodeId, Term
@@ -109,6 +109,22 @@ def test_the_leader_itself_is_not_needed_where_its_disk_is_the_slowest() -> None
     accepts(leader, 3, 3)
     assert leader.raft.commit_index == 3
     assert appended(leader.proposes()) == [(2, [4]), (3, [4])]
+
+
+def test_more_than_so_many_bytes_are_not_held_back() -> None:
+    leader = led()
+    half = b"x" * (THRIFTY.thrift_bytes // 2)
+    assert appended(leader.proposes(half)) == [(2, [3])]
+    assert appended(leader.proposes(half)) == [(2, [4]), (3, [3, 4])]
+    assert appended(leader.proposes(half)) == [(2, [5])]
+
+
+def test_a_peer_that_is_behind_is_not_kept_waiting() -> None:
+    leader = led()
+    for number in range(HELD_COUNT_MAX):
+        assert appended(leader.proposes()) == [(2, [3 + number])]
+    behind = [*range(3, 3 + HELD_COUNT_MAX + 1)]
+    assert appended(leader.proposes()) == [(2, behind[-1:]), (3, behind)]
 
 
 def test_where_somebody_reads_entries_arrive_at_once() -> None:

@@ -213,7 +213,8 @@ def _world(chance: Chance, nodes: int, seed: int, *, is_duel: bool) -> WorldSett
     if seed >= LATER_FROM_SEED and chance.hit(0.5, "thrift"):
         hedge_ms = 1 + chance.below(2 * heartbeat_ms, "hedge")
         thrift_ms = 1 + chance.below(4 * heartbeat_ms, "thrift ms")
-        raft = replace(raft, thrift_ms=thrift_ms, hedge_ms=hedge_ms)
+        thrift_bytes = 1 + chance.below(16 * _KIB, "thrift bytes")
+        raft = replace(raft, thrift_ms=thrift_ms, thrift_bytes=thrift_bytes, hedge_ms=hedge_ms)
     if is_duel and chance.hit(0.5, "short waits"):
         limits = replace(
             limits,

@@ -43,6 +43,9 @@ class MemberSettings:
     thrift_ms: int = 0
     """How long entries may wait for peers whose answers the last quorum did not need
     (thrift.py); 0: all are asked at once."""
+    thrift_bytes: int = 16 * 1024
+    """Payload bytes of which so many are no longer held back: a message of its own costs little
+    beside them, and with many clients the first answer of two is worth more."""
     hedge_ms: int = 3
     """With no quorum for so long, they are asked at once."""
     reads_max: int = 65_536

@@ -17,6 +17,8 @@ from pnyx.ids import NodeId
 NOBODY: Final[frozenset[NodeId]] = frozenset()
 ASK_ALL_BEATS: Final = 20
 """Heartbeats after which all are asked at once."""
+HELD_COUNT_MAX: Final = 64
+"""Entries that one peer lacks; with more nothing is held back from it, for it is behind."""
 
 
 @dataclass(slots=True)
