@@ -68,6 +68,12 @@ def test_a_longer_scenario_of_shards_holds_on_both_engines(name: str, engine: En
     assert result.ok, result.failed or result.violation
 
 
+def test_a_clerk_whom_the_controller_does_not_answer_asks_again() -> None:
+    """In this run the first answer that says where a shard is was lost on the way."""
+    result = watched_scenario(scenario_named("D-5"), 383930695177)
+    assert result.ok, result.failed or result.violation
+
+
 def test_the_same_seed_is_the_same_run_and_another_one_another() -> None:
     scenario = scenario_named("MULTI-INSTANCE")
     first, again, other = (watched_scenario(scenario, seed).hash for seed in (1, 1, 2))

@@ -119,7 +119,9 @@ class Clerk:
         shard = shard_of_slot(slot_of(key), self.fleet.layout.shards)
         if self._directory is None:
             yield from self._read_again()
-        assert self._directory is not None, "it was read"
+        if self._directory is None:
+            # Over lossy links the controller's answer was lost, too.
+            return None
         group = self._directory.shards[shard].group
         return (yield from self._ask(group, command)) if group != NOBODY else None
 
