@@ -26,6 +26,7 @@ from rocksdict import (
 from pnyx.errors import DiskFailed, LostDisk, NoRoom, PnyxError
 from pnyx.machine.space import View
 from pnyx.storage.files import free_bytes
+from pnyx.storage.garbage import GARBAGE_SHARE_LOW, Garbage
 from pnyx.storage.recent import RecentRows
 
 MEMTABLE_BYTES: Final = 4 * 1024 * 1024
@@ -46,14 +47,6 @@ BACKGROUND_JOBS: Final = 2
 BLOB_BYTES: Final = 4 * 1024
 """A row of this size lies apart, in a blob file: to move it along with every compaction costs more
 than a second read when it is asked for."""
-GARBAGE_SHARE_MAX: Final = 0.33
-"""With more of the blob files of rows that are gone, what lives in old ones is written anew ..."""
-GARBAGE_SHARE_LOW: Final = 0.2
-"""... until it is less than this."""
-GARBAGE_BYTES_LEAST: Final = 256 * 1024 * 1024
-"""Less is left alone."""
-GARBAGE_AGE_SHARE: Final = 0.25
-"""So many of the files are old: not all, for their room comes back when all they hold has moved."""
 COMPACTION_DEBT_BYTES: Final = 1024 * 1024 * 1024
 """With more than this waiting for compaction, writes should wait too."""
 HELD_TABLE_BYTES: Final = 64 * 1024 * 1024
@@ -68,6 +61,7 @@ _JOURNAL_BYTES: Final = 1024 * 1024
 _BLOB_PROPERTY: Final = "rocksdb.live-blob-file-size"
 _GARBAGE_PROPERTY: Final = "rocksdb.live-blob-file-garbage-size"
 _COLLECTS: Final = "enable_blob_garbage_collection"
+_AGE_SHARE: Final = "blob_garbage_collection_age_cutoff"
 _DEBT_PROPERTY: Final = "rocksdb.estimate-pending-compaction-bytes"
 _UNFLUSHED_PROPERTY: Final = "rocksdb.cur-size-all-mem-tables"
 
@@ -93,8 +87,7 @@ class RocksSpace:
         setattr(written, "disable_wal", True)  # noqa: B010
         self._database.set_write_options(written)
         self._written = written
-        self._collects = False
-        """Do compactions write blobs anew?"""
+        self._garbage = Garbage()
         self._holds = False
         """May the table of unflushed writes be larger, for there is no room to flush it?"""
         self._get = self._database.get
@@ -184,15 +177,12 @@ class RocksSpace:
                 raise
 
     def _tend_garbage(self) -> None:
-        # RocksDB's own rule goes by age: each compaction writes a share of all blobs anew, garbage
-        # or not. With large rows few keys make a table, so that each compaction meets all of them.
         blobs = self._database.property_int_value(_BLOB_PROPERTY) or 0
         garbage = self._database.property_int_value(_GARBAGE_PROPERTY) or 0
-        share = GARBAGE_SHARE_LOW if self._collects else GARBAGE_SHARE_MAX
-        collects = garbage > max(GARBAGE_BYTES_LEAST, share * blobs)
-        if collects != self._collects:
-            self._collects = collects
-            self._database.set_options({_COLLECTS: str(collects).lower()})
+        if self._garbage.flushed(blobs, garbage):
+            share = self._garbage.age_share
+            collects = str(share > 0.0).lower()
+            self._database.set_options({_COLLECTS: collects, _AGE_SHARE: str(share)})
 
     def is_behind(self) -> bool:
         """Should writes wait for compaction? Cheap enough to ask once a batch of thousands."""
@@ -293,7 +283,6 @@ def _options() -> Options:
     options.set_blob_file_size(_LEVEL_BYTES)
     # Switched on by `_tend_garbage`: then a compaction writes what lives in the oldest files anew.
     options.set_enable_blob_gc(False)
-    options.set_blob_gc_age_cutoff(GARBAGE_AGE_SHARE)
     options.set_blob_gc_force_threshold(GARBAGE_SHARE_LOW)
     # An idle node wakes up for nothing: no statistics, and a small journal of RocksDB's own.
     options.set_stats_dump_period_sec(0)
