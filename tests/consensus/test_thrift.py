@@ -5,7 +5,7 @@ import pytest
 from paxosworld import PaxosWorld
 from pnyx.consensus.member.messages import ReadIndex
 from pnyx.consensus.member.settings import MemberSettings
-from pnyx.consensus.member.thrift import ASK_ALL_BEATS, HELD_COUNT_MAX
+from pnyx.consensus.member.thrift import ASK_ALL_BEATS
 from pnyx.consensus.multipaxos.messages import Accept
 from pnyx.consensus.raft.messages import AppendEntries, AppendEntriesReply, HeartbeatReply
 from pnyx.ids import Index, NodeId, Term
@@ -121,9 +121,9 @@ def test_more_than_so_many_bytes_are_not_held_back() -> None:
 
 def test_a_peer_that_is_behind_is_not_kept_waiting() -> None:
     leader = led()
-    for number in range(HELD_COUNT_MAX):
+    for number in range(THRIFTY.thrift_count):
         assert appended(leader.proposes()) == [(2, [3 + number])]
-    behind = [*range(3, 3 + HELD_COUNT_MAX + 1)]
+    behind = [*range(3, 3 + THRIFTY.thrift_count + 1)]
     assert appended(leader.proposes()) == [(2, behind[-1:]), (3, behind)]
 
 

@@ -92,25 +92,50 @@ def test_a_read_at_a_follower_does_not_wait_for_its_disk() -> None:
     assert follower.group.applied.index == follower.consensus.durable_index
 
 
-def test_a_follower_applies_in_pieces_and_gives_way_between() -> None:
+def _with_much_to_apply() -> Cluster:
+    """Return a cluster where 20 entries were committed to member 2 amid a sync."""
     cluster = Cluster()
     cluster.elect(1)
-    member = cluster.members[2]
-    member.disk_held = True
+    cluster.members[2].disk_held = True
     for number in range(20):
         value = b"x" * (PIECE_BYTES if number < 2 else 1)
         cluster.submit(1, number, Set(b"k", value))
         cluster.settle()
-    follower, now = member.replica, cluster.now(2)
+    return cluster
+
+
+def _pieces(cluster: Cluster) -> list[tuple[int, bool]]:
+    """End the sync; return how many entries are applied at a time, and is way given then."""
+    member, now = cluster.members[2], cluster.now(2)
     for write_id in member.unsynced:
-        follower.persisted(write_id, now)
+        member.replica.persisted(write_id, now)
     pieces: list[tuple[int, bool]] = []
-    while (effects := follower.effects(now)) is not None:
+    while (effects := member.replica.effects(now)) is not None:
+        member.answers += effects.answers
         if effects.applied:
             pieces.append((effects.applied, effects.gives_way))
-    assert follower.group.applied.index == follower.consensus.commit_index
+    assert member.replica.group.applied.index == member.replica.consensus.commit_index
+    return pieces
+
+
+def test_a_follower_applies_in_pieces_and_gives_way_between() -> None:
+    pieces = _pieces(_with_much_to_apply())
     assert [count for count, _ in pieces] == [1, 1, PIECE_COUNT, PIECE_COUNT, 1]
     assert [gives_way for _, gives_way in pieces] == [True] * 4 + [False]
+
+
+def test_a_follower_gives_no_way_while_a_read_waits_for_what_it_applies() -> None:
+    cluster = _with_much_to_apply()
+    cluster.cut = {(1, 2)}
+    cluster.submit(2, "r", Get(b"k"))
+    cluster.settle()
+    follower = cluster.members[2].replica
+    for sender, outbound in cluster.dropped:
+        follower.step(NodeId(sender), outbound.message, cluster.now(2))
+    assert _pieces(cluster) == [(1, False), (1, False), (8, False), (8, False), (1, False)]
+    cluster.cut.clear()
+    cluster.advance(100)
+    assert cluster.answers(2) == {"r": Done((b"x",))}
 
 
 def test_a_follower_forwards_writes_and_answers_reads_itself() -> None:

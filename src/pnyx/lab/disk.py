@@ -16,7 +16,7 @@ from pnyx.prng import Prng
 from pnyx.storage.files import write_whole
 from pnyx.storage.memory import MemorySpace
 from pnyx.storage.simulated import MemoryFiles, Step
-from pnyx.storage.wal import GroupWrite, Wal, WalSettings
+from pnyx.storage.wal import Draft, GroupWrite, Wal, WalSettings
 
 _KIB: Final = 1024
 WAL_SETTINGS: Final = WalSettings(
@@ -127,7 +127,7 @@ class GroupCommit:
         self._collecting: list[GroupWrite] = []
         self._formed: Formed | None = None
         self._under_way: tuple[list[GroupWrite], Formed | None] | None = None
-        self._descriptor: int | None = None
+        self._draft: Draft | None = None
 
     def add(self, write: GroupWrite) -> None:
         """Put `write` into the next batch."""
@@ -148,8 +148,7 @@ class GroupCommit:
             return
         writes, formed = self._under_way = self._collecting, self._formed
         self._collecting, self._formed = [], None
-        draft = self.wal.draft(writes, formed)
-        self._descriptor = None if draft is None else draft.file.descriptor
+        draft = self._draft = self.wal.draft(writes, formed)
         if draft is not None:
             try:
                 write_whole(*draft)
@@ -172,11 +171,11 @@ class GroupCommit:
         """
         assert self._under_way is not None, "only a batch under way ends"
         writes, formed = self._under_way
-        if self._descriptor is None:
+        if self._draft is None:
             self.wal.append(writes, formed)
         else:
             try:
-                self._disk.files.sync_descriptor(self._descriptor)
+                self._draft.file.sync()
             except OSError as error:
                 raise self.wal.write_failed(error) from error
             self.wal.written()

@@ -8,6 +8,7 @@ They are applied in pieces: on a machine that nodes share, whoever is on a clien
 wait behind a follower that has much to apply.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,7 +29,7 @@ PIECE_COUNT: Final = 8
 class Backlog:
     """One replica's, oldest entry first; consensus counts them as taken."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: deque[Entry] = field(default_factory=deque)
     _due_ms: int = NEVER
 
     def add(self, entries: Sequence[Entry], now_ms: int) -> None:
@@ -39,13 +40,12 @@ class Backlog:
 
     def take(self) -> list[Entry]:
         """Return the next piece of them, to be applied now."""
-        count = size = 0
-        for entry in self.entries[:PIECE_COUNT]:
-            count += 1
+        taken: list[Entry] = []
+        size = 0
+        while self.entries and len(taken) < PIECE_COUNT and size < PIECE_BYTES:
+            entry = self.entries.popleft()
+            taken.append(entry)
             size += len(entry.payload)
-            if size >= PIECE_BYTES:
-                break
-        taken, self.entries = self.entries[:count], self.entries[count:]
         return taken
 
     def is_due(self, consensus: Consensus, now_ms: int, *, for_reads: bool = False) -> bool:

@@ -301,7 +301,7 @@ class Replica:
                 outbox.clear()
         effects.flush, self._upkeep.flush = self._upkeep.flush, None
         is_left = self._backlog.is_due(consensus, now.mono_ms, for_reads=bool(reads.confirmed))
-        effects.gives_way = is_left and not self.leads
+        effects.gives_way = is_left and not (self.leads or reads.confirmed)
         effects.more |= bool(
             is_left
             or (effects.write is not None and is_due)

@@ -63,7 +63,7 @@ class MemoryFiles:
 
         Args:
             capacity_bytes: All files together hold at most so many.
-            kernel: Give files descriptors, to be synced by `sync_descriptor`, and keep no trace.
+            kernel: Give files a descriptor, so that the log drafts its batches, and keep no trace.
         """
         self.capacity_bytes = capacity_bytes
         self.kernel = kernel
@@ -76,8 +76,6 @@ class MemoryFiles:
         self._durable_names: dict[str, _Content] = {}
         self._renamings: list[dict[str, _Content]] = []
         """The directory after each change that is not durable, oldest first."""
-        self._opened: list[_Content] = []
-        """By descriptor."""
 
     def names(self) -> list[str]:
         return sorted(self._files)
@@ -100,15 +98,7 @@ class MemoryFiles:
         self.note(Traced(Step.CREATE, name, size))
 
     def open(self, name: str) -> OpenFile:
-        content = self._file(name)
-        if not self.kernel:
-            return _MemoryFile(self, content, None)
-        self._opened.append(content)
-        return _MemoryFile(self, content, len(self._opened) - 1)
-
-    def sync_descriptor(self, descriptor: int) -> None:
-        """Sync the open file of that descriptor, as the kernel does it behind a program's back."""
-        _MemoryFile(self, self._opened[descriptor], descriptor).sync()
+        return MemoryFile(self, self._file(name))
 
     def rename(self, name: str, to: str) -> None:
         self.begin(Step.RENAME, name)
@@ -200,9 +190,11 @@ class MemoryFiles:
         self._renamings.append(dict(self._files))
 
 
-class _MemoryFile:
-    def __init__(self, files: MemoryFiles, content: _Content, descriptor: int | None) -> None:
-        self.descriptor = descriptor
+class MemoryFile:
+    """One of them, open."""
+
+    def __init__(self, files: MemoryFiles, content: _Content) -> None:
+        self.descriptor = 0 if files.kernel else None
         self._files = files
         self._content = content
 

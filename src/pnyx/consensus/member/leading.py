@@ -77,12 +77,8 @@ def due_ms(member: MemberState, beat_ms: int) -> int:
     """Return when a leader has to say something; `beat_ms`: its next heartbeat."""
     if member.has_notice:
         beat_ms = min(beat_ms, member.notice_due_ms)
-    return min(beat_ms, owed_ms(member)) if member.thrift.is_owed else beat_ms
-
-
-def owed_ms(member: MemberState) -> int:
-    """Return when entries that were held back must leave (thrift.py)."""
-    return member.thrift.due_ms(member.settings.thrift_ms, member.settings.hedge_ms)
+    thrift = member.thrift
+    return min(beat_ms, thrift.due_ms(member.settings)) if thrift.is_owed else beat_ms
 
 
 def tell_commit(member: MemberState, peer: NodeId, progress: Progress) -> None:

@@ -46,6 +46,8 @@ class MemberSettings:
     thrift_bytes: int = 16 * 1024
     """Payload bytes of which so many are no longer held back: a message of its own costs little
     beside them, and with many clients the first answer of two is worth more."""
+    thrift_count: int = 64
+    """Entries; a peer that lacks more is behind, and nothing is held back from it."""
     hedge_ms: int = 3
     """With no quorum for so long, they are asked at once."""
     reads_max: int = 65_536

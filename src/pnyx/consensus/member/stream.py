@@ -10,7 +10,6 @@ from typing import Any, TypeAlias, TypeVar
 from pnyx.consensus.member import leading
 from pnyx.consensus.member.progress import Flow, Progress
 from pnyx.consensus.member.state import MemberState
-from pnyx.consensus.member.thrift import HELD_COUNT_MAX
 from pnyx.consensus.ready import Entry, Mark
 from pnyx.ids import Index, NodeId
 
@@ -45,17 +44,11 @@ def send_due(member: S, written: Written[S]) -> None:
 
 def _may_wait(member: MemberState, peer: NodeId, progress: Progress) -> bool:
     thrift, log = member.thrift, member.log
-    if not thrift.may_wait(peer) or progress.flow is not Flow.REPLICATE or progress.poke:
+    if not thrift.spares(peer) or progress.flow is not Flow.REPLICATE or progress.poke:
         return False
     sent = Index(progress.next - 1)
-    if (
-        log.last_index - sent > HELD_COUNT_MAX
-        or log.bytes_between(sent, log.last_index) >= member.settings.thrift_bytes
-    ):
-        return False
-    if not thrift.is_owed:
-        thrift.is_owed, thrift.owed_ms = True, member.now_ms
-    return member.now_ms < leading.owed_ms(member)
+    size = log.bytes_between(sent, log.last_index)
+    return thrift.holds(log.last_index - sent, size, member.now_ms, member.settings)
 
 
 def send_entries(

@@ -12,13 +12,12 @@ When an append leaves depends on this; what is counted never does.
 from dataclasses import dataclass
 from typing import Final
 
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.ids import NodeId
 
 NOBODY: Final[frozenset[NodeId]] = frozenset()
 ASK_ALL_BEATS: Final = 20
 """Heartbeats after which all are asked at once."""
-HELD_COUNT_MAX: Final = 64
-"""Entries that one peer lacks; with more nothing is held back from it, for it is behind."""
 
 
 @dataclass(slots=True)
@@ -63,13 +62,21 @@ class Thrift:
         if peer in self.needed:
             self.needed = NOBODY
 
-    def may_wait(self, peer: NodeId) -> bool:
+    def spares(self, peer: NodeId) -> bool:
         """Can the next quorum be made without that peer, as the last one was, and all reads?"""
         return bool(self.needed) and peer not in self.needed and peer not in self.readers
 
-    def due_ms(self, thrift_ms: int, hedge_ms: int) -> int:
+    def holds(self, count: int, size: int, now_ms: int, settings: MemberSettings) -> bool:
+        """May a peer that is spared wait on for so many entries and bytes? Then they are owed."""
+        if count > settings.thrift_count or size >= settings.thrift_bytes:
+            return False
+        if not self.is_owed:
+            self.is_owed, self.owed_ms = True, now_ms
+        return now_ms < self.due_ms(settings)
+
+    def due_ms(self, settings: MemberSettings) -> int:
         """Return when what is held back must leave."""
-        due_ms = self.owed_ms + thrift_ms
+        due_ms = self.owed_ms + settings.thrift_ms
         if self.is_waiting:
-            return min(due_ms, max(self.owed_ms, self.waits_ms) + hedge_ms)
+            return min(due_ms, max(self.owed_ms, self.waits_ms) + settings.hedge_ms)
         return due_ms

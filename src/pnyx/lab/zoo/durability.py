@@ -37,7 +37,7 @@ from pnyx.storage.agreement import agreed as as_agreed
 from pnyx.storage.files import write_whole
 from pnyx.storage.memory import MemorySpace
 from pnyx.storage.recovery import Recovered
-from pnyx.storage.simulated import MemoryFiles
+from pnyx.storage.simulated import MemoryFile, MemoryFiles
 from pnyx.storage.wal import Wal
 
 
@@ -99,20 +99,20 @@ def _term_and_vote_apart() -> Patches:
     caught_by=("recovery_is_exact", "term_and_vote_kept", "leader_elected", "nodes_converge"),
 )
 def _failed_sync_ignored() -> Patches:
-    was_synced = MemoryFiles.sync_descriptor
+    was_synced = MemoryFile.sync
 
     def written(*arguments: Any) -> None:
         with suppress(OSError):
             write_whole(*arguments)
 
-    def sync_descriptor(files: MemoryFiles, descriptor: int) -> None:
+    def sync(file: MemoryFile) -> None:
         with suppress(OSError):
-            was_synced(files, descriptor)
+            was_synced(file)
 
     return [
         Patch(wal, "write_whole", written),
         Patch(disk, "write_whole", written),
-        Patch(MemoryFiles, "sync_descriptor", sync_descriptor),
+        Patch(MemoryFile, "sync", sync),
     ]
 
 
