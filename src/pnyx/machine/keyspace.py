@@ -41,9 +41,6 @@ TOLD_REFUSED: Final = Refusal(
 NEVER_MS: Final = 1 << 64
 """Later than every expiry."""
 
-_ABSENT: Final = b""
-"""Not a row: every row has a header. Marks 'not among the changes', where None means deleted."""
-
 
 class Record(NamedTuple):
     """A key that exists."""
@@ -403,8 +400,9 @@ class Keyspace:
     # Rows.
 
     def _row(self, row_key: bytes) -> bytes | None:
-        row = self.rows.get(row_key, _ABSENT)
-        if row == _ABSENT:
+        if row_key in self.rows:
+            row = self.rows[row_key]
+        else:
             row = None if self.flushed else self._stored(row_key)
         if self.applying and self.holdings is not None:
             self.before.setdefault(row_key, row)

@@ -65,6 +65,7 @@ def told_where_held(
     held = keyspace.holdings
     assert held is not None, "only a divided keyspace has shards elsewhere"
     results: list[Result] = []
+    open_slots = held.open
     for command in commands:
         kind = type(command)
         if keyspace.looked_bytes > LOOKED_BYTES_MAX and not isinstance(command, Order):
@@ -72,7 +73,7 @@ def told_where_held(
         elif kind in ONE_KEY:
             key = command.key  # type: ignore[union-attr]
             slot = slot_of(key)
-            if held.open[slot]:
+            if open_slots[slot]:
                 keyspace.key, keyspace.suffix = key, suffix_in(slot, key)
                 results.append(rules[kind](keyspace, command))
             else:

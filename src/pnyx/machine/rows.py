@@ -33,7 +33,7 @@ from struct import Struct
 from typing import Final
 
 import msgspec
-import xxhash
+from xxhash import xxh3_64_digest
 
 from pnyx.consensus.membership import Membership
 from pnyx.consensus.ready import Mark
@@ -66,7 +66,7 @@ PLAIN_BYTES: Final = _PLAIN_HEADER.size
 EXPIRING_BYTES: Final = _EXPIRING_HEADER.size
 assert (PLAIN_BYTES, EXPIRING_BYTES) == (9, 17), "the diagram above promises 9 and 17"
 
-_SLOT_BYTES: Final = tuple(slot.to_bytes(2, "big") for slot in range(1 << 14))
+_slot_head: Final = Struct(">H").pack
 
 EXPIRE_MS_MAX: Final = (1 << 63) - 1
 """Redis' largest time; a relative expiry that would pass it stops here."""
@@ -120,7 +120,7 @@ def suffix_of(key: bytes) -> bytes:
 
 def suffix_in(slot: int, key: bytes) -> bytes:
     """Return the suffix of a key whose slot is known."""
-    return _SLOT_BYTES[slot] + xxhash.xxh3_64_digest(key)[:6] + key
+    return _slot_head(slot) + xxh3_64_digest(key)[:6] + key
 
 
 def plain_row(revision: int, value: bytes) -> bytes:

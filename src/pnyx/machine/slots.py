@@ -8,7 +8,6 @@ from typing import Final
 
 from pnyx.ids import SLOT_COUNT, Slot
 
-_SLOTS: Final = tuple(map(Slot, range(SLOT_COUNT)))
 SLOT_SHIFT: Final = 48
 """Bits of a key's position below its slot (machine/rows.py)."""
 EVERY_SLOT: Final = ((0, SLOT_COUNT - 1),)
@@ -27,4 +26,6 @@ def slot_of(key: bytes) -> Slot:
         closing = key.find(b"}", opening + 1)
         if closing > opening + 1:
             key = key[opening + 1 : closing]
-    return _SLOTS[crc_hqx(key, 0) & _SLOT_MASK]
+    # To say `Slot` here costs as much as all the rest, and so does a table of them, which is memory
+    # that is in no cache of the processor.
+    return crc_hqx(key, 0) & _SLOT_MASK  # type: ignore[return-value]

@@ -19,6 +19,9 @@ DIGIT_BYTES: Final = 64
 LCS_BYTE_BYTES: Final = 128
 """The same of a byte that LCS compares, besides one for each cell of its table."""
 
+_ALWAYS: Final = Condition.ALWAYS
+"""To look it up in its class costs a plain SET more than to compare it."""
+
 NO_INTEGER: Final = Refusal("ERR value is not an integer or out of range")
 INTEGER_OVERFLOW: Final = Refusal("ERR increment or decrement would overflow")
 NO_FLOAT: Final = Refusal("ERR value is not a valid float")
@@ -58,7 +61,7 @@ def _get_many(keyspace: Keyspace, command: c.MGet) -> Result:
 def _put(keyspace: Keyspace, command: c.Set) -> Result:
     # The plain SET is most of all traffic and needs nothing that was there before.
     if (
-        command.condition is Condition.ALWAYS
+        command.condition is _ALWAYS
         and command.expiry is None
         and not command.get
         and not command.keep_ttl

@@ -12,6 +12,8 @@ RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Of keys and rows in one generation, which is full when half of it is no row that was replaced."""
 RECENT_ROW_BYTES_MAX: Final = 1024
 """Larger rows are not kept, nor are rows written together that are larger on average."""
+UNKNOWN: Final = b"not a row"
+"""Known by its identity: None says that there is no row."""
 
 
 class RecentRows:

@@ -27,7 +27,7 @@ from pnyx.errors import DiskFailed, LostDisk, NoRoom, PnyxError
 from pnyx.machine.space import View
 from pnyx.storage.files import free_bytes
 from pnyx.storage.garbage import GARBAGE_SHARE_LOW, Garbage
-from pnyx.storage.recent import RecentRows
+from pnyx.storage.recent import UNKNOWN, RecentRows
 
 MEMTABLE_BYTES: Final = 4 * 1024 * 1024
 """One table of unflushed writes. It is a skip list: in a larger one the way to a row leads through
@@ -95,11 +95,11 @@ class RocksSpace:
 
     def get(self, key: bytes) -> bytes | None:
         recent = self._recent
-        if key in recent.young:
-            return recent.young[key]
-        if key in recent.old:
-            value = recent.old[key]
-        else:
+        value = recent.young.get(key, UNKNOWN)
+        if value is not UNKNOWN:
+            return value
+        value = recent.old.get(key, UNKNOWN)
+        if value is UNKNOWN:
             try:
                 value = self._get(key)
             except Exception as error:
