@@ -276,12 +276,15 @@ class World:
         mark = Mark(source.applied[-1].index, source.applied[-1].term)
         # As of the mark, committed: never the newest of the log, which may be taken back.
         membership = newest_membership(source.applied, self.membership)
-        if mark.index > target.raft.commit_index:
-            target.applied = list(source.applied)
-            target.flushed = mark.index
-            target.installed = (mark, membership)
-            target.raft.snapshot_installed(mark, membership, self.now_ms)
-            self.check(target)
+        if mark.index <= target.raft.commit_index:
+            # It refuses: that it knows this to be committed does not mean that it is durable there.
+            source.raft.snapshot_sent(to, None, self.now_ms)
+            return
+        target.applied = list(source.applied)
+        target.flushed = mark.index
+        target.installed = (mark, membership)
+        target.raft.snapshot_installed(mark, membership, self.now_ms)
+        self.check(target)
         source.raft.snapshot_sent(to, mark, self.now_ms)
 
     def compact(self, number: int, index: int) -> None:

@@ -282,6 +282,24 @@ def test_a_refusal_in_a_pipeline_makes_one_new_probe() -> None:
     ]
 
 
+def test_a_peer_that_lost_what_it_had_is_asked_once_a_heartbeat() -> None:
+    leader = Alone().leads()
+    leader.proposes()
+    for peer in (2, 3):
+        leader.hears(peer, AppendEntriesReply(Term(1), Index(2)))
+    leader.proposes()
+    asked: list[list[tuple[NodeId, AppendEntries]]] = []
+    for _ in range(5):
+        leader.waits(leader.settings.heartbeat_ms)
+        said = leader.hears(3, HeartbeatReply(Term(1), leader.raft.state.reads.round))
+        asked.append(of_type(said, AppendEntries))
+        for _, message in asked[-1]:
+            lost = AppendEntriesRefusal(Term(1), message.previous_index, Index(1), Term(1))
+            assert leader.hears(3, lost) == []
+    assert [len(appends) for appends in asked] == [1] * 5
+    assert leader.raft.match_indexes()[NodeId(3)] == 2, "what it said is never taken back"
+
+
 def test_a_commit_is_told_once() -> None:
     leader = Alone().leads()
     leader.proposes()

@@ -69,6 +69,12 @@ class Progress:
         self.inflight.clear()
         self.inflight_bytes = 0
 
+    def refused(self, next_index: Index, heartbeat_round: int) -> None:
+        """The peer has less than was supposed: try from `next_index`."""
+        # One that lost what it had said was durable would refuse, and be asked again, for ever.
+        is_lost = next_index <= self.match
+        self.probe(next_index, paused=is_lost, heartbeat_round=heartbeat_round)
+
     def replicate(self) -> None:
         """The logs agree up to `match`: pipeline from there."""
         self.flow = Flow.REPLICATE

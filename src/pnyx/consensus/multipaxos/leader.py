@@ -85,7 +85,7 @@ def on_wanted(paxos: MultiPaxosState, sender: NodeId, message: Wanted) -> None:
         return
     if not progress.has_answered(message.previous_index):
         after = min(message.index, paxos.log.last_index)
-        progress.probe(Index(after + 1), paused=False, heartbeat_round=paxos.reads.round)
+        progress.refused(Index(after + 1), paxos.reads.round)
 
 
 def on_beat_reply(paxos: MultiPaxosState, sender: NodeId, message: BeatReply) -> None:

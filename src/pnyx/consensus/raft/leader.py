@@ -86,7 +86,7 @@ def on_append_entries_refusal(
     else:
         agreed = log.highest_with_term_up_to(message.hint_term, message.hint_index)
         next_index = log.compacted.index if agreed is None else Index(agreed.index + 1)
-    progress.probe(next_index, paused=False, heartbeat_round=raft.reads.round)
+    progress.refused(next_index, raft.reads.round)
 
 
 def on_heartbeat_reply(raft: RaftState, sender: NodeId, message: HeartbeatReply) -> None:
