@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnyx.consensus.member.settings import MemberSettings
 from pnyx.consensus.ready import Mark
 from pnyx.ids import Index, NodeId, Term
 from pnyx.machine.commands import DbSize, Get, Set
@@ -42,6 +43,45 @@ def test_a_follower_that_is_too_far_behind_is_sent_a_snapshot() -> None:
     cluster.submit(3, "v", Get(b"key7"))
     cluster.settle()
     assert cluster.answers(3) == {"n": Done((60,)), "v": Done((b"value" * 5,))}
+
+
+def test_a_peer_from_which_entries_are_held_back_is_sent_no_snapshot_for_room_in_the_log() -> None:
+    cluster = Cluster(settings=MemberSettings(thrift_ms=10, hedge_ms=3))
+    leader = cluster.elect(1)
+    for number in range(40):
+        cluster.submit(1, number, Set(b"k", b"v"))
+        cluster.settle()
+    match = sorted(leader.consensus.match_indexes().values())
+    assert match[0] < match[1], "one of them was not asked yet"
+    leader.tend_disk(low=False, behind=False, urgent=True)
+    cluster.settle()
+    assert leader.consensus.compacted.index >= match[0] > 1
+    cluster.advance(100)
+    assert leader.counters.snapshots_sent == 0
+    applied = {one.replica.group.applied for one in cluster.members.values()}
+    assert applied == {leader.group.applied}
+
+
+def test_a_log_that_takes_too_much_room_is_flushed_once_each_time_somebody_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster()
+    leader, space = cluster.elect(1), cluster.members[1].space
+    flushes: list[Index] = []
+    flush = space.flush
+
+    def counted() -> None:
+        flushes.append(leader.group.applied.index)
+        flush()
+
+    monkeypatch.setattr(space, "flush", counted)
+    for look in range(3):
+        leader.tend_disk(low=False, behind=False, urgent=True)
+        for number in range(10):
+            cluster.submit(1, (look, number), Set(b"k", b"v"))
+            cluster.settle()
+    assert len(flushes) == 3
+    assert leader.consensus.compacted.index == flushes[-1]
 
 
 def test_a_node_that_is_short_of_space_takes_no_snapshot_until_it_is_not() -> None:

@@ -2,7 +2,7 @@
 
 The space is flushed when enough applied log is not durable in it, so a restart replays little.
 The log is compacted to a point that a flush made durable, keeping a tail for slow followers; with
-`urgent` (the disk is nearly full) the tail goes, too.
+`urgent` (the disk needs the room) the tail goes, too.
 """
 
 from collections import deque
@@ -22,7 +22,9 @@ class Compaction:
     tail_bytes: int
     """What is kept for followers that are a little behind."""
     urgent: bool = False
-    """Flush and compact whatever there is: the disk needs the room."""
+    """Compact whatever is flushed: the disk needs the room."""
+    _is_asked: bool = False
+    """Flush whatever is applied, once."""
     _applied_bytes: int = 0
     _unflushed_bytes: int = 0
     _flushing: dict[int, tuple[Index, int]] = field(default_factory=dict)
@@ -35,15 +37,22 @@ class Compaction:
         self._applied_bytes += log_bytes
         self._unflushed_bytes += log_bytes
 
+    def look(self, *, urgent: bool) -> None:
+        """Somebody looked at the disk: does it need the room of the log?"""
+        # A flush a look: one after the other would take the disk and the processor for all the
+        # time until the next look.
+        self.urgent = self._is_asked = urgent
+
     def wants_flush(self) -> bool:
         """Is a flush due, and none under way?"""
-        due = self._unflushed_bytes >= (1 if self.urgent else self.flush_log_bytes)
+        due = self._unflushed_bytes >= (1 if self._is_asked else self.flush_log_bytes)
         return due and not self._flushing
 
     def flush_started(self, number: int, applied: Index) -> None:
         """That flush of the space begins; it holds everything up to `applied`."""
         self._flushing[number] = (applied, self._applied_bytes)
         self._unflushed_bytes = 0
+        self._is_asked = False
 
     def flush_ended(self, number: int) -> None:
         """What that flush covers is durable, and nothing that another one still writes."""

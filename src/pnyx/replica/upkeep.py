@@ -20,6 +20,9 @@ from pnyx.replica.snapshots import SnapshotReceiver, SnapshotSender
 
 CATCHING_UP_MS = 10_000
 """A peer whose match index moved within this time is catching up, not dead."""
+CLOSE_COUNT = 256
+"""A peer that lacks at most so many entries is not behind: they are on their way, or held back for
+a moment (consensus/member/thrift.py). To save their room would cost it a whole snapshot."""
 
 
 @dataclass(slots=True)
@@ -101,7 +104,7 @@ class Upkeep:
 
     def release_log(self, *, urgent: bool) -> None:
         """The disk needs the room that the log takes (or does no more)."""
-        self.compaction.urgent = urgent
+        self.compaction.look(urgent=urgent)
         if urgent and self.compaction.wants_flush():
             self._ask_flush()
 
@@ -152,20 +155,24 @@ class Upkeep:
         log_bytes = self.consensus.log_bytes
         keeps = log_bytes < self.limits.catchup_log_bytes and not self.compaction.urgent
         # Seen every time, so that what stands still is told from what moves.
-        wanted = self._wanted_by_peers(now_ms)
+        wanted = self._wanted_by_peers(now_ms, count_max=None if keeps else CLOSE_COUNT)
         if keeps and self.sender.busy:
             # What the stream's receiver needs next must still be here when the stream ends.
             return
         upto = self.compaction.compactable(log_bytes)
         if upto is None:
             return
-        if keeps and wanted is not None:
+        if wanted is not None:
             upto = min(upto, wanted)
         if upto > self.consensus.compacted.index:
             self.consensus.compact(upto)
 
-    def _wanted_by_peers(self, now_ms: int) -> Index | None:
-        """Return the least match index of the peers that are catching up through the log."""
+    def _wanted_by_peers(self, now_ms: int, count_max: int | None) -> Index | None:
+        """Return the least match index of the peers that are catching up through the log.
+
+        Of those that lack at most so many entries, if the others are not to be waited for.
+        """
+        least = Index(0 if count_max is None else self.consensus.last_index - count_max)
         start = self.consensus.compacted.index
         wanted: list[Index] = []
         for peer, match in self.consensus.match_indexes().items():
@@ -173,7 +180,7 @@ class Upkeep:
             if match != last:
                 since_ms = now_ms
             self._moved[peer] = (match, since_ms)
-            if match >= start and match > 0 and now_ms - since_ms < CATCHING_UP_MS:
+            if match >= max(start, least) and match > 0 and now_ms - since_ms < CATCHING_UP_MS:
                 wanted.append(match)
         return min(wanted, default=None)
 
