@@ -38,10 +38,10 @@ def test_more_files_are_old_when_garbage_does_not_become_less() -> None:
     assert shares[2 * GARBAGE_PATIENCE] == shares[-1] == 1.0
 
 
-def test_files_stay_as_old_while_garbage_becomes_less() -> None:
+def test_files_stay_as_old_while_garbage_becomes_a_smaller_part() -> None:
     garbage = Garbage()
     for number in range(10 * GARBAGE_PATIENCE):
-        garbage.flushed(ROOM, ROOM // 2 - number)
-        # Others come and go between the flushes that find less.
-        garbage.flushed(ROOM, ROOM // 2)
+        # More of it, for there is more of everything.
+        room = ROOM + number * ROOM // 100
+        garbage.flushed(room, int(room * (0.5 - number / 1000)))
         assert garbage.age_share == GARBAGE_AGE_SHARE

@@ -66,6 +66,13 @@ class Compaction:
             return None
         tail_bytes = 0 if self.urgent else self.tail_bytes
         upto = None
-        while self._flushed and self._applied_bytes - self._flushed[0][1] >= tail_bytes:
-            upto, _ = self._flushed.popleft()
+        for index, applied_bytes in self._flushed:
+            if self._applied_bytes - applied_bytes < tail_bytes:
+                break
+            upto = index
         return upto
+
+    def compacted(self, index: Index) -> None:
+        """The log was dropped up to there, perhaps less than it might have been."""
+        while self._flushed and self._flushed[0][0] <= index:
+            self._flushed.popleft()

@@ -22,7 +22,9 @@ CATCHING_UP_MS = 10_000
 """A peer whose match index moved within this time is catching up, not dead."""
 CLOSE_COUNT = 256
 """A peer that lacks at most so many entries is not behind: they are on their way, or held back for
-a moment (consensus/member/thrift.py). To save their room would cost it a whole snapshot."""
+a moment (consensus/member/thrift.py). To save their room would cost it a whole snapshot ..."""
+CLOSE_BYTES = 8 * 1024 * 1024
+"""... unless they are larger than this."""
 
 
 @dataclass(slots=True)
@@ -155,7 +157,7 @@ class Upkeep:
         log_bytes = self.consensus.log_bytes
         keeps = log_bytes < self.limits.catchup_log_bytes and not self.compaction.urgent
         # Seen every time, so that what stands still is told from what moves.
-        wanted = self._wanted_by_peers(now_ms, count_max=None if keeps else CLOSE_COUNT)
+        wanted = self._wanted_by_peers(now_ms, close=not keeps)
         if keeps and self.sender.busy:
             # What the stream's receiver needs next must still be here when the stream ends.
             return
@@ -164,23 +166,28 @@ class Upkeep:
             return
         if wanted is not None:
             upto = min(upto, wanted)
+        self.compaction.compacted(upto)
         if upto > self.consensus.compacted.index:
             self.consensus.compact(upto)
 
-    def _wanted_by_peers(self, now_ms: int, count_max: int | None) -> Index | None:
+    def _wanted_by_peers(self, now_ms: int, *, close: bool) -> Index | None:
         """Return the least match index of the peers that are catching up through the log.
 
-        Of those that lack at most so many entries, if the others are not to be waited for.
+        With `close` only of those that lack little.
         """
-        least = Index(0 if count_max is None else self.consensus.last_index - count_max)
-        start = self.consensus.compacted.index
+        start, last = self.consensus.compacted.index, self.consensus.last_index
+        least = start
+        if close:
+            # As if the log's entries were all of one size.
+            fitting = CLOSE_BYTES * (last - start) // max(self.consensus.log_bytes, 1)
+            least = max(start, Index(last - min(CLOSE_COUNT, fitting)))
         wanted: list[Index] = []
         for peer, match in self.consensus.match_indexes().items():
             last, since_ms = self._moved.get(peer, (Index(0), now_ms))
             if match != last:
                 since_ms = now_ms
             self._moved[peer] = (match, since_ms)
-            if match >= max(start, least) and match > 0 and now_ms - since_ms < CATCHING_UP_MS:
+            if match >= least and match > 0 and now_ms - since_ms < CATCHING_UP_MS:
                 wanted.append(match)
         return min(wanted, default=None)
 

@@ -16,7 +16,7 @@ GARBAGE_BYTES_LEAST: Final = 256 * 1024 * 1024
 GARBAGE_AGE_SHARE: Final = 0.25
 """So many of the files are old: not all, for room comes back when all in a file has moved ..."""
 GARBAGE_PATIENCE: Final = 8
-"""... and twice as many after so many flushes that found no less garbage: by itself RocksDB only
+"""... and twice as many if after so many flushes there is no less garbage: by itself RocksDB only
 compacts a table when the oldest files have garbage, and the garbage may lie in younger ones."""
 
 
@@ -26,10 +26,10 @@ class Garbage:
     def __init__(self) -> None:
         self.age_share = 0.0
         """Of the blob files, the oldest, whose rows compactions write anew; 0: they do not."""
-        self._least = 0
-        """Bytes: the least that a flush found with this share."""
+        self._before = 0.0
+        """The part of the blob files that was garbage `GARBAGE_PATIENCE` flushes ago ..."""
         self._flushes = 0
-        """Flushes since then."""
+        """... or so many, since the share is this or since that was looked at."""
 
     def flushed(self, blobs: int, garbage: int) -> bool:
         """Take note of the bytes of all blob files and of rows in them that are gone.
@@ -41,13 +41,14 @@ class Garbage:
         limit = GARBAGE_SHARE_LOW if share else GARBAGE_SHARE_MAX
         if garbage <= max(GARBAGE_BYTES_LEAST, limit * blobs):
             self.age_share = 0.0
-        elif not share:
+            return share > 0.0
+        part = garbage / blobs
+        self._flushes += 1
+        if not share:
             self.age_share = GARBAGE_AGE_SHARE
-        elif garbage >= self._least:
-            self._flushes += 1
-            if self._flushes < GARBAGE_PATIENCE or share == 1.0:
-                return False
+        elif self._flushes < GARBAGE_PATIENCE:
+            return False
+        elif part >= self._before:
             self.age_share = min(2 * share, 1.0)
-        self._least = garbage
-        self._flushes = 0
+        self._before, self._flushes = part, 0
         return self.age_share != share

@@ -43,12 +43,10 @@ def send_due(member: S, written: Written[S]) -> None:
 
 
 def _may_wait(member: MemberState, peer: NodeId, progress: Progress) -> bool:
-    thrift, log = member.thrift, member.log
+    thrift = member.thrift
     if not thrift.spares(peer) or progress.flow is not Flow.REPLICATE or progress.poke:
         return False
-    sent = Index(progress.next - 1)
-    size = log.bytes_between(sent, log.last_index)
-    return thrift.holds(log.last_index - sent, size, member.now_ms, member.settings)
+    return thrift.holds(member.log, Index(progress.next - 1), member.now_ms, member.settings)
 
 
 def send_entries(

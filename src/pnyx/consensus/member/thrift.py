@@ -12,8 +12,9 @@ When an append leaves depends on this; what is counted never does.
 from dataclasses import dataclass
 from typing import Final
 
+from pnyx.consensus.member.log import Log
 from pnyx.consensus.member.settings import MemberSettings
-from pnyx.ids import NodeId
+from pnyx.ids import Index, NodeId
 
 NOBODY: Final[frozenset[NodeId]] = frozenset()
 ASK_ALL_BEATS: Final = 20
@@ -66,9 +67,13 @@ class Thrift:
         """Can the next quorum be made without that peer, as the last one was, and all reads?"""
         return bool(self.needed) and peer not in self.needed and peer not in self.readers
 
-    def holds(self, count: int, size: int, now_ms: int, settings: MemberSettings) -> bool:
-        """May a peer that is spared wait on for so many entries and bytes? Then they are owed."""
-        if count > settings.thrift_count or size >= settings.thrift_bytes:
+    def holds(self, log: Log, sent: Index, now_ms: int, settings: MemberSettings) -> bool:
+        """May a peer that is spared wait on for what follows `sent`? Then that is owed."""
+        last = log.last_index
+        # The count first: to add up what a peer lacks that is far behind takes long.
+        if last - sent > settings.thrift_count:
+            return False
+        if log.bytes_between(sent, last) >= settings.thrift_bytes:
             return False
         if not self.is_owed:
             self.is_owed, self.owed_ms = True, now_ms
