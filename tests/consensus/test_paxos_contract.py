@@ -361,6 +361,19 @@ def test_an_acceptance_of_what_was_never_sent_counts_for_nothing() -> None:
     assert world[1].commit_index == 1
 
 
+def test_a_peer_that_lost_what_it_had_is_asked_once_a_round_of_heartbeats() -> None:
+    world = PaxosWorld(3)
+    leads(world, 1)
+    world.write(1, b"x")
+    progress = world[1]._state.peers[NodeId(3)]
+    world[1].peer_unreachable(NodeId(3))
+    progress.answered(progress.probe_round + 1)
+    assert not progress.paused
+    nothing = Wanted(world[1].term, progress.match, Index(0))
+    world[1].step(NodeId(3), nothing, world.now_ms)
+    assert (progress.match, progress.next, progress.paused) == (1, 2, True)
+
+
 # Reads, transfer, members.
 
 

@@ -282,7 +282,7 @@ def test_a_refusal_in_a_pipeline_makes_one_new_probe() -> None:
     ]
 
 
-def test_a_peer_that_lost_what_it_had_is_asked_once_a_heartbeat() -> None:
+def test_a_peer_that_lost_what_it_had_is_asked_once_a_round_of_heartbeats() -> None:
     leader = Alone().leads()
     leader.proposes()
     for peer in (2, 3):

@@ -24,7 +24,9 @@ CLOSE_COUNT = 256
 """A peer that lacks at most so many entries is not behind: they are on their way, or held back for
 a moment (consensus/member/thrift.py). To save their room would cost it a whole snapshot ..."""
 CLOSE_BYTES = 8 * 1024 * 1024
-"""... unless they are larger than this."""
+"""... unless they are larger than this ..."""
+CLOSE_MS = 1_000
+"""... or nothing has arrived there for so long."""
 
 
 @dataclass(slots=True)
@@ -155,16 +157,17 @@ class Upkeep:
 
     def _compact(self, now_ms: int) -> None:
         log_bytes = self.consensus.log_bytes
-        keeps = log_bytes < self.limits.catchup_log_bytes and not self.compaction.urgent
+        urgent = self.compaction.urgent
+        keeps = log_bytes < self.limits.catchup_log_bytes and not urgent
         # Seen every time, so that what stands still is told from what moves.
-        wanted = self._wanted_by_peers(now_ms, close=not keeps)
+        wanted = self._wanted_by_peers(now_ms, close=urgent)
         if keeps and self.sender.busy:
             # What the stream's receiver needs next must still be here when the stream ends.
             return
         upto = self.compaction.compactable(log_bytes)
         if upto is None:
             return
-        if wanted is not None:
+        if (keeps or urgent) and wanted is not None:
             upto = min(upto, wanted)
         self.compaction.compacted(upto)
         if upto > self.consensus.compacted.index:
@@ -176,18 +179,19 @@ class Upkeep:
         With `close` only of those that lack little.
         """
         start, last = self.consensus.compacted.index, self.consensus.last_index
-        least = start
+        least, patience_ms = start, CATCHING_UP_MS
         if close:
+            patience_ms = CLOSE_MS
             # As if the log's entries were all of one size.
             fitting = CLOSE_BYTES * (last - start) // max(self.consensus.log_bytes, 1)
             least = max(start, Index(last - min(CLOSE_COUNT, fitting)))
         wanted: list[Index] = []
         for peer, match in self.consensus.match_indexes().items():
-            last, since_ms = self._moved.get(peer, (Index(0), now_ms))
-            if match != last:
+            before, since_ms = self._moved.get(peer, (Index(0), now_ms))
+            if match != before:
                 since_ms = now_ms
             self._moved[peer] = (match, since_ms)
-            if match >= least and match > 0 and now_ms - since_ms < CATCHING_UP_MS:
+            if match >= least and match > 0 and now_ms - since_ms < patience_ms:
                 wanted.append(match)
         return min(wanted, default=None)
 
