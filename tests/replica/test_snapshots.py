@@ -85,6 +85,19 @@ def test_a_log_that_takes_too_much_room_is_flushed_once_each_time_somebody_looks
     assert leader.consensus.compacted.index == flushes[-1]
 
 
+def test_a_group_that_only_elected_somebody_gives_the_room_of_that_back() -> None:
+    """It would keep the segment with that entry, and all behind it, though others write there."""
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.advance(100)
+    for member in cluster.members.values():
+        member.replica.tend_disk(low=False, behind=False, urgent=True)
+    cluster.advance(100)
+    for member in cluster.members.values():
+        consensus = member.replica.consensus
+        assert consensus.compacted.index == consensus.last_index == 1
+
+
 def test_a_node_that_is_short_of_space_takes_no_snapshot_until_it_is_not() -> None:
     cluster = behind()
     late = cluster.members[3].replica

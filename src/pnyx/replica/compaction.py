@@ -25,6 +25,8 @@ class Compaction:
     """Compact whatever is flushed: the disk needs the room."""
     _is_asked: bool = False
     """Flush whatever is applied, once."""
+    _is_ahead: bool = False
+    """Is anything applied since the last flush began? The entry of a new leader has no bytes."""
     _applied_bytes: int = 0
     _unflushed_bytes: int = 0
     _flushing: dict[int, tuple[Index, int]] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class Compaction:
         """So many payload bytes were applied."""
         self._applied_bytes += log_bytes
         self._unflushed_bytes += log_bytes
+        self._is_ahead = True
 
     def look(self, *, urgent: bool) -> None:
         """Somebody looked at the disk: does it need the room of the log?"""
@@ -45,14 +48,15 @@ class Compaction:
 
     def wants_flush(self) -> bool:
         """Is a flush due, and none under way?"""
-        due = self._unflushed_bytes >= (1 if self._is_asked else self.flush_log_bytes)
-        return due and not self._flushing
+        if self._flushing:
+            return False
+        return self._unflushed_bytes >= self.flush_log_bytes or (self._is_asked and self._is_ahead)
 
     def flush_started(self, number: int, applied: Index) -> None:
         """That flush of the space begins; it holds everything up to `applied`."""
         self._flushing[number] = (applied, self._applied_bytes)
         self._unflushed_bytes = 0
-        self._is_asked = False
+        self._is_asked = self._is_ahead = False
 
     def flush_ended(self, number: int) -> None:
         """What that flush covers is durable, and nothing that another one still writes."""
