@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pnyx.consensus.member.settings import MemberSettings
@@ -92,7 +91,6 @@ def build(seed: int) -> Changing:
     return Changing(Watched(SIZE, membership=start, settings=tight, seed=seed))
 
 
-@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(schedule=st.binary(min_size=1000, max_size=4000), seed=st.integers(0, 99))
 def test_no_schedule_of_changes_breaks_a_guarantee(schedule: bytes, seed: int) -> None:
@@ -101,7 +99,6 @@ def test_no_schedule_of_changes_breaks_a_guarantee(schedule: bytes, seed: int) -
     play.recover()
 
 
-@pytest.mark.slow
 def test_long_drawn_schedules_of_changes_break_no_guarantee_and_reach_what_they_are_for() -> None:
     happened: Counter[str] = Counter()
     Watched.seen = Counter()

@@ -25,7 +25,6 @@ def build(shape: str, seed: int = 1) -> Play:
     return Play(PaxosWorld(len(everyone), membership=membership, settings=tight, seed=seed))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(schedule=st.binary(min_size=1000, max_size=4000), seed=st.integers(0, 99))
@@ -35,7 +34,6 @@ def test_no_schedule_breaks_a_guarantee(shape: str, schedule: bytes, seed: int) 
     play.recover()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_long_drawn_schedules_break_no_guarantee(shape: str) -> None:
     for seed in range(6):
@@ -60,7 +58,6 @@ def test_a_schedule_reaches_what_it_is_for() -> None:
     assert missed == {}
 
 
-@pytest.mark.slow
 def test_long_drawn_schedules_of_changes_break_no_guarantee() -> None:
     happened: Counter[str] = Counter()
     start = Membership(nodes(1, 2, 3), learners=nodes(4))

@@ -159,7 +159,6 @@ def drawn(seed: int, steps: int) -> bytes:
     return bytes(prng.below(256) for _ in range(2 * steps))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(schedule=st.binary(min_size=1000, max_size=4000), seed=st.integers(0, 99))
@@ -169,7 +168,6 @@ def test_no_schedule_breaks_a_guarantee(shape: str, schedule: bytes, seed: int) 
     play.recover()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_long_drawn_schedules_break_no_guarantee(shape: str) -> None:
     for seed in range(6):
@@ -178,7 +176,6 @@ def test_long_drawn_schedules_break_no_guarantee(shape: str) -> None:
         play.recover()
 
 
-@pytest.mark.slow
 def test_the_schedules_reach_what_they_are_for() -> None:
     """The other half of every 'always': a schedule without elections proves nothing."""
     happened: Counter[str] = Counter()
