@@ -63,28 +63,6 @@ def test_a_peer_from_which_entries_are_held_back_is_sent_no_snapshot_for_room_in
     assert applied == {leader.group.applied}
 
 
-def test_a_log_that_takes_too_much_room_is_flushed_once_each_time_somebody_looks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cluster = Cluster()
-    leader, space = cluster.elect(1), cluster.members[1].space
-    flushes: list[Index] = []
-    flush = space.flush
-
-    def counted() -> None:
-        flushes.append(leader.group.applied.index)
-        flush()
-
-    monkeypatch.setattr(space, "flush", counted)
-    for look in range(3):
-        leader.tend_disk(low=False, behind=False, urgent=True)
-        for number in range(10):
-            cluster.submit(1, (look, number), Set(b"k", b"v"))
-            cluster.settle()
-    assert len(flushes) == 3
-    assert leader.consensus.compacted.index == flushes[-1]
-
-
 def test_a_group_that_only_elected_somebody_gives_the_room_of_that_back() -> None:
     """It would keep the segment with that entry, and all behind it, though others write there."""
     cluster = Cluster()

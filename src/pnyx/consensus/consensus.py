@@ -120,7 +120,10 @@ class Consensus(Protocol):
         ...
 
     def compact(self, index: Index) -> None:
-        """Drop entries up to `index`, which is applied and durable in the space."""
+        """Drop entries up to `index`, which is applied and durable in the space.
+
+        Those that were held back from a peer stay until it was sent them (member/thrift.py).
+        """
         ...
 
     def snapshot_installed(self, mark: Mark, membership: Membership, now_ms: int) -> None:

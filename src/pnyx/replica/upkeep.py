@@ -20,13 +20,6 @@ from pnyx.replica.snapshots import SnapshotReceiver, SnapshotSender
 
 CATCHING_UP_MS = 10_000
 """A peer whose match index moved within this time is catching up, not dead."""
-CLOSE_COUNT = 256
-"""A peer that lacks at most so many entries is not behind: they are on their way, or held back for
-a moment (consensus/member/thrift.py). To save their room would cost it a whole snapshot ..."""
-CLOSE_BYTES = 8 * 1024 * 1024
-"""... unless they are larger than this ..."""
-CLOSE_MS = 1_000
-"""... or nothing has arrived there for so long."""
 
 
 @dataclass(slots=True)
@@ -108,7 +101,7 @@ class Upkeep:
 
     def release_log(self, *, urgent: bool) -> None:
         """The disk needs the room that the log takes (or does no more)."""
-        self.compaction.look(urgent=urgent)
+        self.compaction.urgent = urgent
         if urgent and self.compaction.wants_flush():
             self._ask_flush()
 
@@ -157,41 +150,31 @@ class Upkeep:
 
     def _compact(self, now_ms: int) -> None:
         log_bytes = self.consensus.log_bytes
-        urgent = self.compaction.urgent
-        keeps = log_bytes < self.limits.catchup_log_bytes and not urgent
+        keeps = log_bytes < self.limits.catchup_log_bytes and not self.compaction.urgent
         # Seen every time, so that what stands still is told from what moves.
-        wanted = self._wanted_by_peers(now_ms, close=urgent)
+        wanted = self._wanted_by_peers(now_ms)
         if keeps and self.sender.busy:
             # What the stream's receiver needs next must still be here when the stream ends.
             return
         upto = self.compaction.compactable(log_bytes)
         if upto is None:
             return
-        if (keeps or urgent) and wanted is not None:
+        if keeps and wanted is not None:
             upto = min(upto, wanted)
-        self.compaction.compacted(upto)
         if upto > self.consensus.compacted.index:
             self.consensus.compact(upto)
+        self.compaction.compacted(self.consensus.compacted.index)
 
-    def _wanted_by_peers(self, now_ms: int, *, close: bool) -> Index | None:
-        """Return the least match index of the peers that are catching up through the log.
-
-        With `close` only of those that lack little.
-        """
-        start, last = self.consensus.compacted.index, self.consensus.last_index
-        least, patience_ms = start, CATCHING_UP_MS
-        if close:
-            patience_ms = CLOSE_MS
-            # As if the log's entries were all of one size.
-            fitting = CLOSE_BYTES * (last - start) // max(self.consensus.log_bytes, 1)
-            least = max(start, Index(last - min(CLOSE_COUNT, fitting)))
+    def _wanted_by_peers(self, now_ms: int) -> Index | None:
+        """Return the least match index of the peers that are catching up through the log."""
+        start = self.consensus.compacted.index
         wanted: list[Index] = []
         for peer, match in self.consensus.match_indexes().items():
-            before, since_ms = self._moved.get(peer, (Index(0), now_ms))
-            if match != before:
+            last, since_ms = self._moved.get(peer, (Index(0), now_ms))
+            if match != last:
                 since_ms = now_ms
             self._moved[peer] = (match, since_ms)
-            if match >= least and match > 0 and now_ms - since_ms < patience_ms:
+            if match >= start and match > 0 and now_ms - since_ms < CATCHING_UP_MS:
                 wanted.append(match)
         return min(wanted, default=None)
 

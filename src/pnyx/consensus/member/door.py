@@ -108,8 +108,12 @@ class Door(Generic[S]):
         return transfer.begin(self._at(now_ms), to)
 
     def compact(self, index: Index) -> None:
-        """Drop entries up to `index`, which is applied and durable in the space."""
+        """Drop entries up to `index`, which is applied and durable in the space.
+
+        Those that were held back from a peer stay until it was sent them (thrift.py).
+        """
         member = self._state
+        index = min([index, *leading.sent_to_spared(member)])
         if index <= member.log.compacted.index:
             return
         assert index <= member.given_index, "only what was applied may be forgotten"

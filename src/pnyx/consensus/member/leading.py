@@ -81,6 +81,18 @@ def due_ms(member: MemberState, beat_ms: int) -> int:
     return min(beat_ms, thrift.due_ms(member.settings)) if thrift.is_owed else beat_ms
 
 
+def sent_to_spared(member: MemberState) -> list[Index]:
+    """Return the newest entry that each peer was sent which is owed more (thrift.py)."""
+    thrift = member.thrift
+    if not thrift.is_owed:
+        return []
+    return [
+        Index(progress.next - 1)
+        for peer, progress in member.peers.items()
+        if thrift.spares(peer) and progress.flow is Flow.REPLICATE
+    ]
+
+
 def tell_commit(member: MemberState, peer: NodeId, progress: Progress) -> None:
     """Tell a peer what is committed, if that is news there."""
     index, term = committed_there(member, progress)

@@ -74,7 +74,7 @@ PINNED: Final[dict[str, Pin]] = {
     "F4-boundary-term-is-zero": Pin(0, "log_matching", 1),
     "F5-nothing-left-to-send": Pin(0, "nodes_converge", 1),
     "F7-stuck-after-a-snapshot-at-the-end": Pin(26, "nodes_converge", 4),
-    "F8-half-an-install-stays": Pin(249, "state_machine_safety", 73),
+    "F8-half-an-install-stays": Pin(25, "state_machine_safety", 26),
     "F9-snapshot-is-no-sign-of-life": Pin(0, "answers_are_signs_of_life", 1),
     "F10-compaction-overtakes-replication": Pin(0, "assertion", 1),
     "F11-restart-forgets-the-snapshot": Pin(26, "snapshot_equals_replay", 4),

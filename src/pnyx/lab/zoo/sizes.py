@@ -73,7 +73,7 @@ SIZES: Final[dict[str, Size]] = {
     "F4-boundary-term-is-zero": Size(0, 1, 11),
     "F5-nothing-left-to-send": Size(0, 34, 410),
     "F7-stuck-after-a-snapshot-at-the-end": Size(26, 41, 42),
-    "F8-half-an-install-stays": Size(249, 65, 54),
+    "F8-half-an-install-stays": Size(25, 67, 783),
     "F9-snapshot-is-no-sign-of-life": Size(0, 34, 36),
     "F10-compaction-overtakes-replication": Size(0, 34, 36),
     "F11-restart-forgets-the-snapshot": Size(26, 30, 26),
