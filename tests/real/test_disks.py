@@ -253,7 +253,7 @@ def test_a_corrupt_log_stops_the_node_with_one_clear_error_and_is_not_overwritte
         cluster.wait_healthy()
         with cluster.connect("n1") as connection:
             for number in range(200):
-                connection.call("SET", f"k{number}", "v" * 100)
+                connection.call("SET", f"k{number}", "v" * 1_000)  # 50 blocks at least
         cluster.kill("n2")
         segment = max(cluster.directory.rglob("n2/wal/*.wal"))
         content = bytearray(segment.read_bytes())
@@ -266,7 +266,7 @@ def test_a_corrupt_log_stops_the_node_with_one_clear_error_and_is_not_overwritte
         assert segment.name in log
         assert segment.read_bytes() == bytes(content)
         with cluster.connect("n1") as connection:
-            assert connection.call("GET", "k199") == b"v" * 100
+            assert connection.call("GET", "k199") == b"v" * 1_000
 
 
 def test_two_processes_never_share_a_data_directory() -> None:

@@ -217,6 +217,9 @@ def test_after_a_lost_majority_one_survivor_goes_on_and_the_others_join_it_anew(
         with cluster.connect(cluster.wait_for_leader()) as connection:
             for number in range(100):
                 assert connection.call("SET", f"k{number}", number) == b"OK"
+        for label in ("n4", "n5"):
+            with cluster.connect(label) as connection:
+                assert connection.call("GET", "k99") == b"99", "a read waits for what it lacks"
         for label in ("n1", "n2", "n3"):
             cluster.kill(label)
         with cluster.connect("n4", timeout_s=10) as connection, pytest.raises(Refused):
