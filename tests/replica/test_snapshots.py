@@ -76,6 +76,19 @@ def test_a_group_that_only_elected_somebody_gives_the_room_of_that_back() -> Non
         assert consensus.compacted.index == consensus.last_index == 1
 
 
+def test_a_group_that_is_to_give_room_back_flushes_once_each_time_somebody_looks() -> None:
+    cluster = Cluster()
+    leader = cluster.elect(1)
+    marks = []
+    for number in range(30):
+        if number % 10 == 0:
+            leader.tend_disk(low=False, behind=False, urgent=True)
+        cluster.submit(1, number, Set(b"k", b"v"))
+        cluster.settle()
+        marks.append(leader.consensus.compacted.index)
+    assert len(set(marks)) == 3, "after the first write of each ten, and no other"
+
+
 def test_a_node_that_is_short_of_space_takes_no_snapshot_until_it_is_not() -> None:
     cluster = behind()
     late = cluster.members[3].replica

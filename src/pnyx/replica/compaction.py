@@ -2,7 +2,7 @@
 
 The space is flushed when enough applied log is not durable in it, so a restart replays little.
 The log is compacted to a point that a flush made durable, keeping a tail for slow followers; with
-`urgent` (the disk is nearly full) the tail goes, too.
+`urgent` (the disk needs the room) the tail goes, too.
 """
 
 from collections import deque
@@ -22,7 +22,9 @@ class Compaction:
     tail_bytes: int
     """What is kept for followers that are a little behind."""
     urgent: bool = False
-    """Flush and compact whatever there is: the disk needs the room."""
+    """Compact whatever is flushed: the disk needs the room."""
+    _is_asked: bool = False
+    """Flush whatever is applied, once."""
     _is_ahead: bool = False
     """Is anything applied since the last flush began? The entry of a new leader has no bytes."""
     _applied_bytes: int = 0
@@ -38,16 +40,23 @@ class Compaction:
         self._unflushed_bytes += log_bytes
         self._is_ahead = True
 
+    def look(self, *, urgent: bool) -> None:
+        """Somebody looked at the disk: does it need the room of the log?"""
+        # One flush a look: with one after the other the disk and the processors would do little
+        # else until the next.
+        self.urgent = self._is_asked = urgent
+
     def wants_flush(self) -> bool:
         """Is a flush due, and none under way?"""
-        due = self._unflushed_bytes >= self.flush_log_bytes or (self.urgent and self._is_ahead)
-        return due and not self._flushing
+        if self._flushing:
+            return False
+        return self._unflushed_bytes >= self.flush_log_bytes or (self._is_asked and self._is_ahead)
 
     def flush_started(self, number: int, applied: Index) -> None:
         """That flush of the space begins; it holds everything up to `applied`."""
         self._flushing[number] = (applied, self._applied_bytes)
         self._unflushed_bytes = 0
-        self._is_ahead = False
+        self._is_ahead = self._is_asked = False
 
     def flush_ended(self, number: int) -> None:
         """What that flush covers is durable, and nothing that another one still writes."""

@@ -101,7 +101,7 @@ class Upkeep:
 
     def release_log(self, *, urgent: bool) -> None:
         """The disk needs the room that the log takes (or does no more)."""
-        self.compaction.urgent = urgent
+        self.compaction.look(urgent=urgent)
         if urgent and self.compaction.wants_flush():
             self._ask_flush()
 
