@@ -155,6 +155,34 @@ def test_every_second_all_are_asked_so_that_a_quicker_peer_is_found() -> None:
     assert [peer for peer, _ in appended(leader.proposes())] == [3]
 
 
+def test_who_was_the_first_for_once_is_not_needed_for_that() -> None:
+    """It slept until it was sent that; who is asked all the time is awake."""
+    leader = led()
+    half = b"x" * (THRIFTY.thrift_bytes // 2)
+    leader.proposes(half)
+    assert appended(leader.proposes(half)) == [(2, [4]), (3, [3, 4])]
+    leader.waits(THRIFTY.hedge_ms - 1)
+    accepts(leader, 3, 4)
+    assert leader.raft.commit_index == 4
+    assert appended(leader.proposes()) == [(2, [5])]
+
+
+def test_who_was_asked_in_vain_is_needed_no_more() -> None:
+    leader = led(5)
+    leader.disk_held = True
+    leader.proposes()
+    leader.waits(THRIFTY.hedge_ms)
+    for peer in (2, 3, 4):
+        accepts(leader, peer, 3)
+    assert leader.raft.state.thrift.needed == {2, 3, 4}, "without the leader's own disk"
+    leader.syncs()
+    leader.disk_held = False
+    assert appended(leader.proposes()) == [(2, [4]), (3, [4]), (4, [4])]
+    accepts(leader, 4, 4)
+    accepts(leader, 2, 4)
+    assert appended(leader.proposes()) == [(2, [5]), (4, [5])]
+
+
 @pytest.mark.parametrize("kind", [World, PaxosWorld])
 def test_all_get_everything_with_either_engine(kind: type[World]) -> None:
     world = kind(3, settings=THRIFTY)

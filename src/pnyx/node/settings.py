@@ -30,7 +30,7 @@ GATHER_MS: Final = 10
 NOTICE_MS: Final = 3
 """At most so long followers wait to hear what is committed: usually the next append says it."""
 THRIFT_MS: Final = 10
-"""At most so long entries wait for peers without which the last quorum was made ..."""
+"""At most so long entries wait for peers without which a quorum was made ..."""
 HEDGE_MS: Final = 3
 """... or so long, if the next is not made by then."""
 

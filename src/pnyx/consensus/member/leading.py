@@ -68,7 +68,7 @@ def commit(member: MemberState, index: Index) -> None:
     member.commit_to(index)
     if member.settings.thrift_ms:
         quorum = [peer for peer, progress in member.peers.items() if progress.match >= index]
-        member.thrift.made(frozenset(quorum), member.now_ms, member.settings.heartbeat_ms)
+        member.thrift.made(frozenset(quorum), member.now_ms, member.settings)
     if not member.has_notice:
         member.notice_due_ms = member.now_ms + member.settings.notice_ms
 

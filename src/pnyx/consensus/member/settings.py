@@ -41,9 +41,9 @@ class MemberSettings:
     """How long a leader waits for an append that can tell the peers what is committed, before it
     tells them separately; 0: not at all."""
     thrift_ms: int = 0
-    """How long entries may wait for peers whose answers the last quorum did not need
+    """How long entries may wait for peers whose answers a quorum did not need
     (thrift.py); 0: all are asked at once."""
-    thrift_bytes: int = 16 * 1024
+    thrift_bytes: int = 32 * 1024
     """Payload bytes of which so many are no longer held back: a message of its own costs little
     beside them, and with many clients the first answer of two is worth more."""
     thrift_count: int = 64

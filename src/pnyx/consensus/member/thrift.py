@@ -1,6 +1,6 @@
-"""Whom entries may reach later: peers whose answers the last quorum did not need.
+"""Whom entries may reach later: peers whose answers a quorum does not need.
 
-A leader asks first who made the last quorum, and owes the others what it holds back for a while:
+A leader asks first who made a quorum before, and owes the others what it holds back for a while:
 they get more in one message and take part in nothing that a client waits for (Moraru et al., "There
 Is More Consensus in Egalitarian Parliaments", 2013: "thrifty"). If the next quorum is not made
 soon, the others are asked too (Dean and Barroso, "The Tail at Scale", 2013: "hedged requests"). Now
@@ -23,10 +23,11 @@ ASK_ALL_BEATS: Final = 20
 
 @dataclass(slots=True)
 class Thrift:
-    """What a leader remembers of its last quorum, and since when it owes others entries."""
+    """What a leader remembers of its quorums, and since when it owes others entries."""
 
     needed: frozenset[NodeId] = NOBODY
-    """The peers that made the last quorum; nobody: all are asked."""
+    """The peers that made a quorum when all were asked, or when one was late; nobody: all are
+    asked."""
     readers: frozenset[NodeId] = NOBODY
     """Peers where somebody read lately: what they lack a client waits for."""
     is_owed: bool = False
@@ -40,13 +41,17 @@ class Thrift:
     ask_all_ms: int = 0
     """From then on a quorum is not remembered, once."""
 
-    def made(self, quorum: frozenset[NodeId], now_ms: int, heartbeat_ms: int) -> None:
+    def made(self, quorum: frozenset[NodeId], now_ms: int, settings: MemberSettings) -> None:
         """These peers and the leader, or they alone, have made a quorum."""
+        is_late = now_ms - self.waits_ms >= settings.hedge_ms
         self.waits_ms = now_ms
         if now_ms >= self.ask_all_ms:
-            self.ask_all_ms = now_ms + ASK_ALL_BEATS * heartbeat_ms
-            self.readers = quorum = NOBODY
-        self.needed = quorum
+            self.ask_all_ms = now_ms + ASK_ALL_BEATS * settings.heartbeat_ms
+            self.readers = self.needed = NOBODY
+        elif is_late or not self.needed or quorum < self.needed:
+            # Another one that was the first for once is not worth to be waited for: it slept, and
+            # who is asked all the time is awake.
+            self.needed = quorum
 
     def read_at(self, peer: NodeId) -> None:
         """Somebody reads at that peer."""
@@ -64,7 +69,7 @@ class Thrift:
             self.needed = NOBODY
 
     def spares(self, peer: NodeId) -> bool:
-        """Can the next quorum be made without that peer, as the last one was, and all reads?"""
+        """Can the next quorum be made without that peer, as one was before, and all reads?"""
         return bool(self.needed) and peer not in self.needed and peer not in self.readers
 
     def holds(self, log: Log, sent: Index, now_ms: int, settings: MemberSettings) -> bool:
