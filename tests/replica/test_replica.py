@@ -120,8 +120,8 @@ def _pieces(cluster: Cluster) -> list[tuple[int, bool]]:
 
 def test_a_follower_applies_in_pieces_and_gives_way_between() -> None:
     pieces = _pieces(_with_much_to_apply())
-    assert [count for count, _ in pieces] == [1, 1, PIECE_COUNT, PIECE_COUNT, 1]
-    assert [gives_way for _, gives_way in pieces] == [True] * 4 + [False]
+    assert [count for count, _ in pieces] == [1, 1, *[PIECE_COUNT] * 4, 1]
+    assert [gives_way for _, gives_way in pieces] == [True] * 6 + [False]
 
 
 def test_a_follower_gives_no_way_while_a_read_waits_for_what_it_applies() -> None:
@@ -132,7 +132,7 @@ def test_a_follower_gives_no_way_while_a_read_waits_for_what_it_applies() -> Non
     follower = cluster.members[2].replica
     for sender, outbound in cluster.dropped:
         follower.step(NodeId(sender), outbound.message, cluster.now(2))
-    assert _pieces(cluster) == [(1, False), (1, False), (8, False), (8, False), (1, False)]
+    assert _pieces(cluster) == [(1, False), (1, False), *[(PIECE_COUNT, False)] * 4, (1, False)]
     cluster.cut.clear()
     cluster.advance(100)
     assert cluster.answers(2) == {"r": Done((b"x",))}

@@ -7,7 +7,6 @@ durable, never before.
 """
 
 import asyncio
-import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from pnyx.ids import GroupId, NodeId
 from pnyx.node.batching import Batcher
+from pnyx.node.courtesy import Courtesy
 from pnyx.node.disk import Disk
 from pnyx.node.flushing import Flusher
 from pnyx.node.vigil import Vigil
@@ -88,6 +88,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._watch = Watch()
+        self._courtesy = Courtesy()
         self._stopped = False
         for group in disk.groups:
             roster.add(group, start(group, None), now())
@@ -197,6 +198,8 @@ class Driver:
 
     def _crank(self) -> None:
         moment = now()
+        if self._courtesy.offer(moment.mono_ms):
+            moment = now()
         roster = self.roster
         if self._inbox:
             self._hand_over(moment)
@@ -209,7 +212,7 @@ class Driver:
             if not roster.busy:
                 break
             if any(effects.gives_way for _, effects in turn):
-                os.sched_yield()
+                self._courtesy.give_way(moment.mono_ms)
             if applied > APPLIED_PER_TURN:
                 # Heartbeats, peers and clients get their turn; then it goes on.
                 self.wake()
