@@ -8,9 +8,11 @@ between a client and its answer and have used their share.
 import os
 from typing import Final
 
-COURTEOUS_MS: Final = 30
-"""So long after it gave way a node offers the processor before each turn: three times what is held
-back from it at most."""
+from pnyx.node.settings import THRIFT_MS
+
+COURTEOUS_MS: Final = 3 * THRIFT_MS
+"""So long after it gave way a node offers the processor before each turn: until what was held back
+from it has come a few times more."""
 
 
 class Courtesy:

@@ -49,8 +49,8 @@ class Thrift:
             self.ask_all_ms = now_ms + ASK_ALL_BEATS * settings.heartbeat_ms
             self.readers = self.needed = NOBODY
         elif is_late or not self.needed or quorum < self.needed:
-            # Another one that was the first for once is not worth to be waited for: it slept, and
-            # who is asked all the time is awake.
+            # Not who was the first for once: it slept until then, and who is asked all the time is
+            # awake.
             self.needed = quorum
 
     def read_at(self, peer: NodeId) -> None:
