@@ -18,6 +18,7 @@ VALUE_BYTES: Final = 64
 RUN_S_MAX: Final = 180.0
 _RATE: Final = re.compile(r"throughput summary: ([\d.]+) requests per second")
 _PERCENTILE: Final = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds \(cumulative", re.MULTILINE)
+_SUMMARY: Final = re.compile(r"avg +min +p50 +p95 +p99 +max *\n" + r" +([\d.]+)" * 6)
 _FINISHED: Final = re.compile(r"finished in ([\d.]+)(us|ms|s|m|h), ([\d.]+) req/s")
 _OUTCOMES: Final = re.compile(r"requests: (\d+) total, .* (\d+) succeeded, (\d+) failed")
 
@@ -66,16 +67,26 @@ def redis_benchmark(
     words += ["-d", str(VALUE_BYTES), "-r", str(KEY_COUNT), "-c", str(workload.connections)]
     words += ["-n", str(requests), "-P", str(workload.pipeline)]
     words += ["--cluster"] if all_masters else []
-    text = _run(words).replace("\r", "\n")
-    rate = _RATE.search(text)
-    # The first list of percentiles; a second one counts by latency steps.
+    return measured_by_redis_benchmark(_run(words), requests)
+
+
+def measured_by_redis_benchmark(said: str, requests: int) -> Measured:
+    """Return what redis-benchmark says at its end.
+
+    Raises:
+        LoadFailed: it says no rate or no latencies.
+    """
+    text = said.replace("\r", "\n")
+    rate, summary = _RATE.search(text), _SUMMARY.search(text)
+    # The first list of percentiles, which halves what is left: 99.219 is its next to 99, so that
+    # comes from the summary, and 99.902 to 99.9. A second list counts by latency steps.
     first = text.partition("Cumulative distribution")[0]
     steps = [(float(share), float(ms)) for share, ms in _PERCENTILE.findall(first)]
-    if rate is None or not steps:
-        raise LoadFailed("redis-benchmark said no rate", cause=text[-300:])
-    return Measured(
-        float(rate.group(1)), _at(steps, 50), _at(steps, 99), _at(steps, 99.9), requests
-    )
+    if rate is None or summary is None or not steps:
+        raise LoadFailed("redis-benchmark said no rate or no latencies", cause=text[-300:])
+    p999_ms = next((ms for share, ms in steps if share >= 99.9), steps[-1][1])
+    p50_ms, p99_ms = float(summary[3]), float(summary[5])
+    return Measured(float(rate[1]), p50_ms, p99_ms, p999_ms, requests)
 
 
 def h2load(port: int, path: str, body: bytes, connections: int, requests: int) -> Measured:
@@ -128,10 +139,6 @@ def _run(words: list[str]) -> str:
         said = (done.stderr or done.stdout)[-300:]
         raise LoadFailed(f"{words[0]} ended with status {done.returncode}", cause=said)
     return done.stdout
-
-
-def _at(steps: list[tuple[float, float]], share: float) -> float:
-    return next((ms for percent, ms in steps if percent >= share), steps[-1][1])
 
 
 def _quantile(ascending: list[float], share: float) -> float:

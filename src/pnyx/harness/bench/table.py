@@ -82,7 +82,7 @@ def take_turns(
                 measured = _measure(subject, workload, int(rates[place] * seconds), cell)
                 say(
                     f"round {number}/{rounds}  {workload.name:<14} {subject.name:<6}"
-                    f" {measured.per_s:>10,.0f}/s  p99 {measured.p99_ms:.1f} ms"
+                    f" {measured.per_s:>10,.0f}/s  p99 {measured.p99_ms:.2f} ms"
                 )
     return cells
 
@@ -120,7 +120,7 @@ def _words(cell: Cell | None) -> str:
     if cell is None:
         return "-"
     middle = cell.middle()
-    latencies = f"{middle.p50_ms:.2f} / {middle.p99_ms:.1f} / {middle.p999_ms:.1f} ms"
+    latencies = f"{middle.p50_ms:.2f} / {middle.p99_ms:.2f} / {middle.p999_ms:.1f} ms"
     return f"{middle.per_s:,.0f}/s, {latencies}"
 
 
