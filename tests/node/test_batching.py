@@ -13,7 +13,8 @@ from pnyx.consensus.ready import Entry, EntryKind, HardState, Write
 from pnyx.ids import GroupId, Index, NodeId, Term
 from pnyx.node import batching
 from pnyx.node.batching import Batcher
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
+from pnyx.storage.files import Zeros
 from pnyx.storage.kernelwrite import KernelWrite
 from pnyx.storage.owner import Identity
 from pnyx.storage.recovery import recover
@@ -68,10 +69,10 @@ class FullFiles(DiskFiles):
         super().__init__(path)
         self._room = room
 
-    def create(self, name: str, size: int, *, reserved: bool = False) -> None:
+    def create(self, name: str, size: int, zeros: Zeros = Zeros.AT_ONCE) -> None:
         if not self._room():
             raise OSError(ENOSPC, "full")
-        super().create(name, size, reserved=reserved)
+        super().create(name, size, zeros)
 
 
 async def waited(path: Path, tries_max: int) -> list[int]:

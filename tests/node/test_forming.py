@@ -9,7 +9,7 @@ from pnyx.consensus.formation import Ask, Formation, Formed, Report
 from pnyx.node import forming as forming_module
 from pnyx.node.batching import Batcher
 from pnyx.node.forming import Forming
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
 from pnyx.storage.owner import Identity
 from pnyx.storage.wal import GroupWrite, Wal, WalSettings
 from pnyx.transport.codec import FORMATION, Packet

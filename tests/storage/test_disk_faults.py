@@ -13,7 +13,7 @@ from pnyx.consensus.ready import HardState
 from pnyx.errors import DiskFailed, NoRoom
 from pnyx.ids import GroupId, NodeId, Term
 from pnyx.prng import Prng
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
 from pnyx.storage.simulated import MemoryFiles, Step, failing
 from pnyx.storage.wal import Wal
 from smalllog import SETTINGS, Ledger, entry, next_batch, open_log, write

@@ -13,7 +13,7 @@ from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group
 from pnyx.machine.rows import KIND_META, Meta, encode_row, group_prefix
 from pnyx.node.disk import open_data
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
 from pnyx.storage.inspection import dump, verify
 from pnyx.storage.recovery import Verdict

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pnyx.storage.files import DiskFiles, OpenFile
+from pnyx.storage.directory import DiskFiles
+from pnyx.storage.files import OpenFile
 from pnyx.storage.kernelwrite import KernelWrite
 
 BATCH_BYTES_MAX = 65_536

@@ -9,7 +9,8 @@ from pnyx.consensus.formation import Formed
 from pnyx.consensus.ready import Entry, HardState, Mark
 from pnyx.errors import LostDisk, WrongDirectory
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
+from pnyx.storage.files import Zeros
 from pnyx.storage.owner import Identity
 from pnyx.storage.simulated import MemoryFiles, Step
 from pnyx.storage.wal import BULKY_BYTES, RESERVE_SEGMENTS, Wal, WalSettings
@@ -179,15 +180,15 @@ def test_a_spare_made_ahead_is_used_when_the_segment_is_full() -> None:
 
 
 class _Watched(DiskFiles):
-    """A directory that remembers which files' zeros were only reserved."""
+    """A directory that remembers how the zeros of its files came about."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.reserved: list[bool] = []
+        self.zeros: list[Zeros] = []
 
-    def create(self, name: str, size: int, *, reserved: bool = False) -> None:
-        super().create(name, size, reserved=reserved)
-        self.reserved.append(reserved)
+    def create(self, name: str, size: int, zeros: Zeros = Zeros.AT_ONCE) -> None:
+        super().create(name, size, zeros)
+        self.zeros.append(zeros)
 
 
 def test_after_large_batches_the_next_segment_is_reserved_and_holds_what_is_written(
@@ -205,7 +206,7 @@ def test_after_large_batches_the_next_segment_is_reserved_and_holds_what_is_writ
     for each in small:
         log.append([write(1, each)])
     log.make_spare()
-    assert files.reserved == [False, True, False]
+    assert files.zeros == [Zeros.AT_ONCE, Zeros.RESERVED, Zeros.SPREAD]
 
     _, recovered = Wal.open(files, IDENTITY, settings, {}, nonces(2))
 
@@ -223,7 +224,7 @@ def test_a_few_large_batches_among_many_small_ones_are_most_of_the_bytes(tmp_pat
     log.append([write(1, entry(41, payload=bytes(8 * BULKY_BYTES)))])
     log.make_spare()
 
-    assert files.reserved == [False, False, True]
+    assert files.zeros == [Zeros.AT_ONCE, Zeros.SPREAD, Zeros.RESERVED]
 
 
 @pytest.mark.parametrize("rolled", [False, True])

@@ -26,7 +26,7 @@ from pnyx.node.settings import Settings
 from pnyx.replica.founding import Missing
 from pnyx.replica.roster import CONTROL
 from pnyx.storage.agreement import agreed, check_founded
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
 from pnyx.storage.identity import SPACE_NAME, WAL_NAME, DataDirectory
 from pnyx.storage.rocks import RocksSpace
 from pnyx.storage.wal import Wal, WalSettings

@@ -35,7 +35,7 @@ from pnyx.replica.migration import FREEZE_MS_BOUNDS, MoveCounters
 from pnyx.replica.replica import Replica
 from pnyx.replica.requests import NotDone, Reason, Request
 from pnyx.replica.roster import CONTROL, Roster
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
 from pnyx.storage.identity import WAL_NAME
 from pnyx.storage.kernelwrite import KernelWrite
 from pnyx.storage.wal import WRITE_BYTES_MAX, GroupWrite

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from pnyx.ids import GroupId, Index, NodeId, Term
-from pnyx.storage import files
+from pnyx.storage import directory as disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class LogPosition:
 def free_bytes(directory: Path) -> int | None:
     """Return how much more may be stored there; None if that cannot be said."""
     try:
-        return files.free_bytes(directory)
+        return disk.free_bytes(directory)
     except OSError:
         return None
 

@@ -19,7 +19,7 @@ from pnyx.ids import GroupId, Index, Term
 from pnyx.machine.group import Group, groups_in
 from pnyx.storage import record as records, segment as segments
 from pnyx.storage.agreement import agreed, check_founded
-from pnyx.storage.files import DiskFiles
+from pnyx.storage.directory import DiskFiles
 from pnyx.storage.identity import LOCK_NAME, SPACE_NAME, WAL_NAME, read_identity
 from pnyx.storage.owner import Identity
 from pnyx.storage.readonly import ReadOnlySpace

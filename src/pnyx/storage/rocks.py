@@ -25,7 +25,7 @@ from rocksdict import (
 
 from pnyx.errors import DiskFailed, LostDisk, NoRoom, PnyxError
 from pnyx.machine.space import View
-from pnyx.storage.files import free_bytes
+from pnyx.storage.directory import free_bytes
 from pnyx.storage.garbage import GARBAGE_SHARE_LOW, Garbage
 from pnyx.storage.recent import UNKNOWN, RecentRows
 

@@ -13,7 +13,7 @@ from errno import EIO, ENOENT, ENOSPC
 from typing import Final, NamedTuple
 
 from pnyx.prng import Prng
-from pnyx.storage.files import OpenFile
+from pnyx.storage.files import OpenFile, Zeros
 
 SECTOR_BYTES: Final = 512
 
@@ -86,8 +86,8 @@ class MemoryFiles:
     def read(self, name: str, offset: int, length: int) -> bytes:
         return bytes(self._file(name).visible[offset : offset + length])
 
-    def create(self, name: str, size: int, *, reserved: bool = False) -> None:  # noqa: ARG002
-        # Reserved or written, zeros are zeros here.
+    def create(self, name: str, size: int, zeros: Zeros = Zeros.AT_ONCE) -> None:  # noqa: ARG002
+        # However they come about, zeros are zeros here.
         self.begin(Step.CREATE, name)
         assert name not in self._files, "a file is created once"
         room = min(size, self.free_bytes())

@@ -20,7 +20,7 @@ from pnyx.consensus.ready import Write
 from pnyx.errors import DiskFailed, NoRoom
 from pnyx.ids import GroupId, Index
 from pnyx.storage import record as records, segment as segments
-from pnyx.storage.files import Files, OpenFile, write_whole
+from pnyx.storage.files import Files, OpenFile, Zeros, write_whole
 from pnyx.storage.groups import GroupState
 from pnyx.storage.owner import Identity
 from pnyx.storage.record import RecordType
@@ -278,7 +278,7 @@ class Wal:
         self._spares_made += 1
         name = f"spare-{self._spares_made}{_SPARE_SUFFIX}"
         try:
-            self._spare = self._made(name, self._settings.segment_bytes)
+            self._spare = self._made(name, self._settings.segment_bytes, Zeros.SPREAD)
         except NoRoom:
             self._remove(name)
             self._no_room = True
@@ -396,10 +396,10 @@ class Wal:
             return spare
         # Somebody waits: make it no larger than it must be.
         size = max(self._settings.first_segment_bytes, needed)
-        return self._made(f"{sequence:012d}{_SPARE_SUFFIX}", size)
+        return self._made(f"{sequence:012d}{_SPARE_SUFFIX}", size, Zeros.AT_ONCE)
 
-    def _made(self, name: str, size: int) -> _Spare:
-        """Make a file for a segment.
+    def _made(self, name: str, size: int, zeros: Zeros) -> _Spare:
+        """Make a file for a segment, whose zeros are only reserved if batches are large.
 
         Raises:
             NoRoom: the disk is full.
@@ -408,7 +408,7 @@ class Wal:
         bulky = self._active and self._active.squares >= BULKY_BYTES * self._active.offset
         self._remove(name)
         try:
-            self._files.create(name, size, reserved=bool(bulky))
+            self._files.create(name, size, Zeros.RESERVED if bulky else zeros)
         except OSError as error:
             if error.errno != ENOSPC:
                 raise
