@@ -17,7 +17,7 @@ from pnyx.replica.requests import Done
 
 LASTS_US: Final = 3_000_000
 READ_US: Final = 100_000
-GAP_US: Final = 150_000
+GAP_US: Final = 100_000
 KEY: Final = b"probe"
 
 
@@ -31,7 +31,9 @@ def deaf_follower(stage: WorldStage) -> Script:
     """Cut what leads from the leader to one follower; write on, and read there."""
     load, leader = yield from began(stage)
     deaf = beyond(stage, leader, 1 + stage.below(2, "deaf"))
-    load.aim((leader, 6 - leader - deaf))
+    hearing = (leader, 6 - leader - deaf)
+    load.aim(hearing)
+    load.pulse(hearing)
     yield over(load.write(leader, KEY))
     term, since_us = top_term(stage), stage.now_us
     stage.cut(leader, deaf)
