@@ -94,6 +94,20 @@ def test_what_rests_on_an_installed_snapshot_waits_for_its_mark() -> None:
     assert follower.syncs() == [(2, AppendEntriesReply(Term(1), Index(50)))]
 
 
+def test_an_entry_on_its_way_to_the_disk_is_acknowledged_after_it_whatever_a_snapshot_says() -> (
+    None
+):
+    """Found by S-10/2008: the stream's end was at an entry whose write was not durable yet."""
+    follower = Alone(1)
+    follower.disk_held = True
+    follower.hears(2, append(1, (1, 1), 1))
+    entry = follower.writes[-1]
+    install(follower, mark(2, 1))
+    assert follower.hears(2, append(1, (2, 1))) == []
+    assert follower.raft.durable_index == 1
+    assert (2, AppendEntriesReply(Term(1), Index(2))) in follower.syncs(entry.write_id)
+
+
 def test_a_deposed_leader_that_conflicts_with_an_installed_snapshot_is_not_answered() -> None:
     follower = Alone(1, term=5)
     install(follower, mark(9, 4))

@@ -60,15 +60,15 @@ class Writes:
     def skip_to(self, mark: Mark, *, agrees: bool) -> None:
         """A snapshot at `mark` is durable; `agrees` if the log held that entry before."""
         if agrees and mark.index <= self.asked_index:
+            # Its entries may be on their way to the log's disk: what tells of them waits for that.
             self.compacted = mark
-        else:
-            # What disagrees, or would leave a gap on disk, starts afresh at the mark.
-            if not agrees:
-                self.cut(Index(1))
-            self.restart = mark
-            self.compacted = None
-            self.asked_index = mark.index
-        self.durable_index = max(self.durable_index, mark.index)
+            return
+        # What disagrees, or would leave a gap on disk, starts afresh at the mark.
+        if not agrees:
+            self.cut(Index(1))
+        self.restart = mark
+        self.compacted = None
+        self.durable_index = self.asked_index = mark.index
 
     def id_for_ground(self) -> int:
         """Return the write that makes the present term and vote durable."""
