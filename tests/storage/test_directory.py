@@ -2,6 +2,8 @@
 
 import os
 import time
+from errno import EINVAL
+from fcntl import F_GETFL, fcntl
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,25 @@ def test_where_nothing_goes_past_the_page_cache_zeros_go_through_it(
     monkeypatch.setattr(os, "open", refuses)
     files = DiskFiles(tmp_path)
     files.create("1.tmp", SIZE, Zeros.SPREAD)
+    assert files.read("1.tmp", 0, 2 * SIZE) == bytes(SIZE)
+
+
+def test_where_only_the_write_past_the_page_cache_is_refused_zeros_go_through_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+    refused: list[int] = []
+
+    def picky(descriptor: int, content: bytes, offset: int) -> int:
+        if fcntl(descriptor, F_GETFL) & os.O_DIRECT:
+            refused.append(descriptor)
+            raise OSError(EINVAL, "not past the page cache")
+        return pwrite(descriptor, content, offset)
+
+    monkeypatch.setattr(os, "pwrite", picky)
+    files = DiskFiles(tmp_path)
+    files.create("1.tmp", SIZE, Zeros.SPREAD)
+    assert len(refused) == 1
     assert files.read("1.tmp", 0, 2 * SIZE) == bytes(SIZE)
 
 

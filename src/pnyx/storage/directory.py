@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import suppress
+from errno import EINVAL
 from mmap import mmap
 from pathlib import Path
 from typing import Final
@@ -101,7 +102,14 @@ class _DiskFile:
         piece_bytes = SPREAD_BYTES if spread else ZERO_BYTES
         offset = 0
         while offset < size:
-            taken = os.pwrite(descriptor, _ZEROS[: min(piece_bytes, size - offset)], offset)
+            try:
+                taken = os.pwrite(descriptor, _ZEROS[: min(piece_bytes, size - offset)], offset)
+            except OSError as error:
+                if error.errno != EINVAL or descriptor == self._cached:
+                    raise
+                # Some file systems refuse only now.
+                descriptor = self._cached
+                continue
             if taken <= 0:
                 raise takes_no_more(offset)
             offset += taken
