@@ -79,17 +79,8 @@ def test_zeros_go_past_the_page_cache(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(direct) == 1
 
 
-def test_where_nothing_goes_past_the_page_cache_zeros_go_through_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = os.open
-
-    def refuses(path: Path, flags: int, mode: int = 0o777) -> int:
-        if flags & os.O_DIRECT:
-            raise OSError("no such thing here")
-        return opened(path, flags, mode)
-
-    monkeypatch.setattr(os, "open", refuses)
+@pytest.mark.usefixtures("cached_only")
+def test_where_nothing_goes_past_the_page_cache_zeros_go_through_it(tmp_path: Path) -> None:
     files = DiskFiles(tmp_path)
     files.create("1.tmp", SIZE, Zeros.SPREAD)
     assert files.read("1.tmp", 0, 2 * SIZE) == bytes(SIZE)

@@ -1,6 +1,5 @@
 """Does the kernel write, announce it, and say what went wrong?"""
 
-import os
 import select
 import struct
 from collections.abc import Iterator
@@ -73,17 +72,8 @@ def test_nothing_is_left_of_the_look_whether_it_works(
     assert files.names() == []
 
 
-def test_files_that_have_no_descriptor_are_written_otherwise(
-    files: DiskFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = os.open
-
-    def cached_only(path: Path, flags: int, mode: int = 0o777) -> int:
-        if flags & os.O_DIRECT:
-            raise OSError(22, "Invalid argument")
-        return real(path, flags, mode)
-
-    monkeypatch.setattr(os, "open", cached_only)
+@pytest.mark.usefixtures("cached_only")
+def test_files_that_have_no_descriptor_are_written_otherwise(files: DiskFiles) -> None:
     assert KernelWrite.open(files, BATCH_BYTES_MAX) is None
     assert files.names() == []
 
